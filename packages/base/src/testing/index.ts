@@ -1,0 +1,3 @@
+export { type EventuallyOptions, eventually } from './eventually.ts';
+export { assertGolden } from './golden.ts';
+export { createVirtualClock, type VirtualClock } from './virtual-clock.ts';

@@ -1,0 +1,13 @@
+// Writes every generated file of the repository. `check` runs the same into a scratch folder and compares.
+
+import { join, resolve } from 'node:path';
+import { generateXdsMessages } from './generate/xds.ts';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** Generated folders and what fills them. */
+export const GENERATED: { folder: string; generate: (outDir: string) => void | Promise<void> }[] = [
+  { folder: 'packages/xds/src/messages/gen', generate: generateXdsMessages },
+];
+
+if (import.meta.main) for (const { folder, generate } of GENERATED) await generate(join(root, folder));

@@ -1,0 +1,151 @@
+// Generates the xDS messages: Envoy's .proto files out of the @grpc/grpc-js-xds package, plus the few of Istio's that no
+// package carries (packages/xds/proto), through buf and protoc-gen-es. Only the files that ROOTS reach are kept.
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type DescriptorProto, type EnumDescriptorProto, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+
+const root = resolve(import.meta.dirname, '../..');
+const deps = join(root, 'node_modules/@grpc/grpc-js-xds/deps');
+
+const http = (name: string) => `envoy/extensions/filters/http/${name}/v3`;
+const network = (name: string) => `envoy/extensions/filters/network/${name}/v3`;
+const listener = (name: string) => `envoy/extensions/filters/listener/${name}/v3`;
+
+/** The files whose closure is generated. Add the extension that you need; everything it imports follows. */
+const ROOTS = [
+  'envoy/admin/v3',
+  'envoy/config/bootstrap/v3',
+  'envoy/config/cluster/v3',
+  'envoy/config/endpoint/v3',
+  'envoy/config/listener/v3',
+  'envoy/config/route/v3',
+  'envoy/config/trace/v3/zipkin.proto',
+  'envoy/config/trace/v3/opentelemetry.proto',
+  'envoy/data/cluster/v3/outlier_detection_event.proto',
+  'envoy/service/discovery/v3',
+  'envoy/service/secret/v3',
+  'envoy/service/status/v3',
+  'envoy/type/http/v3',
+  'envoy/extensions/access_loggers/file/v3',
+  'envoy/extensions/access_loggers/filters/cel/v3',
+  'envoy/extensions/access_loggers/stream/v3',
+  'envoy/extensions/load_balancing_policies',
+  'envoy/extensions/retry/host/omit_host_metadata/v3',
+  'envoy/extensions/retry/host/previous_hosts/v3',
+  'envoy/extensions/transport_sockets/internal_upstream/v3',
+  'envoy/extensions/transport_sockets/proxy_protocol/v3',
+  'envoy/extensions/transport_sockets/raw_buffer/v3',
+  'envoy/extensions/transport_sockets/tls/v3',
+  'envoy/extensions/upstreams/http/v3',
+  ...['buffer', 'compressor', 'cors', 'ext_authz', 'fault', 'grpc_stats', 'grpc_web', 'header_mutation', 'health_check'].map(http),
+  ...['jwt_authn', 'local_ratelimit', 'lua', 'ratelimit', 'rbac', 'router', 'set_filter_state', 'wasm'].map(http),
+  ...['connection_limit', 'ext_authz', 'http_connection_manager', 'local_ratelimit', 'rbac', 'set_filter_state'].map(network),
+  ...['sni_cluster', 'tcp_proxy'].map(network),
+  ...['http_inspector', 'original_dst', 'proxy_protocol', 'tls_inspector'].map(listener),
+];
+
+/** The package ships Envoy's tree but not everything that the tree imports; these edits close the gaps. */
+const PATCHES: { file: string; find: string | RegExp; replace: string }[] = [
+  // opencensus messages are not in the package, and Istio no longer emits them.
+  { file: 'envoy/config/trace/v3/trace.proto', find: /import public "envoy\/config\/trace\/v3\/opencensus.proto";\r?\n/, replace: '' },
+  // The package's validate.proto is older than Envoy's use of it.
+  {
+    file: 'validate/validate.proto',
+    find: /message StringRules \{/,
+    replace: 'message StringRules {\n    optional bool ignore_empty = 26;\n',
+  },
+];
+
+const ANNOTATIONS = /^(validate|udpa\/annotations|xds\/annotations|envoy\/annotations)\//;
+
+/**
+ * Drops the validation and versioning annotations from a descriptor image. Nothing here reads them, and every process that
+ * loads the messages would parse and hold them: without them the messages cost about half the memory.
+ */
+function withoutAnnotations(image: Uint8Array): Uint8Array {
+  const set = fromBinary(FileDescriptorSetSchema, image);
+  for (const file of set.file) {
+    const kept = file.dependency.map((name, index) => ({ name, index })).filter(({ name }) => !ANNOTATIONS.test(name));
+    const indexOf = new Map(kept.map(({ index }, position) => [index, position]));
+    file.dependency = kept.map(({ name }) => name);
+    file.publicDependency = file.publicDependency.flatMap((index) => indexOf.get(index) ?? []);
+    file.weakDependency = [];
+    if (file.options) delete file.options.$unknown;
+    file.messageType.forEach(dropMessageOptions);
+    file.enumType.forEach(dropEnumOptions);
+    for (const service of file.service) {
+      delete service.options?.$unknown;
+      for (const method of service.method) delete method.options?.$unknown;
+    }
+  }
+  set.file = set.file.filter(({ name }) => !ANNOTATIONS.test(name));
+  return toBinary(FileDescriptorSetSchema, set);
+}
+
+function dropMessageOptions(message: DescriptorProto): void {
+  delete message.options?.$unknown;
+  for (const field of [...message.field, ...message.extension, ...message.oneofDecl]) delete field.options?.$unknown;
+  message.nestedType.forEach(dropMessageOptions);
+  message.enumType.forEach(dropEnumOptions);
+}
+
+function dropEnumOptions(type: EnumDescriptorProto): void {
+  delete type.options?.$unknown;
+  for (const value of type.value) delete value.options?.$unknown;
+}
+
+/** Writes the generated sources to `outDir`, emptied first. */
+export function generateXdsMessages(outDir: string): void {
+  const work = mkdtempSync(join(tmpdir(), 'lateen-xds-'));
+  try {
+    for (const tree of ['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate']) {
+      cpSync(join(deps, tree), join(work, 'proto'), { recursive: true });
+    }
+    rmSync(join(work, 'proto/tests'), { recursive: true, force: true });
+    rmSync(join(work, 'proto/java'), { recursive: true, force: true });
+    cpSync(join(root, 'packages/xds/proto'), join(work, 'proto'), { recursive: true });
+    for (const { file, find, replace } of PATCHES) {
+      const path = join(work, 'proto', file);
+      const before = readFileSync(path, 'utf8');
+      const after = before.replace(find, replace);
+      if (after === before) throw new Error(`the patch for ${file} no longer applies; look at its new text`);
+      writeFileSync(path, after);
+    }
+    const otel = join(work, 'proto/opentelemetry/proto/common/v1/common.proto');
+    mkdirSync(dirname(otel), { recursive: true });
+    writeFileSync(
+      otel,
+      'syntax = "proto3";\npackage opentelemetry.proto.common.v1;\nmessage AnyValue { string string_value = 1; }\n' +
+        'message KeyValue { string key = 1; AnyValue value = 2; }\nmessage KeyValueList { repeated KeyValue values = 1; }\n',
+    );
+    writeFileSync(join(work, 'buf.yaml'), 'version: v2\nmodules:\n  - path: proto\n');
+    writeFileSync(
+      join(work, 'buf.gen.yaml'),
+      [
+        'version: v2',
+        'plugins:',
+        `  - local: ${join(root, 'node_modules/.bin/protoc-gen-es')}`,
+        '    out: gen',
+        '    strategy: all',
+        '    include_imports: true',
+        '    opt: [target=ts, erasable_syntax=true, import_extension=ts]',
+        '',
+      ].join('\n'),
+    );
+    const buf = join(root, 'node_modules/.bin/buf');
+    const image = join(work, 'image.binpb');
+    const paths = [...ROOTS, 'istio', 'io', 'stats'].flatMap((path) => ['--path', `proto/${path}`]);
+    execFileSync(buf, ['build', '--exclude-source-info', ...paths, '-o', image], { cwd: work, stdio: 'inherit' });
+    writeFileSync(image, withoutAnnotations(readFileSync(image)));
+    execFileSync(buf, ['generate', image], { cwd: work, stdio: 'inherit' });
+    rmSync(outDir, { recursive: true, force: true });
+    cpSync(join(work, 'gen'), outDir, { recursive: true });
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+if (import.meta.main) generateXdsMessages(join(root, 'packages/xds/src/messages/gen'));
