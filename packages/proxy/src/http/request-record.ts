@@ -1,0 +1,127 @@
+// What `finish` reports of one request or TCP connection: everything that access log operators, Istio's metrics and spans
+// read. The exchange itself implements it, so nothing is built that nobody asks for. Valid during the call only.
+
+import type { ConnectionInfo } from './request-view.ts';
+
+/** Peer workload as exchanged in x-envoy-peer-metadata; all fields may be empty. */
+export type PeerMetadata = {
+  /** Node id of the peer (x-envoy-peer-metadata-id). */
+  id: string;
+  workloadName: string;
+  namespace: string;
+  /** Labels, e.g. app, version, service.istio.io/canonical-name. */
+  labels: Readonly<Record<string, string>>;
+  clusterId: string;
+  /** Metadata keys beyond those above, as strings (NAME, OWNER, PLATFORM_METADATA as JSON …). */
+  other: Readonly<Record<string, string>>;
+};
+
+/** Response flags in Envoy's order; a record carries a bit set over these. */
+export const RESPONSE_FLAGS = [
+  'LH',
+  'UH',
+  'UT',
+  'LR',
+  'UR',
+  'UF',
+  'UC',
+  'UO',
+  'NR',
+  'DI',
+  'FI',
+  'RL',
+  'UAEX',
+  'RLSE',
+  'DC',
+  'URX',
+  'SI',
+  'IH',
+  'DPE',
+  'UMSDR',
+  'RFCF',
+  'NFCF',
+  'DT',
+  'UPE',
+  'NC',
+  'OM',
+  'DF',
+  'DO',
+  'DR',
+] as const;
+export type ResponseFlag = (typeof RESPONSE_FLAGS)[number];
+
+/** The bit of a flag. */
+export const flagBit = (flag: ResponseFlag): number => 2 ** RESPONSE_FLAGS.indexOf(flag);
+
+/** "UF,URX", or "-" for none: the access log's form. */
+export function formatResponseFlags(bits: number): string {
+  if (bits === 0) return '-';
+  return RESPONSE_FLAGS.filter((_, i) => (bits >>> i) & 1).join(',');
+}
+
+/** One finished HTTP request or TCP connection. Durations are milliseconds from `startTimeMs`; undefined = did not happen. */
+export interface RequestRecord {
+  readonly kind: 'http' | 'tcp';
+  readonly connection: ConnectionInfo;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly startTimeMs: number;
+  /** Whole duration. */
+  readonly durationMs: number;
+  /** Last byte of the request received. */
+  readonly requestDurationMs: number | undefined;
+  /** First byte of the upstream's response. */
+  readonly responseDurationMs: number | undefined;
+
+  /** "HTTP/1.1", "HTTP/2", "HTTP/1.0"; empty for TCP. */
+  readonly protocol: string;
+  readonly method: string;
+  /** Path with query as routed (after rewrite); see x-envoy-original-path for the former. */
+  readonly path: string;
+  readonly authority: string;
+  /** Request header as sent upstream, lower-case name; pseudo headers included. */
+  requestHeader(lowerName: string): string | undefined;
+  /** Response header as sent downstream; ":status" included. */
+  responseHeader(lowerName: string): string | undefined;
+  responseTrailer(lowerName: string): string | undefined;
+  /** 0 when no response was started. */
+  readonly responseCode: number;
+  /** Bits of RESPONSE_FLAGS. */
+  readonly responseFlags: number;
+  /** e.g. "via_upstream", "route_not_found"; empty for TCP. */
+  readonly responseCodeDetails: string;
+  readonly connectionTerminationDetails: string;
+  /** e.g. "delayed connect error: 111"; empty when none. */
+  readonly upstreamTransportFailureReason: string;
+  /** Body bytes for HTTP, stream bytes for TCP. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+
+  readonly routeName: string;
+  readonly virtualHostName: string;
+  /** Cluster name; empty when no cluster was chosen. */
+  readonly upstreamCluster: string;
+  /** The cluster's metadata.filter_metadata (Istio's destination service sits in "istio".services); undefined when none. */
+  readonly upstreamClusterMetadata: Readonly<Record<string, unknown>> | undefined;
+  /** The chosen endpoint's filter_metadata ("istio".workload). */
+  readonly upstreamHostMetadata: Readonly<Record<string, unknown>> | undefined;
+  /** "ip:port" of the upstream host; empty when none was connected. */
+  readonly upstreamHost: string;
+  readonly upstreamLocalAddress: string;
+  readonly upstreamAttemptCount: number;
+  /** URI SAN of the upstream's verified certificate; empty without mutual TLS. */
+  readonly upstreamPeerPrincipal: string;
+
+  /** The caller's workload (from the request's metadata header), if told. */
+  readonly downstreamPeer: PeerMetadata | undefined;
+  /** The upstream's workload (from the response's metadata header), if told. */
+  readonly upstreamPeer: PeerMetadata | undefined;
+  /** Address of the client as the connection manager settled it (x-forwarded-for, trusted hops): "ip:port" or "ip:0". */
+  readonly downstreamRemoteAddress: string;
+  /** grpc-status of a gRPC response (header or trailer); undefined for others. */
+  readonly grpcStatus: number | undefined;
+  /** gRPC messages seen each way; 0 for others. */
+  readonly requestMessages: number;
+  readonly responseMessages: number;
+  /** filter state and dynamic metadata by key, for custom operators; undefined when nothing was set. */
+  readonly dynamicMetadata: Readonly<Record<string, unknown>> | undefined;
+}

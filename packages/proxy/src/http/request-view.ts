@@ -1,0 +1,46 @@
+// What routing and policy may read of a request. One normalised view feeds routing, policy and the upstream alike; header
+// values become strings only when somebody asks.
+
+/** A request as matchers see it: after normalisation and after edits made by earlier filters. Valid until the request ends. */
+export interface RequestView {
+  /** As sent (case kept). */
+  readonly method: string;
+  /** Normalised path with its query ("/a?b=c"); "*" for OPTIONS *; empty for CONNECT. */
+  readonly path: string;
+  /** Host or authority, lower case, port kept as sent unless the configuration strips it. */
+  readonly authority: string;
+  /** "http" or "https": x-forwarded-proto as the connection manager settled it. */
+  readonly scheme: string;
+  /** The value of a header; several lines are joined with ",". Name in lower case. Pseudo headers (":path" …) answer too. */
+  header(lowerName: string): string | undefined;
+  /** Every line of a header, in order. Policies that deny must look at each. */
+  headerValues(lowerName: string): string[];
+  /** Calls `visit` for each header line in order, pseudo headers not included. */
+  forEachHeader(visit: (lowerName: string, value: string) => void): void;
+  readonly connection: ConnectionInfo;
+}
+
+/** What is known of a downstream connection; the same object for all its requests. */
+export interface ConnectionInfo {
+  /** Unique in this process. */
+  readonly id: number;
+  /** "ip:port" (IPv6 in brackets) of our end: the original destination where traffic was redirected. */
+  readonly localAddress: string;
+  /** "ip:port" of the direct peer. */
+  readonly remoteAddress: string;
+  /** Bare addresses and ports of the two. */
+  readonly localIp: string;
+  readonly localPort: number;
+  readonly remoteIp: string;
+  readonly remotePort: number;
+  /** SNI of the connection; empty when there was none. */
+  readonly requestedServerName: string;
+  /** "raw_buffer" or "tls", as sniffed or terminated. */
+  readonly transportProtocol: string;
+  /** True when this proxy terminated TLS with a verified client certificate. */
+  readonly mutualTls: boolean;
+  /** URI SAN of the peer's verified certificate (SPIFFE identity); empty without mutual TLS. */
+  readonly peerPrincipal: string;
+  /** URI SAN of our own certificate on this connection; empty without TLS. */
+  readonly localPrincipal: string;
+}
