@@ -1,0 +1,229 @@
+// What a route configuration compiles to. Order of rules is the configuration's order: the first match wins.
+
+import type { Json } from '@lateen/base';
+import type { Format } from './format.ts';
+import type { HttpFilterOverride } from './http.ts';
+
+/** What routing needs to see of a request: normalised, one view for routing, policy and the upstream alike. */
+export type RequestView = {
+  readonly method: string;
+  /** Path with query. */
+  readonly path: string;
+  /** Host with port, as sent (any case). */
+  readonly authority: string;
+  readonly scheme: string;
+  /** Comma-joined value of a header (name in lower case), or undefined. */
+  header(name: string): string | undefined;
+  headerValues(name: string): readonly string[];
+};
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+export type RouteTable = {
+  readonly name: string;
+  /** The decision for a request; never throws. Decisions are shared objects, made when the table was compiled, unless `cluster_header` is used. */
+  match(view: RequestView, random: Random): RouteDecision;
+  /** The same, slowly, with every step's reason. */
+  explain(view: RequestView, random: Random): RouteExplanation;
+  readonly virtualHosts: readonly VirtualHostRuntime[];
+  /** Headers that must not enter from outside. */
+  readonly internalOnlyHeaders: readonly string[];
+};
+
+export type VirtualHostRuntime = {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly routes: readonly RouteRuntime[];
+  readonly requireTls: 'none' | 'external_only' | 'all';
+  /** Adds `x-envoy-attempt-count` to requests / responses. */
+  readonly includeRequestAttemptCount: boolean;
+  readonly includeAttemptCountInResponse: boolean;
+  readonly filterOverrides: ReadonlyMap<string, HttpFilterOverride>;
+};
+
+/** One rule, with the words that explain it. */
+export type RouteRuntime = {
+  readonly name: string;
+  readonly index: number;
+  readonly virtualHost: VirtualHostRuntime;
+  /** e.g. `path prefix "/reviews" and header end-user exact "jason"`. */
+  readonly condition: string;
+  /** `filter_metadata["istio"].config`: the object that the rule came from, or undefined. */
+  readonly istioConfig: string | undefined;
+  readonly metadata: RuntimeMetadata;
+  readonly statPrefix: string;
+};
+
+/** `filter_metadata` as plain JSON, by namespace. */
+export type RuntimeMetadata = ReadonlyMap<string, { readonly [key: string]: Json }>;
+
+/** What to do with a request, and why. `route` is undefined only for `not_found`. */
+export type RouteDecision = ForwardDecision | RedirectDecision | RespondDecision | NotFoundDecision;
+
+type DecisionBase = {
+  readonly virtualHost: VirtualHostRuntime;
+  readonly route: RouteRuntime;
+  /** Mutations in the order to apply them (cluster entry, route, virtual host, table). */
+  readonly requestHeaders: readonly HeaderMutation[];
+  readonly responseHeaders: readonly HeaderMutation[];
+  /** Per-filter configuration, most specific first already merged: cluster entry, route, virtual host. Key: filter name in the chain. */
+  readonly filterOverrides: ReadonlyMap<string, HttpFilterOverride>;
+  /** Envoy's route decorator: the span's operation name. */
+  readonly decorator: { operation: string; propagate: boolean } | undefined;
+};
+
+export type ForwardDecision = DecisionBase & {
+  readonly kind: 'forward';
+  readonly cluster: string;
+  /** Status when the cluster does not exist (503 unless configured). */
+  readonly clusterNotFoundStatus: number;
+  readonly action: ForwardAction;
+  /** Host rewrite of the weighted cluster entry, before the action's. */
+  readonly hostRewrite: string | undefined;
+  /** metadata_match merged of route and cluster entry: endpoint subset selection. */
+  readonly metadataMatch: { readonly [key: string]: Json } | undefined;
+};
+
+/** What is common to all destinations of a forwarding rule. Durations: undefined = not set, 0 = disabled. */
+export type ForwardAction = {
+  /** Whole request including retries; Envoy's default of 15 s is already filled in, 0 is none. */
+  readonly timeoutMs: number;
+  /** Overrides the connection manager's stream idle timeout. */
+  readonly idleTimeoutMs: number | undefined;
+  readonly maxStreamDurationMs: number | undefined;
+  readonly maxGrpcTimeoutMs: number | undefined;
+  readonly grpcTimeoutOffsetMs: number | undefined;
+  readonly rewrite: PathRewrite | undefined;
+  readonly hostRewrite: HostRewrite | undefined;
+  readonly appendXForwardedHost: boolean;
+  readonly retry: RetryRuntime | undefined;
+  readonly mirrors: readonly MirrorRuntime[];
+  readonly hashPolicies: readonly HashPolicy[];
+  readonly cors: CorsRuntime | undefined;
+  readonly priority: 'default' | 'high';
+  /** Upgrade type in lower case -> enabled; absent types follow the connection manager. */
+  readonly upgrades: ReadonlyMap<string, boolean>;
+};
+
+export type RedirectDecision = DecisionBase & {
+  readonly kind: 'redirect';
+  readonly status: number;
+  /** The `location` for this request. */
+  location(view: RequestView): string;
+};
+
+export type RespondDecision = DecisionBase & { readonly kind: 'respond'; readonly status: number; readonly body: Format };
+
+/** No virtual host or no rule took the request: 404, flag NR. */
+export type NotFoundDecision = {
+  readonly kind: 'not_found';
+  readonly reason: 'no_virtual_host' | 'no_route' | 'no_cluster_header' | 'tls_required';
+  readonly virtualHost: VirtualHostRuntime | undefined;
+  readonly route: undefined;
+};
+
+/** Why a request went where it went: every rule looked at, in order, until one took it. */
+export type RouteExplanation = {
+  decision: RouteDecision;
+  host: string;
+  /** The domain pattern that matched, and how. */
+  domain: string | undefined;
+  steps: { route: RouteRuntime; matched: boolean; reason: string }[];
+};
+
+export type HeaderMutation =
+  | { readonly kind: 'remove'; readonly name: string }
+  | {
+      readonly kind: 'set';
+      readonly name: string;
+      readonly value: Format;
+      readonly action: 'append_if_exists_or_add' | 'add_if_absent' | 'overwrite_if_exists_or_add' | 'overwrite_if_exists';
+      readonly keepEmptyValue: boolean;
+    };
+
+/** The new path (with query) for a request path (with query). */
+export type PathRewrite = { readonly kind: 'prefix' | 'path' | 'regex' | 'template'; apply(pathWithQuery: string): string };
+
+export type HostRewrite =
+  | { readonly kind: 'literal'; readonly value: string }
+  /** The host name of the picked endpoint (logical/strict DNS). */
+  | { readonly kind: 'auto' }
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'path_regex'; apply(path: string): string };
+
+export const RETRY_CONDITIONS = [
+  '5xx',
+  'gateway-error',
+  'reset',
+  'reset-before-request',
+  'connect-failure',
+  'envoy-ratelimited',
+  'retriable-4xx',
+  'refused-stream',
+  'retriable-status-codes',
+  'retriable-headers',
+  'http3-post-connect-failure',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+] as const;
+export type RetryCondition = (typeof RETRY_CONDITIONS)[number];
+
+export type RetryRuntime = {
+  readonly on: ReadonlySet<RetryCondition>;
+  readonly numRetries: number;
+  /** undefined: the route's timeout; 0: none. */
+  readonly perTryTimeoutMs: number | undefined;
+  readonly perTryIdleTimeoutMs: number | undefined;
+  readonly statusCodes: ReadonlySet<number>;
+  /** Response headers that make a response retriable; empty = none asked. */
+  readonly matchesRetriableHeaders: ((header: (name: string) => string | undefined) => boolean) | undefined;
+  /** Only requests for which this holds are retried. */
+  readonly matchesRequest: ((view: RequestView) => boolean) | undefined;
+  /** How often another endpoint is picked when a predicate rejects one (1 = no reselection). */
+  readonly hostSelectionMaxAttempts: number;
+  readonly avoidPreviousHosts: boolean;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+};
+
+export type MirrorRuntime = {
+  readonly cluster: string;
+  /** 0 to 1. */
+  readonly fraction: number;
+  /** Appends "-shadow" to the host. */
+  readonly appendShadowSuffix: boolean;
+  readonly hostRewrite: string | undefined;
+};
+
+export type HashPolicy = (
+  | { readonly kind: 'header'; readonly name: string }
+  | {
+      readonly kind: 'cookie';
+      readonly name: string;
+      readonly ttlMs: number | undefined;
+      readonly path: string;
+      readonly attributes: readonly { name: string; value: string }[];
+    }
+  | { readonly kind: 'source_ip' }
+  | { readonly kind: 'query_parameter'; readonly name: string }
+) & { readonly terminal: boolean };
+
+/** A CORS policy after defaults; `undefined` lists are not sent. */
+export type CorsRuntime = {
+  allowsOrigin(origin: string): boolean;
+  readonly allowMethods: string;
+  readonly allowHeaders: string;
+  readonly exposeHeaders: string;
+  readonly maxAge: string;
+  readonly allowCredentials: boolean;
+  readonly allowPrivateNetworkAccess: boolean;
+  /** Preflights whose origin does not match: true (default) sends them upstream, false answers them here. */
+  readonly forwardNotMatchingPreflights: boolean;
+  /** Share of requests for which the policy acts / is only counted, 0 to 1. */
+  readonly enabledFraction: number;
+  readonly shadowFraction: number;
+};
