@@ -11,7 +11,7 @@ export {
   type WatchOptions,
   type WriteOptions,
 } from './client/kube-client.ts';
-export { isAlreadyExists, isConflict, isGone, isNotFound, KubeError } from './client/kube-error.ts';
+export { isAlreadyExists, isConflict, isGone, isNotFound, KubeError, kubeErrorOf } from './client/kube-error.ts';
 export { type KubeRequest, type KubeResponse, type KubeTransport, readBody, readLines } from './client/transport.ts';
 export type { ClusterConfig, Credentials, ExecCredentialPlugin } from './config/cluster-config.ts';
 export { type KubeconfigOptions, loadClusterConfig, loadInClusterConfig } from './config/kubeconfig.ts';

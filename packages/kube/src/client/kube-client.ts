@@ -141,8 +141,12 @@ export function createKubeClient(transport: KubeTransport, options: KubeClientOp
         ...signalOf(options),
       });
       if (response.status >= 300) throw kubeErrorOf(response.status, await readBody(response.body), `watch ${path}`);
-      for await (const line of readLines(response.body)) {
-        if (line.trim() !== '') yield JSON.parse(line) as WatchEvent<T>;
+      try {
+        for await (const line of readLines(response.body)) {
+          if (line.trim() !== '') yield JSON.parse(line) as WatchEvent<T>;
+        }
+      } catch (error) {
+        throw options.signal?.aborted ? options.signal.reason : error;
       }
     },
 
