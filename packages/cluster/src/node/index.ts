@@ -1,1 +1,2 @@
-export {};
+export { createImageCatalogue, type ImageCatalogue, type ResolvedImage } from './image-catalogue.ts';
+export { createNodeAgent, type NodeAgent, type NodeAgentOptions } from './node-agent.ts';
