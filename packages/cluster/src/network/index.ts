@@ -1,1 +1,3 @@
-export {};
+export { createNetwork, type NetworkOptions } from './create-network.ts';
+export { connectHost, createLocalHost, type HostLink } from './host-link.ts';
+export { type NodeExit, type NodeProcess, type NodeProcessOptions, startNodeProcess } from './node-process.ts';
