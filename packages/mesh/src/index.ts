@@ -1,1 +1,2 @@
-export {};
+export * from './ingest/index.ts';
+export * from './model/index.ts';

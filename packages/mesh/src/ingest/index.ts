@@ -1,0 +1,1 @@
+export { INGESTED_KINDS, ingest, ingestAll, type ObjectChange, withMeshConfig } from './ingest.ts';

@@ -1,0 +1,72 @@
+// HTTP connection managers, with Istio's settings.
+
+import { create } from '@bufbuild/protobuf';
+import {
+  type Filter,
+  FilterSchema,
+  HttpConnectionManager_CodecType,
+  HttpConnectionManager_ForwardClientCertDetails,
+  HttpConnectionManager_PathWithEscapedSlashesAction,
+  HttpConnectionManagerSchema,
+  type RouteConfiguration,
+} from '@lateen/xds/messages';
+import type { PathNormalization } from '../model/index.ts';
+import { accessLogs } from './access-log.ts';
+import { type FilterPlace, httpFilters } from './http-filters.ts';
+import { adsSource, durationOf, extension, type InitOf } from './pack.ts';
+import type { View } from './view.ts';
+
+export const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
+
+export type ConnectionManagerOptions = {
+  place: FilterPlace;
+  statPrefix: string;
+  /** A route configuration of its own, or the name of one to ask for. */
+  routes: RouteConfiguration | string;
+};
+
+export function httpConnectionManager(view: View, { place, statPrefix, routes }: ConnectionManagerOptions): Filter {
+  return create(
+    FilterSchema,
+    extension(HTTP_CONNECTION_MANAGER, HttpConnectionManagerSchema, {
+      codecType: HttpConnectionManager_CodecType.AUTO,
+      statPrefix,
+      routeSpecifier:
+        typeof routes === 'string'
+          ? { case: 'rds', value: { configSource: adsSource(), routeConfigName: routes } }
+          : { case: 'routeConfig', value: routes },
+      httpFilters: httpFilters(view, place),
+      // Streams may be idle for as long as the application likes.
+      streamIdleTimeout: durationOf(0),
+      upgradeConfigs: [{ upgradeType: 'websocket' }],
+      accessLog: accessLogs(view, place === 'inbound' ? 'SERVER' : 'CLIENT'),
+      useRemoteAddress: place === 'gateway',
+      ...normalization(view.snapshot.mesh.pathNormalization.normalization),
+      ...identity(place),
+    }),
+  );
+}
+
+function identity(place: FilterPlace): InitOf<typeof HttpConnectionManagerSchema> {
+  if (place === 'outbound') return {};
+  const { APPEND_FORWARD, SANITIZE_SET } = HttpConnectionManager_ForwardClientCertDetails;
+  return {
+    serverName: 'istio-envoy',
+    forwardClientCertDetails: place === 'inbound' ? APPEND_FORWARD : SANITIZE_SET,
+    setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
+  };
+}
+
+function normalization(mode: PathNormalization): InitOf<typeof HttpConnectionManagerSchema> {
+  const { KEEP_UNCHANGED, UNESCAPE_AND_FORWARD } = HttpConnectionManager_PathWithEscapedSlashesAction;
+  switch (mode) {
+    case 'NONE':
+      return { normalizePath: false, pathWithEscapedSlashesAction: KEEP_UNCHANGED };
+    case 'MERGE_SLASHES':
+      return { normalizePath: true, mergeSlashes: true, pathWithEscapedSlashesAction: KEEP_UNCHANGED };
+    case 'DECODE_AND_MERGE_SLASHES':
+      return { normalizePath: true, mergeSlashes: true, pathWithEscapedSlashesAction: UNESCAPE_AND_FORWARD };
+    default:
+      return { normalizePath: true, pathWithEscapedSlashesAction: KEEP_UNCHANGED };
+  }
+}

@@ -1,0 +1,24 @@
+// Consistent hashing: what a route hashes on.
+
+import { create } from '@bufbuild/protobuf';
+import { type RouteAction_HashPolicy, RouteAction_HashPolicySchema } from '@lateen/xds/messages';
+import type { LoadBalancerSpec } from '../model/index.ts';
+import { goDuration } from './pack.ts';
+
+export function hashPolicies(loadBalancer: LoadBalancerSpec | undefined): RouteAction_HashPolicy[] {
+  const hash = loadBalancer?.consistentHash;
+  if (!hash) return [];
+  if (hash.httpHeaderName) return [policy({ case: 'header', value: { headerName: hash.httpHeaderName } })];
+  if (hash.httpCookie) {
+    const ttl = goDuration(hash.httpCookie.ttl);
+    return [policy({ case: 'cookie', value: { name: hash.httpCookie.name, path: hash.httpCookie.path ?? '', ...(ttl && { ttl }) } })];
+  }
+  if (hash.useSourceIp) return [policy({ case: 'connectionProperties', value: { sourceIp: true } })];
+  if (hash.httpQueryParameterName) return [policy({ case: 'queryParameter', value: { name: hash.httpQueryParameterName } })];
+  return [];
+}
+
+type Specifier = NonNullable<Parameters<typeof create<typeof RouteAction_HashPolicySchema>>[1]>['policySpecifier'];
+
+const policy = (policySpecifier: NonNullable<Specifier>): RouteAction_HashPolicy =>
+  create(RouteAction_HashPolicySchema, { policySpecifier });

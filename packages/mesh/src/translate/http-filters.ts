@@ -1,0 +1,51 @@
+// The HTTP filters of a proxy, in order. The table is the only place that decides the order.
+
+import { create } from '@bufbuild/protobuf';
+import {
+  corsHttpFilter,
+  faultHttpFilter,
+  grpcStatsHttpFilter,
+  type HttpFilter,
+  HttpFilterSchema,
+  istioPeerMetadata,
+  istioStats,
+  routerHttpFilter,
+} from '@lateen/xds/messages';
+import { extension } from './pack.ts';
+import { CORS_FILTER, FAULT_FILTER } from './route-filters.ts';
+import type { View } from './view.ts';
+
+export type FilterPlace = 'inbound' | 'outbound' | 'gateway';
+
+export const STATS_FILTER = 'istio.stats';
+export const PEER_METADATA_FILTER = 'envoy.filters.http.peer_metadata';
+
+/** The chain in order. The router comes last: it sends the request on. */
+export function httpFilters(view: View, place: FilterPlace): HttpFilter[] {
+  const { hasIstioFilters } = view.scope;
+  return [
+    // First, so that every later filter and the log know the peer.
+    hasIstioFilters && extension(PEER_METADATA_FILTER, istioPeerMetadata.ConfigSchema, peerMetadata(place)),
+    extension('envoy.filters.http.grpc_stats', grpcStatsHttpFilter.FilterConfigSchema, {
+      emitFilterState: true,
+      perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } },
+    }),
+    extension(FAULT_FILTER, faultHttpFilter.HTTPFaultSchema),
+    extension(CORS_FILTER, corsHttpFilter.CorsSchema),
+    hasIstioFilters && extension(STATS_FILTER, istioStats.PluginConfigSchema, statsConfig(place)),
+    extension('envoy.filters.http.router', routerHttpFilter.RouterSchema),
+  ]
+    .filter((filter) => filter !== false)
+    .map((filter) => create(HttpFilterSchema, filter));
+}
+
+// Who my caller is comes by headers, who serves me by headers, too; a gateway neither believes outsiders nor tells them.
+function peerMetadata(place: FilterPlace) {
+  const headers = { methodSpecifier: { case: 'istioHeaders' as const, value: {} } };
+  const discovery = { methodSpecifier: { case: 'workloadDiscovery' as const, value: {} } };
+  const outward = { methodSpecifier: { case: 'istioHeaders' as const, value: { skipExternalClusters: place !== 'inbound' } } };
+  if (place === 'inbound') return { downstreamDiscovery: [headers, discovery], downstreamPropagation: [headers] };
+  return { upstreamDiscovery: [headers, discovery], upstreamPropagation: [outward] };
+}
+
+export const statsConfig = (place: FilterPlace) => ({ disableHostHeaderFallback: place !== 'outbound' });

@@ -1,0 +1,44 @@
+// TCP proxying: one cluster, or several by weight.
+
+import { create } from '@bufbuild/protobuf';
+import { type Filter, FilterSchema, istioStats, TcpProxySchema } from '@lateen/xds/messages';
+import type { RouteDestination } from '../model/index.ts';
+import { accessLogs } from './access-log.ts';
+import { type FilterPlace, STATS_FILTER, statsConfig } from './http-filters.ts';
+import { clusterOf } from './http-routes.ts';
+import { extension } from './pack.ts';
+import type { View } from './view.ts';
+import type { HttpRule } from './virtual-service-rules.ts';
+
+export const TCP_PROXY = 'envoy.filters.network.tcp_proxy';
+
+export type TcpTarget = { place: FilterPlace; statPrefix: string; clusters: readonly { name: string; weight: number }[] };
+
+/** The network filters of a TCP filter chain. */
+export function tcpFilters(view: View, { place, statPrefix, clusters }: TcpTarget): Filter[] {
+  const single = clusters.length === 1 ? clusters[0]?.name : undefined;
+  const proxy = create(
+    FilterSchema,
+    extension(TCP_PROXY, TcpProxySchema, {
+      statPrefix,
+      clusterSpecifier:
+        single !== undefined
+          ? { case: 'cluster', value: single }
+          : { case: 'weightedClusters', value: { clusters: clusters.map(({ name, weight }) => ({ name, weight })) } },
+      accessLog: accessLogs(view, place === 'inbound' ? 'SERVER' : 'CLIENT'),
+    }),
+  );
+  if (!view.scope.hasIstioFilters) return [proxy];
+  return [create(FilterSchema, extension(STATS_FILTER, istioStats.PluginConfigSchema, statsConfig(place))), proxy];
+}
+
+/** Weighted clusters of a TCP or TLS rule; zero weights are left out. */
+export function weightedClusters(
+  view: View,
+  routes: readonly RouteDestination[],
+  at: { rule: Pick<HttpRule, 'source'>; place: { port: number } },
+) {
+  const all = routes.map((route) => ({ name: clusterOf(view, route.destination, at).cluster, weight: route.weight ?? 0 }));
+  const positive = all.filter((target) => target.weight > 0);
+  return all.length === 1 || positive.length === 0 ? all.slice(0, 1) : positive;
+}
