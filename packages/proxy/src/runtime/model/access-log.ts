@@ -12,8 +12,8 @@ export type AccessLogRuntime = {
 };
 
 export type AccessLogFilter =
-  | { readonly kind: 'status_code' | 'duration'; readonly op: 'eq' | 'ge' | 'le' | 'ne'; readonly value: number }
-  | { readonly kind: 'not_health_check' | 'traceable' }
+  | { readonly kind: 'status_code' | 'duration'; readonly op: 'eq' | 'ge' | 'le'; readonly value: number }
+  | { readonly kind: 'not_health_check' }
   | { readonly kind: 'runtime'; readonly fraction: number }
   | { readonly kind: 'and' | 'or'; readonly filters: readonly AccessLogFilter[] }
   | { readonly kind: 'header'; matches(header: (name: string) => string | undefined): boolean }

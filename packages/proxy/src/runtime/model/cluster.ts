@@ -43,7 +43,6 @@ export type ClusterRuntime = {
   readonly ignoreHealthOnHostRemoval: boolean;
   /** `filter_metadata`; "istio" holds `services` and `config`. */
   readonly metadata: RuntimeMetadata;
-  readonly networkFilters: readonly { readonly name: string; readonly kind: 'metadata_exchange' }[];
 };
 
 export type ClusterDiscovery =

@@ -8,4 +8,4 @@ export type Format = readonly FormatPart[];
 
 /** The tree of a JSON access log. A leaf with a single operator keeps its type (numbers stay numbers). */
 export type JsonFormat = { readonly [key: string]: JsonFormatValue };
-export type JsonFormatValue = Format | number | boolean | JsonFormat | readonly JsonFormatValue[];
+export type JsonFormatValue = Format | number | boolean | JsonFormat;

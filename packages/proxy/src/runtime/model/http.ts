@@ -65,7 +65,6 @@ export type HcmRuntime = {
     readonly headerCase: 'lower' | 'proper' | 'preserve';
   };
   readonly http2: Http2Settings;
-  readonly localReplies: readonly LocalReplyMapper[];
   readonly tracing: { readonly clientSampling: number; readonly randomSampling: number; readonly overallSampling: number } | undefined;
 };
 
@@ -75,14 +74,6 @@ export type Http2Settings = {
   readonly initialConnectionWindowBytes: number;
   readonly allowConnect: boolean;
   readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
-};
-
-/** Changes a response that the proxy itself invented. */
-export type LocalReplyMapper = {
-  matches(record: { status: number; view: RequestView; flags: readonly string[] }): boolean;
-  readonly status: number | undefined;
-  readonly body: string | undefined;
-  readonly headers: readonly HeaderMutation[];
 };
 
 /** One filter of the chain; `name` is the key for per-route overrides. The list of kinds is the list of what is honoured. */
@@ -97,7 +88,6 @@ export type HttpFilterConfig =
   | { readonly kind: 'peer_metadata'; readonly peer: PeerMetadataRuntime }
   | { readonly kind: 'alpn'; readonly overrides: ReadonlyMap<string, readonly string[]> }
   | { readonly kind: 'header_mutation'; readonly request: readonly HeaderMutation[]; readonly response: readonly HeaderMutation[] }
-  | { readonly kind: 'grpc_web' }
   /** Answers health checks itself when `matches`; `passThrough` sends them upstream. */
   | { readonly kind: 'health_check'; readonly passThrough: boolean; matches(view: RequestView): boolean };
 

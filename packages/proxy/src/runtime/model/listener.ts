@@ -77,8 +77,6 @@ export type FilterChainMatchRuntime = {
 
 export type NetworkFilterRuntime = { readonly name: string } & (
   | { readonly kind: 'istio_stats'; readonly tcpReportingIntervalMs: number }
-  /** Istio's metadata exchange over ALPN `istio-peer-exchange`. */
-  | { readonly kind: 'metadata_exchange'; readonly protocol: string }
   | { readonly kind: 'sni_cluster' }
   | { readonly kind: 'connection_limit'; readonly maxConnections: number; readonly delayMs: number }
 );

@@ -118,7 +118,7 @@ export type RespondDecision = DecisionBase & { readonly kind: 'respond'; readonl
 /** No virtual host or no rule took the request: 404, flag NR. */
 export type NotFoundDecision = {
   readonly kind: 'not_found';
-  readonly reason: 'no_virtual_host' | 'no_route' | 'no_cluster_header' | 'tls_required';
+  readonly reason: 'no_virtual_host' | 'no_route';
   readonly virtualHost: VirtualHostRuntime | undefined;
   readonly route: undefined;
 };
@@ -196,7 +196,6 @@ export type MirrorRuntime = {
   readonly fraction: number;
   /** Appends "-shadow" to the host. */
   readonly appendShadowSuffix: boolean;
-  readonly hostRewrite: string | undefined;
 };
 
 export type HashPolicy = (

@@ -1,0 +1,244 @@
+import {
+  type CircuitBreakers_Thresholds,
+  type Cluster,
+  ClusterSchema,
+  Cluster_DiscoveryType as Discovery,
+  Cluster_DnsLookupFamily as DnsFamily,
+  type OutlierDetection,
+  OutlierDetectionSchema,
+  Cluster_ClusterProtocolSelection as ProtocolSelection,
+  RoutingPriority,
+  upstreamHttp,
+} from '@lateen/xds/messages';
+import type { CircuitBreaker, ClusterDiscovery, ClusterRuntime, OutlierRuntime, UpstreamProtocol } from '../model.ts';
+import { compileAny, extension } from './any.ts';
+import { compileEndpoints } from './endpoints.ts';
+import { compileHttp2 } from './hcm.ts';
+import { compileBalancing } from './lb-policy.ts';
+import { refuseUnlessPlaintext } from './listener.ts';
+import { honours, type Report } from './report.ts';
+import { durationMsOr, metadataOf } from './values.ts';
+
+// Accepted without effect: they tune resolvers, threads or statistics that this proxy does not have.
+const WITHOUT_EFFECT = [
+  'dnsFailureRefreshRate',
+  'dnsResolvers',
+  'useTcpForDnsLookups',
+  'dnsResolutionConfig',
+  'typedDnsResolverConfig',
+  'waitForWarmOnInit',
+  'trackTimeoutBudgets',
+  'trackClusterStats',
+];
+const check = honours(ClusterSchema, [
+  'transportSocketMatches',
+  'name',
+  'altStatName',
+  'type',
+  'edsClusterConfig',
+  'connectTimeout',
+  'perConnectionBufferLimitBytes',
+  'lbPolicy',
+  'loadAssignment',
+  'maxRequestsPerConnection',
+  'circuitBreakers',
+  'commonHttpProtocolOptions',
+  'httpProtocolOptions',
+  'http2ProtocolOptions',
+  'protocolSelection',
+  'typedExtensionProtocolOptions',
+  'dnsRefreshRate',
+  'respectDnsTtl',
+  'dnsLookupFamily',
+  'outlierDetection',
+  'cleanupInterval',
+  'upstreamBindConfig',
+  'ringHashLbConfig',
+  'maglevLbConfig',
+  'originalDstLbConfig',
+  'leastRequestLbConfig',
+  'roundRobinLbConfig',
+  'commonLbConfig',
+  'transportSocket',
+  'metadata',
+  'upstreamConnectionOptions',
+  'closeConnectionsOnHostHealthFailure',
+  'ignoreHealthOnHostRemoval',
+  'loadBalancingPolicy',
+  ...WITHOUT_EFFECT,
+]);
+
+export function compileCluster(message: Cluster, report: Report): ClusterRuntime {
+  check(message, report);
+  if (message.name === '') report.at('name').refuse('must not be empty');
+  refuseUnlessPlaintext(message.transportSocket, report);
+  message.transportSocketMatches.forEach((match, i) => {
+    refuseUnlessPlaintext(match.transportSocket, report.at('transport_socket_matches', i));
+  });
+  const http = compileUpstreamHttp(message, report);
+  const common = http.common ?? message.commonHttpProtocolOptions;
+  const keepalive = message.upstreamConnectionOptions?.tcpKeepalive;
+  return {
+    name: message.name,
+    statName: message.altStatName || message.name,
+    observabilityName: message.altStatName || message.name,
+    discovery: compileDiscovery(message, report),
+    ...compileBalancing(message, report),
+    healthyPanicThresholdPercent: message.commonLbConfig?.healthyPanicThreshold?.value ?? 50,
+    connectTimeoutMs: durationMsOr(message.connectTimeout, 5000),
+    perConnectionBufferLimitBytes: message.perConnectionBufferLimitBytes ?? 1024 * 1024,
+    circuitBreakers: {
+      default: compileBreaker(message, RoutingPriority.DEFAULT),
+      high: compileBreaker(message, RoutingPriority.HIGH),
+    },
+    outlier: message.outlierDetection && compileOutlier(message.outlierDetection, report.at('outlier_detection')),
+    protocol: http.protocol,
+    idleTimeoutMs: durationMsOr(common?.idleTimeout, 3_600_000),
+    maxConnectionDurationMs: durationMsOr(common?.maxConnectionDuration, 0),
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
+    tcpKeepalive: keepalive && {
+      probes: keepalive.keepaliveProbes,
+      timeSeconds: keepalive.keepaliveTime,
+      intervalSeconds: keepalive.keepaliveInterval,
+    },
+    bindAddress: message.upstreamBindConfig?.sourceAddress?.address,
+    transportMatches: message.transportSocketMatches.map((each) => ({
+      name: each.name,
+      criteria: each.match ?? {},
+      transport: { kind: 'raw_buffer' as const },
+    })),
+    transport: { kind: 'raw_buffer' },
+    closeConnectionsOnHostHealthFailure: message.closeConnectionsOnHostHealthFailure,
+    ignoreHealthOnHostRemoval: message.ignoreHealthOnHostRemoval,
+    metadata: metadataOf(message.metadata),
+  };
+}
+
+const DNS_FAMILY: Partial<Record<number, 'auto' | 'v4_only' | 'v6_only' | 'v4_preferred' | 'all'>> = {
+  [DnsFamily.V4_ONLY]: 'v4_only',
+  [DnsFamily.V6_ONLY]: 'v6_only',
+  [DnsFamily.V4_PREFERRED]: 'v4_preferred',
+  [DnsFamily.ALL]: 'all',
+};
+
+function compileDiscovery(message: Cluster, report: Report): ClusterDiscovery {
+  const type = message.clusterDiscoveryType;
+  const endpoints = () =>
+    message.loadAssignment
+      ? compileEndpoints(message.loadAssignment, report.at('load_assignment'))
+      : { clusterName: message.name, localities: [], overprovisioningFactorPercent: 140 };
+  switch (type.case === 'type' ? type.value : Discovery.STATIC) {
+    case Discovery.EDS: {
+      const eds = message.edsClusterConfig;
+      const source = eds?.edsConfig?.configSourceSpecifier.case;
+      if (source !== 'ads' && source !== 'self') report.at('eds_cluster_config').at('eds_config').refuse('only ads is supported');
+      return { kind: 'eds', serviceName: eds?.serviceName || message.name };
+    }
+    case Discovery.STRICT_DNS:
+    case Discovery.LOGICAL_DNS:
+      return {
+        kind: type.value === Discovery.STRICT_DNS ? 'strict_dns' : 'logical_dns',
+        endpoints: endpoints(),
+        refreshMs: durationMsOr(message.dnsRefreshRate, 5000),
+        respectTtl: message.respectDnsTtl,
+        family: DNS_FAMILY[message.dnsLookupFamily] ?? 'auto',
+      };
+    case Discovery.ORIGINAL_DST: {
+      const config = message.lbConfig.case === 'originalDstLbConfig' ? message.lbConfig.value : undefined;
+      if (config?.metadataKey) report.at('original_dst_lb_config').at('metadata_key').refuse('is not supported');
+      return {
+        kind: 'original_dst',
+        headerName: config?.useHttpHeader ? config.httpHeaderName || 'x-envoy-original-dst-host' : undefined,
+        portOverride: config?.upstreamPortOverride,
+        cleanupIntervalMs: durationMsOr(message.cleanupInterval, 5000),
+      };
+    }
+    default:
+      return { kind: 'static', endpoints: endpoints() };
+  }
+}
+
+const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+type UpstreamHttp = { protocol: UpstreamProtocol; common: Cluster['commonHttpProtocolOptions'] };
+
+function compileUpstreamHttp(message: Cluster, report: Report): UpstreamHttp {
+  let found: UpstreamHttp | undefined;
+  for (const [name, config] of Object.entries(message.typedExtensionProtocolOptions)) {
+    const at = report.at('typed_extension_protocol_options', name);
+    if (name !== HTTP_OPTIONS) at.refuse('is not supported');
+    else found = compileAny(config, [extension(upstreamHttp.HttpProtocolOptionsSchema, compileHttpOptions)], at);
+  }
+  if (found) return found;
+  const http2 = message.http2ProtocolOptions && compileHttp2(message.http2ProtocolOptions);
+  if (message.protocolSelection === ProtocolSelection.USE_DOWNSTREAM_PROTOCOL) {
+    return { protocol: { kind: 'downstream', http2: http2 ?? compileHttp2(undefined) }, common: undefined };
+  }
+  return { protocol: http2 ? { kind: 'http2', http2 } : { kind: 'http1' }, common: undefined };
+}
+
+// upstream_http_protocol_options (auto SNI, auto SAN) only acts on TLS, which has its own refusal.
+const checkHttp = honours(upstreamHttp.HttpProtocolOptionsSchema, [
+  'commonHttpProtocolOptions',
+  'upstreamHttpProtocolOptions',
+  'explicitHttpConfig',
+  'useDownstreamProtocolConfig',
+  'autoConfig',
+]);
+
+function compileHttpOptions(message: upstreamHttp.HttpProtocolOptions, report: Report): UpstreamHttp {
+  checkHttp(message, report);
+  const common = message.commonHttpProtocolOptions;
+  const options = message.upstreamProtocolOptions;
+  switch (options.case) {
+    case 'useDownstreamProtocolConfig':
+      return { protocol: { kind: 'downstream', http2: compileHttp2(options.value.http2ProtocolOptions) }, common };
+    case 'autoConfig':
+      return { protocol: { kind: 'auto', http2: compileHttp2(options.value.http2ProtocolOptions) }, common };
+    case 'explicitHttpConfig': {
+      const explicit = options.value.protocolConfig;
+      if (explicit.case === 'http2ProtocolOptions') return { protocol: { kind: 'http2', http2: compileHttp2(explicit.value) }, common };
+      if (explicit.case === 'http3ProtocolOptions') report.at('explicit_http_config').refuse('HTTP/3 is not supported');
+      return { protocol: { kind: 'http1' }, common };
+    }
+    case undefined:
+      return { protocol: { kind: 'http1' }, common };
+  }
+}
+
+function compileBreaker(message: Cluster, priority: RoutingPriority): CircuitBreaker {
+  const threshold: Partial<CircuitBreakers_Thresholds> =
+    message.circuitBreakers?.thresholds.find((each) => each.priority === priority) ?? {};
+  const budget = threshold.retryBudget;
+  return {
+    maxConnections: threshold.maxConnections ?? 1024,
+    maxPendingRequests: threshold.maxPendingRequests ?? 1024,
+    maxRequests: threshold.maxRequests ?? 1024,
+    maxRetries: threshold.maxRetries ?? 3,
+    retryBudget: budget && { percent: budget.budgetPercent?.value ?? 20, minConcurrency: budget.minRetryConcurrency ?? 3 },
+  };
+}
+
+// Success rate and failure percentage ejection are off in Istio (enforcing 0); their other fields then mean nothing.
+const checkOutlier = honours(
+  OutlierDetectionSchema,
+  OutlierDetectionSchema.fields.map((field) => field.localName).filter((name) => name !== 'monitors'),
+);
+
+function compileOutlier(message: OutlierDetection, report: Report): OutlierRuntime {
+  checkOutlier(message, report);
+  const baseEjectionMs = durationMsOr(message.baseEjectionTime, 30_000);
+  return {
+    consecutive5xx: message.consecutive5xx ?? 5,
+    consecutiveGatewayFailure: message.consecutiveGatewayFailure ?? 5,
+    consecutiveLocalOriginFailure: message.consecutiveLocalOriginFailure ?? 5,
+    enforcing5xxPercent: message.enforcingConsecutive5xx ?? 100,
+    enforcingGatewayFailurePercent: message.enforcingConsecutiveGatewayFailure ?? 0,
+    enforcingLocalOriginPercent: message.enforcingConsecutiveLocalOriginFailure ?? 100,
+    splitExternalLocalOriginErrors: message.splitExternalLocalOriginErrors,
+    intervalMs: durationMsOr(message.interval, 10_000),
+    baseEjectionMs,
+    maxEjectionMs: Math.max(durationMsOr(message.maxEjectionTime, 300_000), baseEjectionMs),
+    maxEjectionJitterMs: durationMsOr(message.maxEjectionTimeJitter, 0),
+    maxEjectionPercent: message.maxEjectionPercent ?? 10,
+  };
+}

@@ -1,0 +1,31 @@
+// One resource in, its compiled form or every reason against it out.
+
+import { fail, ok, type Result } from '@lateen/base';
+import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration } from '@lateen/xds/messages';
+import type { ClusterRuntime, EndpointsRuntime, ListenerRuntime, RouteTable } from '../model.ts';
+import { compileCluster as cluster } from './cluster.ts';
+import { compileEndpoints as endpoints } from './endpoints.ts';
+import { compileListener as listener } from './listener.ts';
+import { createReport, type Report } from './report.ts';
+import { compileRouteTable as routeTable } from './route-table.ts';
+
+/** Reasons read `listener "0.0.0.0_80": filter_chains[0].filters[0]: reason`. */
+export type Compiled<T> = Result<T, readonly string[]>;
+
+function compile<Message, T>(subject: string, message: Message, run: (message: Message, report: Report) => T): Compiled<T> {
+  const { report, reasons } = createReport(subject);
+  const value = run(message, report);
+  return reasons.length > 0 ? fail(reasons) : ok(value);
+}
+
+export const compileListener = (message: Listener): Compiled<ListenerRuntime> =>
+  compile(`listener ${JSON.stringify(message.name)}`, message, listener);
+
+export const compileRouteTable = (message: RouteConfiguration): Compiled<RouteTable> =>
+  compile(`route configuration ${JSON.stringify(message.name)}`, message, routeTable);
+
+export const compileCluster = (message: Cluster): Compiled<ClusterRuntime> =>
+  compile(`cluster ${JSON.stringify(message.name)}`, message, cluster);
+
+export const compileEndpoints = (message: ClusterLoadAssignment): Compiled<EndpointsRuntime> =>
+  compile(`endpoints ${JSON.stringify(message.clusterName)}`, message, endpoints);

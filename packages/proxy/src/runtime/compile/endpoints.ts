@@ -1,0 +1,75 @@
+import {
+  type ClusterLoadAssignment,
+  ClusterLoadAssignment_PolicySchema,
+  ClusterLoadAssignmentSchema,
+  HealthStatus,
+  type LbEndpoint,
+  type LocalityLbEndpoints,
+  LocalityLbEndpointsSchema,
+} from '@lateen/xds/messages';
+import type { EndpointRuntime, EndpointsRuntime, LocalityRuntime } from '../model.ts';
+import { honours, type Report } from './report.ts';
+import { metadataOf, metadataText, socketAddressOf } from './values.ts';
+
+const check = honours(ClusterLoadAssignmentSchema, ['clusterName', 'endpoints', 'policy']);
+const checkPolicy = honours(ClusterLoadAssignment_PolicySchema, ['overprovisioningFactor', 'endpointStaleAfter', 'weightedPriorityHealth']);
+const checkLocality = honours(LocalityLbEndpointsSchema, [
+  'locality',
+  'metadata',
+  'lbEndpoints',
+  'loadBalancingWeight',
+  'priority',
+  'proximity',
+]);
+
+export function compileEndpoints(message: ClusterLoadAssignment, report: Report): EndpointsRuntime {
+  check(message, report);
+  if (message.policy) checkPolicy(message.policy, report.at('policy'));
+  const localities = message.endpoints.map((group, i) => compileLocality(group, report.at('endpoints', i)));
+  return {
+    clusterName: message.clusterName,
+    localities: localities.sort((a, b) => a.priority - b.priority),
+    overprovisioningFactorPercent: message.policy?.overprovisioningFactor ?? 140,
+  };
+}
+
+function compileLocality(group: LocalityLbEndpoints, report: Report): LocalityRuntime {
+  checkLocality(group, report);
+  return {
+    region: group.locality?.region ?? '',
+    zone: group.locality?.zone ?? '',
+    subZone: group.locality?.subZone ?? '',
+    priority: group.priority,
+    weight: group.loadBalancingWeight ?? 0,
+    endpoints: group.lbEndpoints.flatMap((endpoint, i) => compileEndpoint(endpoint, report.at('lb_endpoints', i)) ?? []),
+  };
+}
+
+const HEALTH: Partial<Record<number, EndpointRuntime['health']>> = {
+  [HealthStatus.UNKNOWN]: 'healthy',
+  [HealthStatus.HEALTHY]: 'healthy',
+  [HealthStatus.UNHEALTHY]: 'unhealthy',
+  [HealthStatus.TIMEOUT]: 'unhealthy',
+  [HealthStatus.DRAINING]: 'draining',
+  [HealthStatus.DEGRADED]: 'degraded',
+};
+
+function compileEndpoint(message: LbEndpoint, report: Report): EndpointRuntime | undefined {
+  if (message.hostIdentifier.case !== 'endpoint') {
+    report.refuse(message.hostIdentifier.case ? 'endpoint_name is not supported' : 'endpoint is required');
+    return undefined;
+  }
+  const endpoint = message.hostIdentifier.value;
+  const address = socketAddressOf(endpoint.address, report.at('endpoint').at('address'));
+  if (!address) return undefined;
+  const metadata = metadataOf(message.metadata);
+  return {
+    host: address.host,
+    port: address.port,
+    hostname: endpoint.hostname,
+    weight: message.loadBalancingWeight ?? 1,
+    health: HEALTH[message.healthStatus] ?? 'unhealthy',
+    metadata,
+    istioWorkload: metadataText(metadata, 'istio', 'workload'),
+  };
+}

@@ -1,0 +1,102 @@
+// Fault and CORS policies: the same message as a filter's own configuration and as a route's override.
+
+import { type CorsPolicy, CorsPolicySchema, corsHttpFilter, faultHttpFilter } from '@lateen/xds/messages';
+import type { CorsRuntime, FaultRuntime } from '../model.ts';
+import { compileHeaderMatcher, compileStringMatcher } from './match.ts';
+import { honours, type Report } from './report.ts';
+import { durationMs, fractionOf, runtimeFractionOf } from './values.ts';
+
+const checkFault = honours(faultHttpFilter.HTTPFaultSchema, [
+  'delay',
+  'abort',
+  'upstreamCluster',
+  'headers',
+  'maxActiveFaults',
+  'disableDownstreamClusterStats',
+]);
+
+/** Undefined when nothing is injected. */
+export function compileFault(fault: faultHttpFilter.HTTPFault, report: Report): FaultRuntime | undefined {
+  checkFault(fault, report);
+  const headers = fault.headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
+  const delay = compileDelay(fault.delay, report.at('delay'));
+  const abort = compileAbort(fault.abort, report.at('abort'));
+  if (!delay && !abort) return undefined;
+  return {
+    delay,
+    abort,
+    matches: headers.length ? (view) => headers.every((matcher) => matcher.test(view)) : undefined,
+    upstreamCluster: fault.upstreamCluster,
+    maxActiveFaults: fault.maxActiveFaults,
+  };
+}
+
+function compileDelay(delay: faultHttpFilter.HTTPFault['delay'], report: Report): FaultRuntime['delay'] {
+  if (!delay) return undefined;
+  const fraction = fractionOf(delay.percentage);
+  switch (delay.faultDelaySecifier.case) {
+    case 'fixedDelay':
+      return { fixedMs: durationMs(delay.faultDelaySecifier.value), fraction };
+    case 'headerDelay':
+      return { fromHeader: true, fraction };
+    case undefined:
+      report.refuse('fixed_delay or header_delay is required');
+      return undefined;
+  }
+}
+
+function compileAbort(abort: faultHttpFilter.FaultAbort | undefined, report: Report): FaultRuntime['abort'] {
+  if (!abort) return undefined;
+  const fraction = fractionOf(abort.percentage);
+  switch (abort.errorType.case) {
+    case 'httpStatus':
+      if (abort.errorType.value < 200 || abort.errorType.value > 599) report.at('http_status').refuse('must be 200 to 599');
+      return { status: abort.errorType.value, fraction };
+    case 'grpcStatus':
+      return { grpcStatus: abort.errorType.value, fraction };
+    case 'headerAbort':
+      return { fromHeader: true, fraction };
+    case undefined:
+      report.refuse('http_status, grpc_status or header_abort is required');
+      return undefined;
+  }
+}
+
+const checkCors = honours(
+  CorsPolicySchema,
+  CorsPolicySchema.fields.map((field) => field.localName),
+);
+const checkCorsFilter = honours(
+  corsHttpFilter.CorsPolicySchema,
+  corsHttpFilter.CorsPolicySchema.fields.map((field) => field.localName),
+);
+
+export function compileRouteCors(policy: CorsPolicy, report: Report): CorsRuntime {
+  checkCors(policy, report);
+  return compileCors(policy, policy.enabledSpecifier.value, report);
+}
+
+export function compileFilterCors(policy: corsHttpFilter.CorsPolicy, report: Report): CorsRuntime {
+  checkCorsFilter(policy, report);
+  return compileCors(policy, policy.filterEnabled, report);
+}
+
+type SharedCors = Omit<CorsPolicy, '$typeName' | 'enabledSpecifier'>;
+
+function compileCors(policy: SharedCors, enabled: Parameters<typeof runtimeFractionOf>[0], report: Report): CorsRuntime {
+  const origins = policy.allowOriginStringMatch.map((matcher, i) =>
+    compileStringMatcher(matcher, report.at('allow_origin_string_match', i)),
+  );
+  return {
+    allowsOrigin: (origin) => origins.some((matcher) => matcher.test(origin)),
+    allowMethods: policy.allowMethods,
+    allowHeaders: policy.allowHeaders,
+    exposeHeaders: policy.exposeHeaders,
+    maxAge: policy.maxAge,
+    allowCredentials: policy.allowCredentials ?? false,
+    allowPrivateNetworkAccess: policy.allowPrivateNetworkAccess ?? false,
+    forwardNotMatchingPreflights: policy.forwardNotMatchingPreflights ?? true,
+    enabledFraction: runtimeFractionOf(enabled),
+    shadowFraction: policy.shadowEnabled ? runtimeFractionOf(policy.shadowEnabled) : 0,
+  };
+}

@@ -1,0 +1,216 @@
+import {
+  HttpConnectionManager_ForwardClientCertDetails as ClientCert,
+  HttpConnectionManager_CodecType as Codec,
+  HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  type Http2ProtocolOptions,
+  type HttpConnectionManager,
+  HttpConnectionManagerSchema,
+  HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
+  HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores,
+} from '@lateen/xds/messages';
+import type { HcmRuntime, Http2Settings } from '../model.ts';
+import { compileAccessLogs } from './access-log.ts';
+import { compileHttpFilters } from './http-filters.ts';
+import { honours, type Report } from './report.ts';
+import { compileRouteTable } from './route-table.ts';
+import { durationMs, durationMsOr } from './values.ts';
+
+const check = honours(HttpConnectionManagerSchema, [
+  'codecType',
+  'statPrefix',
+  'rds',
+  'routeConfig',
+  'httpFilters',
+  'tracing',
+  'commonHttpProtocolOptions',
+  'httpProtocolOptions',
+  'http2ProtocolOptions',
+  'serverName',
+  'serverHeaderTransformation',
+  'schemeHeaderTransformation',
+  'maxRequestHeadersKb',
+  'streamIdleTimeout',
+  'requestTimeout',
+  'requestHeadersTimeout',
+  'drainTimeout',
+  'delayedCloseTimeout',
+  'accessLog',
+  'accessLogOptions',
+  'useRemoteAddress',
+  'xffNumTrustedHops',
+  'skipXffAppend',
+  'via',
+  'generateRequestId',
+  'preserveExternalRequestId',
+  'alwaysSetRequestIdInResponse',
+  'forwardClientCertDetails',
+  'setCurrentClientCertDetails',
+  'proxy100Continue',
+  'upgradeConfigs',
+  'normalizePath',
+  'mergeSlashes',
+  'pathWithEscapedSlashesAction',
+  'requestIdExtension',
+  'stripMatchingHostPort',
+  'stripAnyHostPort',
+  'streamErrorOnInvalidHttpMessage',
+  'stripTrailingHostDot',
+  'appendXForwardedPort',
+  'addProxyProtocolConnectionState',
+]);
+
+type Names<T> = Partial<Record<number, T>>;
+const CODECS: Names<HcmRuntime['codec']> = { [Codec.AUTO]: 'auto', [Codec.HTTP1]: 'http1', [Codec.HTTP2]: 'http2' };
+const SLASHES: Names<HcmRuntime['escapedSlashes']> = {
+  [EscapedSlashes.REJECT_REQUEST]: 'reject_request',
+  [EscapedSlashes.UNESCAPE_AND_REDIRECT]: 'unescape_and_redirect',
+  [EscapedSlashes.UNESCAPE_AND_FORWARD]: 'unescape_and_forward',
+};
+const UNDERSCORES: Names<HcmRuntime['underscoresInHeaders']> = {
+  [Underscores.REJECT_REQUEST]: 'reject_request',
+  [Underscores.DROP_HEADER]: 'drop_header',
+};
+const CLIENT_CERT: Names<HcmRuntime['forwardClientCert']['mode']> = {
+  [ClientCert.FORWARD_ONLY]: 'forward_only',
+  [ClientCert.APPEND_FORWARD]: 'append_forward',
+  [ClientCert.SANITIZE_SET]: 'sanitize_set',
+  [ClientCert.ALWAYS_FORWARD_ONLY]: 'always_forward_only',
+};
+const SERVER_HEADER: Names<HcmRuntime['serverHeader']> = {
+  [ServerHeader.APPEND_IF_ABSENT]: 'append_if_absent',
+  [ServerHeader.PASS_THROUGH]: 'pass_through',
+};
+
+export function compileHcm(message: HttpConnectionManager, report: Report): HcmRuntime {
+  check(message, report);
+  const codec = CODECS[message.codecType];
+  if (!codec) report.at('codec_type').refuse('HTTP3 is not supported');
+  const filters = compileHttpFilters(message.httpFilters, report);
+  return {
+    statPrefix: message.statPrefix,
+    codec: codec ?? 'auto',
+    routes: compileRoutes(message, report),
+    filters,
+    accessLogs: compileAccessLogs(message.accessLog, report),
+    suppressEnvoyHeaders: filters.some((filter) => filter.kind === 'router' && filter.suppressEnvoyHeaders),
+    upgrades: compileUpgrades(message, report),
+    tracing: compileTracing(message, report),
+    ...requestSettings(message),
+    ...limits(message),
+    http1: compileHttp1(message, report),
+    http2: compileHttp2(message.http2ProtocolOptions),
+  };
+}
+
+function compileRoutes(message: HttpConnectionManager, report: Report): HcmRuntime['routes'] {
+  const specifier = message.routeSpecifier;
+  if (specifier.case === 'routeConfig') return { kind: 'inline', table: compileRouteTable(specifier.value, report.at('route_config')) };
+  if (specifier.case !== 'rds') {
+    report.refuse('rds or route_config is required');
+    return { kind: 'rds', name: '' };
+  }
+  const rds = report.at('rds');
+  const source = specifier.value.configSource?.configSourceSpecifier.case;
+  if (specifier.value.routeConfigName === '') rds.at('route_config_name').refuse('must not be empty');
+  if (source !== 'ads' && source !== 'self') rds.at('config_source').refuse('only ads is supported');
+  return { kind: 'rds', name: specifier.value.routeConfigName };
+}
+
+function requestSettings(message: HttpConnectionManager) {
+  const details = message.setCurrentClientCertDetails;
+  return {
+    useRemoteAddress: message.useRemoteAddress ?? false,
+    xffNumTrustedHops: message.xffNumTrustedHops,
+    skipXffAppend: message.skipXffAppend,
+    normalizePath: message.normalizePath ?? false,
+    mergeSlashes: message.mergeSlashes,
+    escapedSlashes: SLASHES[message.pathWithEscapedSlashesAction] ?? ('keep_unchanged' as const),
+    underscoresInHeaders: UNDERSCORES[message.commonHttpProtocolOptions?.headersWithUnderscoresAction ?? 0] ?? ('allow' as const),
+    forwardClientCert: {
+      mode: CLIENT_CERT[message.forwardClientCertDetails] ?? ('sanitize' as const),
+      subject: details?.subject ?? false,
+      cert: details?.cert ?? false,
+      chain: details?.chain ?? false,
+      dns: details?.dns ?? false,
+      uri: details?.uri ?? false,
+    },
+    serverName: message.serverName || 'envoy',
+    serverHeader: SERVER_HEADER[message.serverHeaderTransformation] ?? ('overwrite' as const),
+    via: message.via,
+    generateRequestId: message.generateRequestId ?? true,
+    preserveExternalRequestId: message.preserveExternalRequestId,
+    alwaysSetRequestIdInResponse: message.alwaysSetRequestIdInResponse,
+    stripMatchingHostPort: message.stripMatchingHostPort,
+    stripAnyHostPort: message.stripPortMode.case === 'stripAnyHostPort' && message.stripPortMode.value,
+    stripTrailingHostDot: message.stripTrailingHostDot,
+    schemeToOverwrite: message.schemeHeaderTransformation?.transformation.value ?? '',
+    appendXForwardedPort: message.appendXForwardedPort,
+    proxy100Continue: message.proxy100Continue,
+  };
+}
+
+function limits(message: HttpConnectionManager) {
+  const common = message.commonHttpProtocolOptions;
+  return {
+    maxRequestHeadersBytes: (message.maxRequestHeadersKb || 60) * 1024,
+    maxHeadersCount: common?.maxHeadersCount ?? 100,
+    idleTimeoutMs: durationMsOr(common?.idleTimeout, 3_600_000),
+    maxConnectionDurationMs: durationMsOr(common?.maxConnectionDuration, 0),
+    streamIdleTimeoutMs: durationMsOr(message.streamIdleTimeout, 300_000),
+    requestTimeoutMs: durationMsOr(message.requestTimeout, 0),
+    requestHeadersTimeoutMs: durationMsOr(message.requestHeadersTimeout, 0),
+    drainTimeoutMs: durationMsOr(message.drainTimeout, 5000),
+    delayedCloseTimeoutMs: durationMsOr(message.delayedCloseTimeout, 1000),
+    maxStreamDurationMs: durationMsOr(common?.maxStreamDuration, 0),
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
+  };
+}
+
+function compileUpgrades(message: HttpConnectionManager, report: Report): ReadonlyMap<string, boolean> {
+  message.upgradeConfigs.forEach((upgrade, i) => {
+    if (upgrade.filters.length > 0) report.at('upgrade_configs', i).at('filters').refuse('is not supported');
+  });
+  return new Map(message.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]));
+}
+
+function compileTracing({ tracing }: HttpConnectionManager, report: Report): HcmRuntime['tracing'] {
+  if (!tracing) return undefined;
+  if (tracing.provider) report.at('tracing').at('provider').refuse('is not supported');
+  const share = (percent: { value: number } | undefined) => (percent?.value ?? 100) / 100;
+  return {
+    clientSampling: share(tracing.clientSampling),
+    randomSampling: share(tracing.randomSampling),
+    overallSampling: share(tracing.overallSampling),
+  };
+}
+
+function compileHttp1({ httpProtocolOptions: options }: HttpConnectionManager, report: Report): HcmRuntime['http1'] {
+  const format = options?.headerKeyFormat?.headerFormat;
+  // The only stateful formatter is preserve_case; its type is not decoded, its URL is enough.
+  const preserve =
+    format?.case === 'statefulFormatter' && (format.value.typedConfig?.typeUrl.endsWith('.PreserveCaseFormatterConfig') ?? false);
+  if (format?.case === 'statefulFormatter' && !preserve) {
+    report.at('http_protocol_options').at('header_key_format').refuse(`${format.value.typedConfig?.typeUrl} is not supported`);
+  }
+  return {
+    acceptHttp10: options?.acceptHttp10 ?? false,
+    defaultHostForHttp10: options?.defaultHostForHttp10 ?? '',
+    allowAbsoluteUrl: options?.allowAbsoluteUrl ?? true,
+    allowChunkedLength: options?.allowChunkedLength ?? false,
+    enableTrailers: options?.enableTrailers ?? false,
+    headerCase: preserve ? 'preserve' : format?.case === 'properCaseWords' ? 'proper' : 'lower',
+  };
+}
+
+/** Envoy's defaults filled in. */
+export function compileHttp2(options: Http2ProtocolOptions | undefined): Http2Settings {
+  const keepalive = options?.connectionKeepalive;
+  return {
+    maxConcurrentStreams: options?.maxConcurrentStreams ?? 1024,
+    initialStreamWindowBytes: options?.initialStreamWindowSize ?? 16 * 1024 * 1024,
+    initialConnectionWindowBytes: options?.initialConnectionWindowSize ?? 24 * 1024 * 1024,
+    allowConnect: options?.allowConnect ?? false,
+    keepalive: keepalive?.interval &&
+      keepalive.timeout && { intervalMs: durationMs(keepalive.interval), timeoutMs: durationMs(keepalive.timeout) },
+  };
+}

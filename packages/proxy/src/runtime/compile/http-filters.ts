@@ -1,0 +1,174 @@
+// The HTTP filters that are honoured, one row each. What is not here is refused.
+
+import {
+  corsHttpFilter,
+  faultHttpFilter,
+  grpcStatsHttpFilter,
+  type HttpFilter,
+  headerMutationHttpFilter,
+  healthCheckHttpFilter,
+  istioAlpn,
+  istioPeerMetadata,
+  istioStats,
+  routerHttpFilter,
+} from '@lateen/xds/messages';
+import type { HttpFilterConfig, HttpFilterRuntime, IstioStatsRuntime, PeerDiscovery, PeerMetadataRuntime } from '../model.ts';
+import { compileAny, extension } from './any.ts';
+import { compileFault } from './fault-cors.ts';
+import { compileMutations } from './header-mutation.ts';
+import { compileHeaderMatcher } from './match.ts';
+import { honours, type Report } from './report.ts';
+import { durationMsOr } from './values.ts';
+
+const checkRouter = honours(routerHttpFilter.RouterSchema, [
+  'dynamicStats',
+  'startChildSpan',
+  'suppressEnvoyHeaders',
+  'suppressGrpcRequestFailureCodeStats',
+]);
+const checkGrpcStats = honours(grpcStatsHttpFilter.FilterConfigSchema, ['emitFilterState', 'statsForAllMethods', 'enableUpstreamStats']);
+const checkHealth = honours(healthCheckHttpFilter.HealthCheckSchema, ['passThroughMode', 'headers']);
+const checkMutation = honours(headerMutationHttpFilter.HeaderMutationSchema, ['mutations', 'mostSpecificHeaderMutationsWins']);
+
+const PROTOCOLS = ['http/1.0', 'http/1.1', 'h2'];
+
+const FILTERS = [
+  extension(routerHttpFilter.RouterSchema, (message, report): HttpFilterConfig => {
+    checkRouter(message, report);
+    return { kind: 'router', suppressEnvoyHeaders: message.suppressEnvoyHeaders, startChildSpan: message.startChildSpan };
+  }),
+  extension(
+    faultHttpFilter.HTTPFaultSchema,
+    (message, report): HttpFilterConfig => ({ kind: 'fault', fault: compileFault(message, report) }),
+  ),
+  extension(corsHttpFilter.CorsSchema, (): HttpFilterConfig => ({ kind: 'cors' })),
+  extension(
+    istioStats.PluginConfigSchema,
+    (message, report): HttpFilterConfig => ({ kind: 'istio_stats', stats: compileIstioStats(message, report) }),
+  ),
+  extension(grpcStatsHttpFilter.FilterConfigSchema, (message, report): HttpFilterConfig => {
+    checkGrpcStats(message, report);
+    const all = message.perMethodStatSpecifier;
+    return {
+      kind: 'grpc_stats',
+      emitFilterState: message.emitFilterState,
+      statsForAllMethods: all.case === 'statsForAllMethods' && all.value.value,
+    };
+  }),
+  extension(
+    istioPeerMetadata.ConfigSchema,
+    (message, report): HttpFilterConfig => ({ kind: 'peer_metadata', peer: compilePeerMetadata(message, report) }),
+  ),
+  extension(
+    istioAlpn.FilterConfigSchema,
+    (message): HttpFilterConfig => ({
+      kind: 'alpn',
+      overrides: new Map(message.alpnOverride.map((each) => [PROTOCOLS[each.upstreamProtocol] ?? '', each.alpnOverride])),
+    }),
+  ),
+  extension(headerMutationHttpFilter.HeaderMutationSchema, (message, report): HttpFilterConfig => {
+    checkMutation(message, report);
+    return { kind: 'header_mutation', ...compileMutations(message.mutations, report.at('mutations')) };
+  }),
+  extension(healthCheckHttpFilter.HealthCheckSchema, (message, report): HttpFilterConfig => {
+    checkHealth(message, report);
+    const headers = message.headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
+    return {
+      kind: 'health_check',
+      passThrough: message.passThroughMode ?? false,
+      matches: (view) => headers.every((matcher) => matcher.test(view)),
+    };
+  }),
+];
+
+export function compileHttpFilters(filters: readonly HttpFilter[], report: Report): HttpFilterRuntime[] {
+  const compiled = filters.flatMap((filter, i): HttpFilterRuntime[] => {
+    const at = report.at('http_filters', i);
+    if (filter.configType.case === 'configDiscovery') {
+      at.at('config_discovery').refuse('is not supported');
+      return [];
+    }
+    // An optional filter of an unknown type is left out by definition.
+    if (filter.isOptional && !knows(filter.configType.value?.typeUrl)) return [];
+    const config = compileAny(filter.configType.value, FILTERS, at.at('typed_config'));
+    return config ? [{ name: filter.name, disabled: filter.disabled, ...config }] : [];
+  });
+  const router = compiled.findIndex((filter) => filter.kind === 'router');
+  if (router < 0 || router !== compiled.length - 1) report.at('http_filters').refuse('the router must be there once, as the last filter');
+  return compiled;
+}
+
+const knows = (typeUrl = ''): boolean => FILTERS.some((known) => typeUrl.endsWith(`/${known.schema.typeName}`));
+
+const checkStats = honours(istioStats.PluginConfigSchema, [
+  'disableHostHeaderFallback',
+  'tcpReportingDuration',
+  'metrics',
+  'reporter',
+  'rotationInterval',
+  'gracefulDeletionInterval',
+]);
+const checkMetric = honours(istioStats.MetricConfigSchema, ['dimensions', 'name', 'tagsToRemove', 'drop']);
+
+export function compileIstioStats(message: istioStats.PluginConfig, report: Report): IstioStatsRuntime {
+  checkStats(message, report);
+  return {
+    disableHostHeaderFallback: message.disableHostHeaderFallback,
+    reporter: message.reporter === istioStats.PluginConfig_Reporter.SERVER_GATEWAY ? 'server_gateway' : 'default',
+    tcpReportingIntervalMs: durationMsOr(message.tcpReportingDuration, 5000),
+    rotationIntervalMs: durationMsOr(message.rotationInterval, 0),
+    overrides: message.metrics.map((metric, i) => {
+      const at = report.at('metrics', i);
+      checkMetric(metric, at);
+      return {
+        metric: metric.name,
+        drop: metric.drop,
+        dimensions: new Map(Object.entries(metric.dimensions).map(([key, value]) => [key, literalOf(value, at.at('dimensions', key))])),
+        tagsToRemove: metric.tagsToRemove,
+      };
+    }),
+  };
+}
+
+// Dimensions are CEL expressions; only string literals are evaluated here.
+function literalOf(expression: string, report: Report): string {
+  const literal = /^"([^"\\]*)"$|^'([^'\\]*)'$/.exec(expression.trim());
+  if (!literal) report.refuse('only a quoted string is supported, not an expression');
+  return literal?.[1] ?? literal?.[2] ?? '';
+}
+
+const checkPeer = honours(istioPeerMetadata.ConfigSchema, [
+  'downstreamDiscovery',
+  'upstreamDiscovery',
+  'downstreamPropagation',
+  'upstreamPropagation',
+  'sharedWithUpstream',
+]);
+
+const DISCOVERY: Record<string, PeerDiscovery> = {
+  baggage: 'baggage',
+  workloadDiscovery: 'workload_discovery',
+  istioHeaders: 'istio_headers',
+};
+
+function compilePeerMetadata(message: istioPeerMetadata.Config, report: Report): PeerMetadataRuntime {
+  checkPeer(message, report);
+  const discovery = (methods: readonly istioPeerMetadata.Config_DiscoveryMethod[]) =>
+    methods.flatMap((method) => DISCOVERY[method.methodSpecifier.case ?? ''] ?? []);
+  const headersOf = (methods: readonly istioPeerMetadata.Config_PropagationMethod[], field: string) => {
+    const found = methods.flatMap((method, i) => {
+      if (method.methodSpecifier.case === 'istioHeaders') return [method.methodSpecifier.value];
+      report.at(field, i).refuse(`${method.methodSpecifier.case ?? 'an empty method'} is not supported`);
+      return [];
+    });
+    return found[0];
+  };
+  const upstream = headersOf(message.upstreamPropagation, 'upstream_propagation');
+  return {
+    downstreamDiscovery: discovery(message.downstreamDiscovery),
+    upstreamDiscovery: discovery(message.upstreamDiscovery),
+    propagateUpstream: upstream !== undefined,
+    propagateDownstream: headersOf(message.downstreamPropagation, 'downstream_propagation') !== undefined,
+    skipExternalClusters: upstream?.skipExternalClusters ?? false,
+  };
+}

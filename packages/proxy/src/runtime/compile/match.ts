@@ -1,0 +1,162 @@
+// Matchers of strings, headers and query parameters, each with the words that explain it.
+
+import { compileRegex, type Regex } from '@lateen/base';
+import type { HeaderMatcher, QueryParameterMatcher, typeMatcherRegex, typeMatcherString } from '@lateen/xds/messages';
+import type { RequestView } from '../model.ts';
+import type { Report } from './report.ts';
+
+export type TextMatch = { readonly text: string; test(value: string): boolean };
+export type RequestCondition = { readonly text: string; test(view: RequestView): boolean };
+
+const NEVER: TextMatch = { text: 'nothing', test: () => false };
+
+export function compileRegexMatcher(matcher: typeMatcherRegex.RegexMatcher, report: Report): Regex | undefined {
+  if (matcher.regex === '') {
+    report.at('regex').refuse('must not be empty');
+    return undefined;
+  }
+  return report.at('regex').take(compileRegex(matcher.regex));
+}
+
+export function regexMatch(matcher: typeMatcherRegex.RegexMatcher, report: Report): TextMatch {
+  const regex = compileRegexMatcher(matcher, report);
+  return regex ? { text: `regex ${JSON.stringify(matcher.regex)}`, test: (value) => regex.matchesFully(value) } : NEVER;
+}
+
+type TextOperator = 'exact' | 'prefix' | 'suffix' | 'contains';
+const TEXT_TESTS: Record<TextOperator, (value: string, pattern: string) => boolean> = {
+  exact: (value, pattern) => value === pattern,
+  prefix: (value, pattern) => value.startsWith(pattern),
+  suffix: (value, pattern) => value.endsWith(pattern),
+  contains: (value, pattern) => value.includes(pattern),
+};
+
+export function textMatch(operator: TextOperator, pattern: string, ignoreCase = false): TextMatch {
+  const test = TEXT_TESTS[operator];
+  const wanted = ignoreCase ? pattern.toLowerCase() : pattern;
+  return {
+    text: `${operator} ${JSON.stringify(pattern)}${ignoreCase ? ' (any case)' : ''}`,
+    test: ignoreCase ? (value) => test(value.toLowerCase(), wanted) : (value) => test(value, wanted),
+  };
+}
+
+export function compileStringMatcher(matcher: typeMatcherString.StringMatcher, report: Report): TextMatch {
+  const pattern = matcher.matchPattern;
+  switch (pattern.case) {
+    case 'exact':
+    case 'prefix':
+    case 'suffix':
+    case 'contains':
+      return textMatch(pattern.case, pattern.value, matcher.ignoreCase);
+    case 'safeRegex':
+      return regexMatch(pattern.value, report.at('safe_regex'));
+    case 'custom':
+      report.at('custom').refuse('is not supported');
+      return NEVER;
+    case undefined:
+      report.refuse('match_pattern is missing');
+      return NEVER;
+  }
+}
+
+/** Reads a header or pseudo-header as matchers and formats see it. */
+export function headerReader(name: string): (view: RequestView) => string | undefined {
+  switch (name) {
+    case ':method':
+      return (view) => view.method;
+    case ':path':
+      return (view) => view.path;
+    case ':authority':
+    case 'host':
+      return (view) => view.authority;
+    case ':scheme':
+      return (view) => view.scheme;
+    default:
+      return (view) => view.header(name);
+  }
+}
+
+type HeaderTest = { readonly text: string; test(header: (name: string) => string | undefined): boolean };
+
+/** A matcher over any set of headers (of a request, of a response). */
+export function compileHeaderTest(matcher: HeaderMatcher, report: Report): HeaderTest {
+  const name = matcher.name.toLowerCase();
+  if (name === '') report.at('name').refuse('must not be empty');
+  const { invertMatch, treatMissingHeaderAsEmpty } = matcher;
+  const not = invertMatch ? 'not ' : '';
+  const specifier = matcher.headerMatchSpecifier;
+  if (specifier.case === undefined || specifier.case === 'presentMatch') {
+    const wanted = (specifier.case === undefined ? true : specifier.value) !== invertMatch;
+    return { text: `header ${name} ${wanted ? 'present' : 'absent'}`, test: (header) => (header(name) !== undefined) === wanted };
+  }
+  const value = compileHeaderValue(specifier, report);
+  return {
+    text: `header ${name} ${not}${value.text}`,
+    test(header) {
+      const actual = header(name) ?? (treatMissingHeaderAsEmpty ? '' : undefined);
+      return actual === undefined ? invertMatch : value.test(actual) !== invertMatch;
+    },
+  };
+}
+
+function compileHeaderValue(specifier: HeaderMatcher['headerMatchSpecifier'], report: Report): TextMatch {
+  switch (specifier.case) {
+    case 'exactMatch':
+      return textMatch('exact', specifier.value);
+    case 'prefixMatch':
+      return textMatch('prefix', specifier.value);
+    case 'suffixMatch':
+      return textMatch('suffix', specifier.value);
+    case 'containsMatch':
+      return textMatch('contains', specifier.value);
+    case 'safeRegexMatch':
+      return regexMatch(specifier.value, report.at('safe_regex_match'));
+    case 'stringMatch':
+      return compileStringMatcher(specifier.value, report.at('string_match'));
+    case 'rangeMatch': {
+      const { start, end } = specifier.value;
+      const test = (value: string) => /^[-+]?\d{1,18}$/.test(value) && BigInt(value) >= start && BigInt(value) < end;
+      return { text: `in [${start}, ${end})`, test };
+    }
+    default:
+      return NEVER;
+  }
+}
+
+export function compileHeaderMatcher(matcher: HeaderMatcher, report: Report): RequestCondition {
+  const { text, test } = compileHeaderTest(matcher, report);
+  const read = headerReader(matcher.name.toLowerCase());
+  return { text, test: (view) => test(() => read(view)) };
+}
+
+export function compileQueryMatcher(matcher: QueryParameterMatcher, report: Report): RequestCondition {
+  const specifier = matcher.queryParameterMatchSpecifier;
+  if (matcher.name === '') report.at('name').refuse('must not be empty');
+  if (specifier.case === 'stringMatch') {
+    const value = compileStringMatcher(specifier.value, report.at('string_match'));
+    return {
+      text: `query ${matcher.name} ${value.text}`,
+      test(view) {
+        const actual = queryParameter(view.path, matcher.name);
+        return actual !== undefined && value.test(actual);
+      },
+    };
+  }
+  const wanted = specifier.case === 'presentMatch' ? specifier.value : true;
+  return {
+    text: `query ${matcher.name} ${wanted ? 'present' : 'absent'}`,
+    test: (view) => (queryParameter(view.path, matcher.name) !== undefined) === wanted,
+  };
+}
+
+/** The first value of a query parameter, not percent-decoded (as Envoy matches it). */
+export function queryParameter(path: string, name: string): string | undefined {
+  const start = path.indexOf('?');
+  if (start < 0) return undefined;
+  const hash = path.indexOf('#', start);
+  for (const pair of path.slice(start + 1, hash < 0 ? undefined : hash).split('&')) {
+    const equals = pair.indexOf('=');
+    if ((equals < 0 ? pair : pair.slice(0, equals)) === name) return equals < 0 ? '' : pair.slice(equals + 1);
+  }
+  return undefined;
+}

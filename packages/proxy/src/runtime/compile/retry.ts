@@ -1,0 +1,58 @@
+import { previousHostsRetryPredicate, type RetryPolicy, RetryPolicySchema } from '@lateen/xds/messages';
+import { RETRY_CONDITIONS, type RetryCondition, type RetryRuntime } from '../model.ts';
+import { compileAny, extension } from './any.ts';
+import { compileHeaderMatcher, compileHeaderTest } from './match.ts';
+import { honours, type Report } from './report.ts';
+import { durationMs, durationMsOr } from './values.ts';
+
+const check = honours(RetryPolicySchema, [
+  'retryOn',
+  'numRetries',
+  'perTryTimeout',
+  'perTryIdleTimeout',
+  'retryHostPredicate',
+  'hostSelectionRetryMaxAttempts',
+  'retriableStatusCodes',
+  'retryBackOff',
+  'retriableHeaders',
+  'retriableRequestHeaders',
+]);
+
+const KNOWN: ReadonlySet<string> = new Set(RETRY_CONDITIONS);
+
+export function compileRetryPolicy(policy: RetryPolicy, report: Report): RetryRuntime {
+  check(policy, report);
+  const words = policy.retryOn
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+  for (const word of words) if (!KNOWN.has(word)) report.at('retry_on').refuse(`unknown condition ${JSON.stringify(word)}`);
+  const hostPredicates = policy.retryHostPredicate.map((predicate, i) =>
+    compileAny(
+      predicate.configType.case === 'typedConfig' ? predicate.configType.value : undefined,
+      [extension(previousHostsRetryPredicate.PreviousHostsPredicateSchema, () => 'previous_hosts' as const)],
+      report.at('retry_host_predicate', i),
+    ),
+  );
+  const headers = policy.retriableHeaders.map((matcher, i) => compileHeaderTest(matcher, report.at('retriable_headers', i)));
+  const requests = policy.retriableRequestHeaders.map((matcher, i) =>
+    compileHeaderMatcher(matcher, report.at('retriable_request_headers', i)),
+  );
+  const backoffBaseMs = policy.retryBackOff?.baseInterval ? durationMs(policy.retryBackOff.baseInterval) : 25;
+  const backoffMaxMs = policy.retryBackOff?.maxInterval ? durationMs(policy.retryBackOff.maxInterval) : backoffBaseMs * 10;
+  if (backoffBaseMs <= 0) report.at('retry_back_off').refuse('base_interval must be positive');
+  if (backoffMaxMs < backoffBaseMs) report.at('retry_back_off').refuse('max_interval must not be below base_interval');
+  return {
+    on: new Set(words as RetryCondition[]),
+    numRetries: policy.numRetries ?? 1,
+    perTryTimeoutMs: durationMsOr(policy.perTryTimeout, undefined),
+    perTryIdleTimeoutMs: durationMsOr(policy.perTryIdleTimeout, undefined),
+    statusCodes: new Set(policy.retriableStatusCodes),
+    matchesRetriableHeaders: headers.length ? (header) => headers.some((matcher) => matcher.test(header)) : undefined,
+    matchesRequest: requests.length ? (view) => requests.some((matcher) => matcher.test(view)) : undefined,
+    hostSelectionMaxAttempts: Math.max(1, Number(policy.hostSelectionRetryMaxAttempts)),
+    avoidPreviousHosts: hostPredicates.includes('previous_hosts'),
+    backoffBaseMs,
+    backoffMaxMs,
+  };
+}

@@ -1,0 +1,202 @@
+// A route configuration: domains to virtual hosts by maps, then the rules of one host in their order.
+
+import {
+  type RouteConfiguration,
+  RouteConfigurationSchema,
+  VirtualHost_TlsRequirementType as TlsRequirement,
+  type VirtualHost,
+  VirtualHostSchema,
+} from '@lateen/xds/messages';
+import type {
+  Random,
+  RedirectDecision,
+  RequestView,
+  RouteDecision,
+  RouteExplanation,
+  RouteRuntime,
+  RouteTable,
+  VirtualHostRuntime,
+} from '../model.ts';
+import { compileDomains, type DomainMap, hostWithoutPort } from './domains.ts';
+import { mergeOverrides } from './filter-overrides.ts';
+import { pathOf } from './path-match.ts';
+import { HTTPS_REDIRECT } from './redirect.ts';
+import { honours, type Report } from './report.ts';
+import { type CompiledRoute, compileRoute, ownLevel } from './route.ts';
+import { createRuleIndex, type RuleIndex } from './rule-index.ts';
+
+const checkTable = honours(RouteConfigurationSchema, [
+  'name',
+  'virtualHosts',
+  'internalOnlyHeaders',
+  'responseHeadersToAdd',
+  'responseHeadersToRemove',
+  'requestHeadersToAdd',
+  'requestHeadersToRemove',
+  'mostSpecificHeaderMutationsWins',
+  'validateClusters',
+  'maxDirectResponseBodySizeBytes',
+  'requestMirrorPolicies',
+  'ignorePortInHostMatching',
+  'typedPerFilterConfig',
+  'metadata',
+]);
+// virtual_clusters and rate_limits only feed statistics and filters that are refused where they are configured.
+const checkHost = honours(VirtualHostSchema, [
+  'name',
+  'domains',
+  'routes',
+  'requireTls',
+  'virtualClusters',
+  'rateLimits',
+  'requestHeadersToAdd',
+  'requestHeadersToRemove',
+  'responseHeadersToAdd',
+  'responseHeadersToRemove',
+  'cors',
+  'typedPerFilterConfig',
+  'includeRequestAttemptCount',
+  'includeAttemptCountInResponse',
+  'retryPolicy',
+  'requestMirrorPolicies',
+  'metadata',
+]);
+
+type CompiledHost = { readonly runtime: VirtualHostRuntime; readonly rules: RuleIndex; readonly httpsRedirect: RedirectDecision };
+
+const NO_VIRTUAL_HOST: RouteDecision = { kind: 'not_found', reason: 'no_virtual_host', virtualHost: undefined, route: undefined };
+
+export function compileRouteTable(config: RouteConfiguration, report: Report): RouteTable {
+  checkTable(config, report);
+  const level = ownLevel(config, report);
+  const hosts = config.virtualHosts.map((message, i) => compileHost(message, { config, level }, report.at('virtual_hosts', i)));
+  const domains = compileDomains(
+    config.virtualHosts.map((message, i) => ({ domains: message.domains, value: hosts[i] as CompiledHost })),
+    report,
+  );
+  const stripPort = config.ignorePortInHostMatching;
+  return {
+    name: config.name,
+    virtualHosts: hosts.map((host) => host.runtime),
+    internalOnlyHeaders: config.internalOnlyHeaders.map((name) => name.toLowerCase()),
+    match(view, random) {
+      const host = domains.find(hostOf(view, stripPort));
+      return host ? matchHost(host, view, random) : NO_VIRTUAL_HOST;
+    },
+    explain: (view, random) => explain(domains, { view, random, stripPort }),
+  };
+}
+
+function hostOf(view: RequestView, stripPort: boolean): string {
+  const host = view.authority.toLowerCase();
+  return stripPort ? hostWithoutPort(host) : host;
+}
+
+function matchHost(host: CompiledHost, view: RequestView, random: Random): RouteDecision {
+  if (needsHttps(host.runtime, view)) return host.httpsRedirect;
+  const rule = host.rules.find(pathOf(view.path), view, random);
+  return rule ? rule.decide(view, random) : { kind: 'not_found', reason: 'no_route', virtualHost: host.runtime, route: undefined };
+}
+
+function needsHttps(host: VirtualHostRuntime, view: RequestView): boolean {
+  if (host.requireTls === 'none' || view.scheme === 'https') return false;
+  return host.requireTls === 'all' || view.header('x-envoy-internal') !== 'true';
+}
+
+type TableScope = { config: RouteConfiguration; level: ReturnType<typeof ownLevel> };
+
+const REQUIRE_TLS: Partial<Record<number, VirtualHostRuntime['requireTls']>> = {
+  [TlsRequirement.NONE]: 'none',
+  [TlsRequirement.EXTERNAL_ONLY]: 'external_only',
+  [TlsRequirement.ALL]: 'all',
+};
+
+function compileHost(message: VirtualHost, { config, level }: TableScope, report: Report): CompiledHost {
+  checkHost(message, report);
+  if (message.name === '') report.at('name').refuse('must not be empty');
+  if (message.domains.length === 0) report.at('domains').refuse('must not be empty');
+  const own = ownLevel(message, report);
+  const routes: RouteRuntime[] = [];
+  const overrides = mergeOverrides([own.overrides, level.overrides]);
+  const runtime: VirtualHostRuntime = {
+    name: message.name,
+    domains: message.domains,
+    routes,
+    requireTls: REQUIRE_TLS[message.requireTls] ?? 'none',
+    includeRequestAttemptCount: message.includeRequestAttemptCount,
+    includeAttemptCountInResponse: message.includeAttemptCountInResponse,
+    filterOverrides: overrides,
+  };
+  const scope = {
+    message,
+    virtualHost: runtime,
+    headers: [own.headers, level.headers],
+    overrides: [overrides],
+    mostSpecificWins: config.mostSpecificHeaderMutationsWins,
+    tableMirrors: config.requestMirrorPolicies,
+  };
+  const rules: CompiledRoute[] = [];
+  message.routes.forEach((route, i) => {
+    const rule = compileRoute(route, i, scope, report.at('routes', i));
+    if (!rule) return;
+    rules.push(rule);
+    routes.push(rule.route);
+  });
+  return { runtime, rules: createRuleIndex(rules), httpsRedirect: httpsRedirectOf(runtime) };
+}
+
+function httpsRedirectOf(virtualHost: VirtualHostRuntime): RedirectDecision {
+  const route: RouteRuntime = {
+    name: '',
+    index: -1,
+    virtualHost,
+    condition: `scheme is not https and virtual host requires TLS (${virtualHost.requireTls})`,
+    istioConfig: undefined,
+    metadata: new Map(),
+    statPrefix: '',
+  };
+  return {
+    kind: 'redirect',
+    ...HTTPS_REDIRECT,
+    virtualHost,
+    route,
+    requestHeaders: [],
+    responseHeaders: [],
+    filterOverrides: virtualHost.filterOverrides,
+    decorator: undefined,
+  };
+}
+
+function explain(
+  domains: DomainMap<CompiledHost>,
+  { view, random, stripPort }: { view: RequestView; random: Random; stripPort: boolean },
+): RouteExplanation {
+  const name = hostOf(view, stripPort);
+  const found = domains.explain(name);
+  if (!found) return { decision: NO_VIRTUAL_HOST, host: name, domain: undefined, steps: [] };
+  const host = found.value;
+  const explanation = { host: name, domain: found.domain };
+  if (needsHttps(host.runtime, view)) {
+    const { httpsRedirect } = host;
+    return {
+      ...explanation,
+      decision: httpsRedirect,
+      steps: [{ route: httpsRedirect.route, matched: true, reason: httpsRedirect.route.condition }],
+    };
+  }
+  const path = pathOf(view.path);
+  const steps: RouteExplanation['steps'] = [];
+  for (const rule of host.rules.rules) {
+    const failed = whyNot(rule, { path, view, random });
+    steps.push({ route: rule.route, matched: failed === undefined, reason: failed ?? rule.route.condition });
+    if (failed === undefined) return { ...explanation, decision: rule.decide(view, random), steps };
+  }
+  return { ...explanation, decision: { kind: 'not_found', reason: 'no_route', virtualHost: host.runtime, route: undefined }, steps };
+}
+
+function whyNot(rule: CompiledRoute, { path, view, random }: { path: string; view: RequestView; random: Random }): string | undefined {
+  if (!rule.path.test(path, view.method)) return `${rule.path.text} does not match ${JSON.stringify(path)}`;
+  for (const condition of rule.conditions) if (!condition.test(view)) return `${condition.text} does not hold`;
+  if (rule.fraction < 1 && random() >= rule.fraction) return `not among the ${rule.fraction * 100} % of requests it takes`;
+  return undefined;
+}
