@@ -13,7 +13,14 @@ export function findImage(pod: Pod, container: Container, catalogue: ImageCatalo
   const annotated = pod.metadata.annotations?.[`${COMMAND_ANNOTATION_PREFIX}${container.name}`];
   if (annotated === undefined) return catalogue.find(container.image ?? '');
   const entrypoint = splitWords(annotated).map((word) => word.replaceAll('${node}', process.execPath));
-  return { source: `annotation ${COMMAND_ANNOTATION_PREFIX}${container.name}`, entrypoint, cmd: [], env: {}, builtin: undefined, workingDir: undefined };
+  return {
+    source: `annotation ${COMMAND_ANNOTATION_PREFIX}${container.name}`,
+    entrypoint,
+    cmd: [],
+    env: {},
+    builtin: undefined,
+    workingDir: undefined,
+  };
 }
 
 /** The whole command line, with `$(NAME)` expanded in the container's own words. */

@@ -4,7 +4,7 @@ import { CodedError } from '@lateen/base';
 import type { Container, Pod } from '@lateen/kube/types';
 import type { BuiltinContainer, PodSandbox } from '../contracts.ts';
 import { parseCaptureArgs } from './capture-args.ts';
-import { commandLine, COMMAND_ANNOTATION_PREFIX, findImage } from './command-line.ts';
+import { COMMAND_ANNOTATION_PREFIX, commandLine, findImage } from './command-line.ts';
 import { configurationError } from './configuration-source.ts';
 import { type ContainerLog, createContainerLog } from './container-log.ts';
 import { type ContainerRun, type ProcessRunRequest, startBuiltinRun, startProcessRun } from './container-run.ts';
@@ -53,12 +53,18 @@ export function requireImage(pod: Pod, container: Container, deps: PodWorkerDeps
 }
 
 /** Starts a container. @throws CodedError (see `waitingReason`) when it cannot be started as things are. */
-export async function launchContainer(container: Container, restartCount: number, given: { context: PodContext; deps: PodWorkerDeps }): Promise<Launched> {
+export async function launchContainer(
+  container: Container,
+  restartCount: number,
+  given: { context: PodContext; deps: PodWorkerDeps },
+): Promise<Launched> {
   const { context, deps } = given;
   const { pod, sandbox } = context;
   const image = requireImage(pod, container, deps);
   const builtin = image.builtin === undefined ? undefined : requireBuiltin(image.builtin, deps);
-  const ports = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].flatMap((one) => (one.ports ?? []).map((port) => port.containerPort));
+  const ports = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].flatMap((one) =>
+    (one.ports ?? []).map((port) => port.containerPort),
+  );
   const env = await buildEnvironment({
     container,
     facts: context.facts,
@@ -78,7 +84,11 @@ export async function launchContainer(container: Container, restartCount: number
   const log = createContainerLog({ path, clock: deps.clock });
   const { rewrite, ...shared } = process;
   const run = builtin
-    ? startBuiltinRun(builtin, { pod, container, argv, env: Object.fromEntries(env), sandbox, mounts: new Map(mounts.map((m) => [m.target, m.source])) }, log)
+    ? startBuiltinRun(
+        builtin,
+        { pod, container, argv, env: Object.fromEntries(env), sandbox, mounts: new Map(mounts.map((m) => [m.target, m.source])) },
+        log,
+      )
     : startProcessRun(sandbox, { ...shared, argv: argv.map(rewrite), stdin: container.stdin ?? false }, log);
   return { run, log, process, source: image.source };
 }
@@ -94,7 +104,11 @@ const istioInit: BuiltinContainer = async ({ argv, sandbox, write }) => {
 
 function requireBuiltin(name: string, deps: PodWorkerDeps): BuiltinContainer {
   const builtin = Object.hasOwn(deps.builtins, name) ? deps.builtins[name] : name === 'istio-init' ? istioInit : undefined;
-  if (!builtin) throw new CodedError({ code: 'LAT3103', what: `the image catalogue names the builtin ${JSON.stringify(name)}, which this program does not have` });
+  if (!builtin)
+    throw new CodedError({
+      code: 'LAT3103',
+      what: `the image catalogue names the builtin ${JSON.stringify(name)}, which this program does not have`,
+    });
   return builtin;
 }
 

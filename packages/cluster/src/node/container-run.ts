@@ -53,7 +53,13 @@ export function startProcessRun(sandbox: PodSandbox, request: ProcessRunRequest,
     log.end();
     return exit;
   });
-  return { exited, stdin: child.stdin ?? undefined, terminate: () => void child.kill('SIGTERM'), kill: () => void child.kill('SIGKILL'), onOutput };
+  return {
+    exited,
+    stdin: child.stdin ?? undefined,
+    terminate: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+    onOutput,
+  };
 }
 
 export type BuiltinRunRequest = {

@@ -34,7 +34,7 @@ export async function buildEnvironment(input: EnvironmentInput): Promise<Map<str
   ]);
   await addEnvFrom(env, input);
   for (const variable of container.env ?? []) {
-    const value = await valueOf(variable, env, input);
+    const value = await variableValue(variable, env, input);
     if (value !== undefined) env.set(variable.name, value);
   }
   for (const [name, value] of Object.entries(input.networkEnv)) env.set(name, value);
@@ -52,7 +52,7 @@ async function addEnvFrom(env: Map<string, string>, { container, facts, source }
   }
 }
 
-async function valueOf(variable: EnvVar, env: ReadonlyMap<string, string>, input: EnvironmentInput): Promise<string | undefined> {
+async function variableValue(variable: EnvVar, env: ReadonlyMap<string, string>, input: EnvironmentInput): Promise<string | undefined> {
   const { valueFrom } = variable;
   if (!valueFrom) return expandReferences(variable.value ?? '', env);
   if (valueFrom.fieldRef) {

@@ -51,7 +51,10 @@ for (const [pattern, repository, matches] of patterns) {
 test('variables are filled in and a later file overrides an earlier one', () => {
   const catalogue = catalogueOf(
     '- {image: web, entrypoint: ["${node}", "${here}/web.ts"], cmd: ["--tag=${tag}"], description: first}',
-    '- {image: other, builtin: sidecar, description: second}\n- {image: web, entrypoint: [true], description: third}'.replace('[true]', '["true"]'),
+    '- {image: other, builtin: sidecar, description: second}\n- {image: web, entrypoint: [true], description: third}'.replace(
+      '[true]',
+      '["true"]',
+    ),
   );
   assert.deepEqual(catalogue.find('docker.io/me/web:v7')?.entrypoint, ['true']);
   const first = catalogueOf('- {image: web, entrypoint: ["${node}", "${here}/web.ts"], cmd: ["--tag=${tag}"], description: first}');

@@ -65,7 +65,8 @@ async function* followed({ handle, live, path, position, signal, timestamps }: F
       const bytes = await readToEnd(file, at);
       at += bytes.length;
       const text = parseEntries(bytes)
-        .map((entry) => render(entry, timestamps)).join('');
+        .map((entry) => render(entry, timestamps))
+        .join('');
       if (text !== '') yield text;
       const turned = await open(path, 'r').catch(() => undefined);
       if (turned && (await turned.stat()).ino !== (await file.stat()).ino) {

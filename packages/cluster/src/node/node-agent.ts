@@ -109,13 +109,14 @@ export function createNodeAgent(options: NodeAgentOptions): NodeAgent {
         hostIP,
         allocatable: machineCapacity(),
       };
-      const tell = (kind: 'ConfigMap' | 'Secret') => ({
-        onUpdate: ({ metadata }: KubeObject) => {
+      const tell = (kind: 'ConfigMap' | 'Secret') => {
+        const changed = ({ metadata }: KubeObject) => {
           for (const worker of workers.values()) {
             if (worker.pod.metadata.namespace === metadata.namespace) worker.configurationChanged(kind, metadata.name);
           }
-        },
-      });
+        };
+        return { onAdd: changed, onUpdate: changed };
+      };
       configMaps.subscribe(tell('ConfigMap'));
       secrets.subscribe(tell('Secret'));
       pods = informer<Pod>(PODS);
@@ -157,7 +158,10 @@ type ClusterAccess = Pick<
 
 /** The worker's needs, answered by the API server. */
 function clusterAccess({ client, clock, logger, events, slices, services }: Access): ClusterAccess {
-  const targetOf = ({ metadata }: Pod) => ({ name: metadata.name, ...(metadata.namespace !== undefined && { namespace: metadata.namespace }) });
+  const targetOf = ({ metadata }: Pod) => ({
+    name: metadata.name,
+    ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
+  });
   const read = <T>(resource: ResourceRef, namespace: string, name: string): Promise<T | undefined> =>
     client.get<T>(resource, { namespace, name }).catch((error: unknown) => {
       if (isNotFound(error)) return undefined;
@@ -173,7 +177,12 @@ function clusterAccess({ client, clock, logger, events, slices, services }: Acce
     async requestToken(pod, { audience, expirationSeconds }) {
       const { metadata, spec } = pod;
       const name = spec.serviceAccountName || 'default';
-      const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name: metadata.name, ...(metadata.uid !== undefined && { uid: metadata.uid }) };
+      const boundObjectRef = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        name: metadata.name,
+        ...(metadata.uid !== undefined && { uid: metadata.uid }),
+      };
       const body: TokenRequest = {
         apiVersion: 'authentication.k8s.io/v1',
         kind: 'TokenRequest',
@@ -205,7 +214,9 @@ function clusterAccess({ client, clock, logger, events, slices, services }: Acce
     },
     async endpointsDrained(pod, signal) {
       const leads = () => listsAsReady(slices.store.list(pod.metadata.namespace), pod);
-      const everListed = slices.store.list(pod.metadata.namespace).some((slice) => slice.endpoints.some(({ targetRef }) => targetRef?.uid === pod.metadata.uid));
+      const everListed = slices.store
+        .list(pod.metadata.namespace)
+        .some((slice) => slice.endpoints.some(({ targetRef }) => targetRef?.uid === pod.metadata.uid));
       if (!everListed) return;
       while (leads() && !signal.aborted) await delay(clock, 10);
       await delay(clock, DRAIN_SETTLE_MS);

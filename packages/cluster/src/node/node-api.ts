@@ -64,7 +64,10 @@ export function createNodeApi(options: NodeApiOptions): NodeApi {
       }
     },
     async portForward(ref, port) {
-      const { pod, worker } = find({ ...ref, container: ref.container ?? options.findPod(ref.namespace, ref.name)?.spec.containers[0]?.name });
+      const { pod, worker } = find({
+        ...ref,
+        container: ref.container ?? options.findPod(ref.namespace, ref.name)?.spec.containers[0]?.name,
+      });
       if (!worker?.context) throw notRunning(pod, '');
       return worker.context.sandbox.dialLocal(port);
     },
@@ -76,7 +79,8 @@ const DEFAULT_CONTAINER_ANNOTATION = 'kubectl.kubernetes.io/default-container';
 function containerName(pod: Pod, wanted: string | undefined): string {
   const names = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ name }) => name);
   const [first] = pod.spec.containers;
-  const name = wanted || pod.metadata.annotations?.[DEFAULT_CONTAINER_ANNOTATION] || (pod.spec.containers.length === 1 ? first?.name : undefined);
+  const name =
+    wanted || pod.metadata.annotations?.[DEFAULT_CONTAINER_ANNOTATION] || (pod.spec.containers.length === 1 ? first?.name : undefined);
   if (name === undefined) {
     const choose = `a container name must be specified for pod ${pod.metadata.name}, choose one of: [${names.join(' ')}]`;
     throw new CodedError({ code: 'LAT3121', what: choose });
@@ -95,7 +99,9 @@ function restartsOf(pod: Pod, name: string, container: PodContainer | undefined)
 function notRunning(pod: Pod, container: string): CodedError {
   return new CodedError({
     code: 'LAT3122',
-    what: container ? `container ${JSON.stringify(container)} of pod ${pod.metadata.name} is not running` : `pod ${pod.metadata.name} is not running`,
+    what: container
+      ? `container ${JSON.stringify(container)} of pod ${pod.metadata.name} is not running`
+      : `pod ${pod.metadata.name} is not running`,
   });
 }
 

@@ -114,6 +114,11 @@ export class PodContainer {
     if (this.launched === launched && !this.#stopping && !this.#options.signal.aborted) this.#startProbes();
   }
 
+  /** Tries again at once if it waits for configuration that was missing. */
+  retryConfiguration(): void {
+    if (this.#history.state.waiting?.reason === 'CreateContainerConfigError') this.retryAtMs = 0;
+  }
+
   /** preStop hook, SIGTERM, and SIGKILL when `graceMs` is over. Resolves when it is gone. */
   async stop(graceMs: number): Promise<void> {
     const { launched } = this;
@@ -229,7 +234,11 @@ export class PodContainer {
     const fix = (error as { fix?: string }).fix;
     const message = fix ? `${messageOf(error)}. ${fix}` : messageOf(error);
     this.retryAtMs = this.#options.deps.clock.now() + CONFIG_RETRY_MS;
-    this.#event('Warning', reason === 'ErrImageNeverPull' ? reason : 'Failed', reason === 'ErrImageNeverPull' ? message : `Error: ${message}`);
+    this.#event(
+      'Warning',
+      reason === 'ErrImageNeverPull' ? reason : 'Failed',
+      reason === 'ErrImageNeverPull' ? message : `Error: ${message}`,
+    );
     this.#wait(reason, message);
   }
 

@@ -34,7 +34,9 @@ export const isInitialized = (containers: readonly ContainerView[]): boolean =>
   );
 
 export function podPhase(containers: readonly ContainerView[]): PodPhase {
-  const failedInit = containers.some(({ kind, finished, status }) => kind === 'init' && finished && status.state?.terminated?.exitCode !== 0);
+  const failedInit = containers.some(
+    ({ kind, finished, status }) => kind === 'init' && finished && status.state?.terminated?.exitCode !== 0,
+  );
   if (failedInit) return 'Failed';
   const apps = containers.filter(({ kind }) => kind === 'app');
   if (apps.every(({ finished }) => finished)) {
@@ -132,7 +134,12 @@ export function saysStatus(stored: PodStatus | undefined, wanted: PodStatus): bo
   const conditions = wanted.conditions ?? [];
   return (
     [...fields].every((key) => jsonEqual(stored?.[key], wanted[key])) &&
-    conditions.every((own) => jsonEqual(own, stored?.conditions?.find(({ type }) => type === own.type)))
+    conditions.every((own) =>
+      jsonEqual(
+        own,
+        stored?.conditions?.find(({ type }) => type === own.type),
+      ),
+    )
   );
 }
 

@@ -59,7 +59,8 @@ export function createPodVolumes(pod: Pod, options: PodVolumesOptions): PodVolum
       const mounts: Mount[] = [];
       for (const mount of container.volumeMounts ?? []) {
         const volume = volumes.get(mount.name);
-        if (!volume) throw configurationError(`container ${container.name} mounts volume ${JSON.stringify(mount.name)}, which the pod does not have`);
+        if (!volume)
+          throw configurationError(`container ${container.name} mounts volume ${JSON.stringify(mount.name)}, which the pod does not have`);
         mounts.push({ source: await mountSource(pathOf(volume), mount, env), target: mount.mountPath, readOnly: mount.readOnly ?? false });
       }
       return mounts;
@@ -77,7 +78,8 @@ export function createPodVolumes(pod: Pod, options: PodVolumesOptions): PodVolum
 async function mountSource(path: string, mount: VolumeMount, env: ReadonlyMap<string, string>): Promise<string> {
   const subPath = mount.subPathExpr === undefined ? mount.subPath : expandReferences(mount.subPathExpr, env);
   if (!subPath) return path;
-  if (subPath.startsWith('/') || subPath.split('/').includes('..')) throw configurationError(`subPath ${JSON.stringify(subPath)} must stay inside the volume`);
+  if (subPath.startsWith('/') || subPath.split('/').includes('..'))
+    throw configurationError(`subPath ${JSON.stringify(subPath)} must stay inside the volume`);
   const source = join(path, subPath);
   if (!(await exists(source))) await mkdir(source, { recursive: true });
   return source;

@@ -87,6 +87,10 @@ export class PodWorker {
   /** A ConfigMap or Secret of the pod's namespace changed. */
   configurationChanged(kind: 'ConfigMap' | 'Secret', name: string): void {
     if (this.#context && this.#volumes.reads(kind, name)) void this.#volumes.refresh();
+    // What waited for configuration may have it now.
+    this.#setupRetryAtMs = 0;
+    for (const container of this.#containers) container.retryConfiguration();
+    if (!this.#ending) this.#wake();
   }
 
   /** Ends the pod's processes because the node stops; the pod object stays, and a later start runs the pod anew. */
@@ -105,7 +109,10 @@ export class PodWorker {
   #createContainers(pod: Pod): PodContainer[] {
     const stored = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
     const specs = [
-      ...(pod.spec.initContainers ?? []).map((spec) => ({ spec, kind: spec.restartPolicy === 'Always' ? ('sidecar' as const) : ('init' as const) })),
+      ...(pod.spec.initContainers ?? []).map((spec) => ({
+        spec,
+        kind: spec.restartPolicy === 'Always' ? ('sidecar' as const) : ('init' as const),
+      })),
       ...pod.spec.containers.map((spec) => ({ spec, kind: 'app' as const })),
     ];
     return specs.map(
@@ -191,7 +198,13 @@ export class PodWorker {
       this.#publish();
       step = 'FailedMount';
       await this.#volumes.prepare();
-      this.#context = { pod: this.#pod, sandbox: this.#sandbox, volumes: this.#volumes, facts: this.#facts(), hostsFile: await this.#writeHostsFile(this.#sandbox) };
+      this.#context = {
+        pod: this.#pod,
+        sandbox: this.#sandbox,
+        volumes: this.#volumes,
+        facts: this.#facts(),
+        hostsFile: await this.#writeHostsFile(this.#sandbox),
+      };
       return true;
     } catch (error) {
       deps.event(this.#pod, { type: 'Warning', reason: step, message: messageOf(error) });
@@ -209,7 +222,9 @@ export class PodWorker {
 
   async #createSandbox(): Promise<PodSandbox> {
     const { metadata, spec } = this.#pod;
-    const ports = [...(spec.initContainers ?? []), ...spec.containers].flatMap((container) => (container.ports ?? []).map((port) => port.containerPort));
+    const ports = [...(spec.initContainers ?? []), ...spec.containers].flatMap((container) =>
+      (container.ports ?? []).map((port) => port.containerPort),
+    );
     return this.#deps.network.createPod({
       uid: metadata.uid ?? '',
       namespace: metadata.namespace ?? '',
@@ -237,12 +252,16 @@ export class PodWorker {
     const { activeDeadlineSeconds } = this.#pod.spec;
     if (activeDeadlineSeconds === undefined) return;
     const leftMs = Date.parse(this.#startTime) + activeDeadlineSeconds * 1000 - this.#deps.clock.now();
-    const timer = this.#deps.clock.after(Math.max(0, leftMs), () => {
-      if (this.#ending) return;
-      this.#failed = { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };
-      this.#deps.event(this.#pod, { type: 'Normal', reason: 'DeadlineExceeded', message: this.#failed.message });
-      void this.#end(this.#graceMs(), { keepObject: true, completed: true });
-    }, { background: true });
+    const timer = this.#deps.clock.after(
+      Math.max(0, leftMs),
+      () => {
+        if (this.#ending) return;
+        this.#failed = { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };
+        this.#deps.event(this.#pod, { type: 'Normal', reason: 'DeadlineExceeded', message: this.#failed.message });
+        void this.#end(this.#graceMs(), { keepObject: true, completed: true });
+      },
+      { background: true },
+    );
     this.#timers.push({ close: () => timer.cancel() });
   }
 
@@ -273,7 +292,10 @@ export class PodWorker {
     return this.#ending;
   }
 
-  async #tearDown(graceMs: number, { keepObject = false, completed = false }: { keepObject?: boolean; completed?: boolean }): Promise<void> {
+  async #tearDown(
+    graceMs: number,
+    { keepObject = false, completed = false }: { keepObject?: boolean; completed?: boolean },
+  ): Promise<void> {
     this.#going.abort(new Error('the pod is terminating'));
     this.#wakeUp?.cancel();
     const deleted = this.#pod.metadata.deletionTimestamp !== undefined;
@@ -330,6 +352,8 @@ export class PodWorker {
     this.#publishAgain = true;
     this.#publishing ??= this.#publishLoop().finally(() => {
       this.#publishing = undefined;
+      // Asked for after the loop's last look and before this.
+      if (this.#publishAgain && !this.#silent) return this.#publish();
     });
     return this.#publishing;
   }

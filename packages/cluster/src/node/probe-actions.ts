@@ -87,7 +87,9 @@ async function httpAction(action: HttpGetAction, target: ActionTarget, signal: A
       });
       response.once('error', reject).once('end', () => {
         plain.destroy();
-        resolve(status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}${body && `: ${body.slice(0, 200)}`}`);
+        resolve(
+          status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}${body && `: ${body.slice(0, 200)}`}`,
+        );
       });
     });
     request.once('error', reject).end();

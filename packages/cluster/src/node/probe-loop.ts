@@ -29,7 +29,9 @@ export function startProbeLoop(options: ProbeLoopOptions): { close(): void } {
     const deadline = new AbortController();
     const onClose = () => deadline.abort(new Error('the container is stopping'));
     abort.signal.addEventListener('abort', onClose, { once: true });
-    const timeout = clock.after(timeoutMs, () => deadline.abort(new Error(`probe timed out after ${timeoutMs / 1000}s`)), { background: true });
+    const timeout = clock.after(timeoutMs, () => deadline.abort(new Error(`probe timed out after ${timeoutMs / 1000}s`)), {
+      background: true,
+    });
     const failure = await options.run(deadline.signal);
     timeout.cancel();
     abort.signal.removeEventListener('abort', onClose);
@@ -42,7 +44,8 @@ export function startProbeLoop(options: ProbeLoopOptions): { close(): void } {
       reported = ok;
       options.onChange(ok, failure);
     }
-    if (!abort.signal.aborted) timer = clock.after(seconds(probe.periodSeconds || undefined, 10), () => void attempt(), { background: true });
+    if (!abort.signal.aborted)
+      timer = clock.after(seconds(probe.periodSeconds || undefined, 10), () => void attempt(), { background: true });
   };
   timer = clock.after(seconds(probe.initialDelaySeconds, 0), () => void attempt(), { background: true });
   return {

@@ -87,6 +87,7 @@ function resourceFile({ resourceFieldRef: ref }: DownwardApiFile, facts: PodFact
 
 function checkedPath(path: string): string {
   const bad = path === '' || path.startsWith('/') || path.split('/').some((part) => part === '..' || part === '' || part.startsWith('..'));
-  if (bad) throw new CodedError({ code: 'LAT3111', what: `volume path ${JSON.stringify(path)} must be relative and stay inside the volume` });
+  if (bad)
+    throw new CodedError({ code: 'LAT3111', what: `volume path ${JSON.stringify(path)} must be relative and stay inside the volume` });
   return path;
 }

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { eventually } from '@lateen/base/testing';
+import type { Container, Node } from '@lateen/kube/types';
+import { CONFIG_MAPS, NODES, PODS } from './kube-resources.ts';
+import { NODE_NAME, startAgent } from './testing/agent-fixture.ts';
+
+const shell = (name: string, script: string, extra: Partial<Container> = {}): Container => ({
+  name,
+  image: 'shell:1',
+  args: [script],
+  ...extra,
+});
+/** Runs until SIGTERM. */
+const FOREVER = 'trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done';
+
+test('the node registers as Ready', async (t) => {
+  const { client } = await startAgent(t);
+  const node = client.find<Node>(NODES, NODE_NAME);
+  assert.equal(node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
+});
+
+test('a pod runs, is ready, has logs, and ends gracefully when deleted', async (t) => {
+  const { client, createPod, pod, logs, events } = await startAgent(t);
+  await createPod('web', { containers: [shell('app', FOREVER)] });
+  await eventually(() => assert.equal(pod('web').status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True'));
+  const { status } = pod('web');
+  assert.equal(status?.phase, 'Running');
+  assert.match(status?.podIP ?? '', /^127\.0\.1\./);
+  assert.equal(status?.containerStatuses?.[0]?.ready, true);
+  await eventually(async () => assert.equal(await logs('web'), 'up\n'));
+  const following = logs('web', { follow: true });
+  await client.delete(PODS, { namespace: 'default', name: 'web' });
+  assert.equal(await following, 'up\nbye\n');
+  await eventually(() => assert.equal(client.find(PODS, 'web', 'default'), undefined));
+  for (const reason of ['Pulled', 'Created', 'Started', 'Killing']) await eventually(() => assert.equal(events(reason).length, 1, reason));
+});
+
+test('a container ignoring SIGTERM is killed when its grace period is over', async (t) => {
+  const { client, createPod, pod } = await startAgent(t);
+  await createPod('deaf', { containers: [shell('app', 'trap "" TERM; while :; do sleep 0.05; done')], terminationGracePeriodSeconds: 1 });
+  await eventually(() => assert.equal(pod('deaf').status?.phase, 'Running'));
+  const before = performance.now();
+  await client.delete(PODS, { namespace: 'default', name: 'deaf' });
+  await eventually(() => assert.equal(client.find(PODS, 'deaf', 'default'), undefined));
+  assert.ok(performance.now() - before >= 900);
+});
+
+test('init containers run one after the other before the containers, and their failure with policy Never fails the pod', async (t) => {
+  const { createPod, pod, logs, stateDir } = await startAgent(t);
+  const file = `${stateDir}/order`;
+  await createPod('ordered', {
+    restartPolicy: 'Never',
+    initContainers: [shell('one', `echo one >> ${file}`), shell('two', `echo two >> ${file}`)],
+    containers: [shell('app', `cat ${file}`)],
+  });
+  await eventually(() => assert.equal(pod('ordered').status?.phase, 'Succeeded'));
+  assert.equal(await logs('ordered', { container: 'app' }), 'one\ntwo\n');
+  await createPod('broken', { restartPolicy: 'Never', initContainers: [shell('bad', 'exit 3')], containers: [shell('app', 'true')] });
+  await eventually(() => assert.equal(pod('broken').status?.phase, 'Failed'));
+  assert.equal(pod('broken').status?.initContainerStatuses?.[0]?.state?.terminated?.exitCode, 3);
+});
+
+test('a crashing container restarts at once, then backs off; the previous log stays readable', async (t) => {
+  const { createPod, pod, logs, events } = await startAgent(t);
+  await createPod('crash', { containers: [shell('app', 'echo crashing; exit 7')] });
+  await eventually(() => assert.equal(pod('crash').status?.containerStatuses?.[0]?.state?.waiting?.reason, 'CrashLoopBackOff'));
+  const [status] = pod('crash').status?.containerStatuses ?? [];
+  assert.equal(status?.restartCount, 1);
+  assert.equal(status?.lastState?.terminated?.exitCode, 7);
+  assert.equal(await logs('crash', { previous: true }), 'crashing\n');
+  await eventually(() => assert.match(events('BackOff')[0] ?? '', /Back-off restarting failed container app/));
+});
+
+test('an unknown image waits as ErrImageNeverPull and says what to do', async (t) => {
+  const { createPod, pod, events } = await startAgent(t);
+  await createPod('unknown', { containers: [{ name: 'app', image: 'example.com/nobody/knows:1' }] });
+  await eventually(() => assert.equal(pod('unknown').status?.containerStatuses?.[0]?.state?.waiting?.reason, 'ErrImageNeverPull'));
+  assert.equal(pod('unknown').status?.phase, 'Pending');
+  await eventually(() =>
+    assert.match(
+      events('ErrImageNeverPull')[0] ?? '',
+      /"example.com\/nobody\/knows:1".*no container runtime.*Add one line to the catalogue/,
+    ),
+  );
+});
+
+test('an annotation names the command of an image that the catalogue does not know', async (t) => {
+  const { createPod, pod, logs } = await startAgent(t);
+  await createPod(
+    'annotated',
+    { restartPolicy: 'Never', containers: [{ name: 'app', image: 'x/y' }] },
+    { 'lateen.io/command.app': `sh -c 'echo "hello there"'` },
+  );
+  await eventually(() => assert.equal(pod('annotated').status?.phase, 'Succeeded'));
+  assert.equal(await logs('annotated'), 'hello there\n');
+});
+
+test('a missing ConfigMap holds the container back until it exists', async (t) => {
+  const { client, createPod, pod, logs } = await startAgent(t);
+  const env = [{ name: 'GREETING', valueFrom: { configMapKeyRef: { name: 'words', key: 'hello' } } }];
+  await createPod('configured', { restartPolicy: 'Never', containers: [shell('app', 'echo $GREETING', { env })] });
+  await eventually(() =>
+    assert.equal(pod('configured').status?.containerStatuses?.[0]?.state?.waiting?.reason, 'CreateContainerConfigError'),
+  );
+  assert.match(pod('configured').status?.containerStatuses?.[0]?.state?.waiting?.message ?? '', /configmap "words" not found/);
+  await client.create(CONFIG_MAPS, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'words', namespace: 'default' },
+    data: { hello: 'ahoy' },
+  });
+  await eventually(() => assert.equal(pod('configured').status?.phase, 'Succeeded'));
+  assert.equal(await logs('configured'), 'ahoy\n');
+});
+
+test('a mounted ConfigMap follows its object', async (t) => {
+  const { client, createPod, pod, stateDir } = await startAgent(t);
+  const words = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'words', namespace: 'default' } };
+  await client.create(CONFIG_MAPS, { ...words, data: { hello: 'ahoy' } });
+  const mounts = [{ name: 'words', mountPath: '/etc/words' }];
+  // The path is rewritten to the volume's directory, since nothing is mounted in this network mode.
+  await createPod('mounted', {
+    containers: [shell('app', `cat /etc/words/hello; ${FOREVER}`, { volumeMounts: mounts })],
+    volumes: [{ name: 'words', configMap: { name: 'words' } }],
+  });
+  await eventually(() => assert.equal(pod('mounted').status?.phase, 'Running'));
+  const file = `${stateDir}/pods/${pod('mounted').metadata.uid}/volumes/words/hello`;
+  assert.equal(readFileSync(file, 'utf8'), 'ahoy');
+  await client.update(CONFIG_MAPS, { ...words, data: { hello: 'hoist' } });
+  await eventually(() => assert.equal(readFileSync(file, 'utf8'), 'hoist'));
+});
+
+test('readiness follows its probe and a failing liveness probe restarts the container', async (t) => {
+  const { createPod, pod, stateDir, events } = await startAgent(t);
+  const file = `${stateDir}/ready`;
+  const readinessProbe = { exec: { command: ['test', '-e', file] }, periodSeconds: 1, failureThreshold: 1 };
+  await createPod('probed', { containers: [shell('app', `sleep 0.3; touch ${file}; ${FOREVER}`, { readinessProbe })] });
+  await eventually(() => assert.equal(pod('probed').status?.phase, 'Running'));
+  assert.equal(pod('probed').status?.containerStatuses?.[0]?.ready, false);
+  await eventually(() => assert.equal(pod('probed').status?.containerStatuses?.[0]?.ready, true));
+  const livenessProbe = { tcpSocket: { port: 1, host: '127.0.0.1' }, periodSeconds: 1, failureThreshold: 1 };
+  await createPod('dead', { containers: [shell('app', FOREVER, { livenessProbe })] });
+  await eventually(() => assert.equal(pod('dead').status?.containerStatuses?.[0]?.restartCount, 1));
+  await eventually(() => assert.match(events('Unhealthy').join(), /Liveness probe failed: connect ECONNREFUSED/));
+});
+
+test('builtins run in-process: istio-init captures, the sidecar writes logs and stops when told', async (t) => {
+  let stopped = false;
+  const { client, network, createPod, pod, logs } = await startAgent(t, {
+    'istio-proxy': async ({ argv, write, stop, sandbox }) => {
+      write(`proxy ${argv.join(' ')} at ${sandbox.ip}\n`);
+      await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
+      stopped = true;
+      return { exitCode: 0 };
+    },
+  });
+  await createPod('meshed', {
+    initContainers: [{ name: 'istio-init', image: 'docker.io/istio/init:1.2', args: ['istio-iptables', '-p', '15001', '-b', '*'] }],
+    containers: [shell('app', FOREVER), { name: 'istio-proxy', image: 'docker.io/istio/proxyv2:1.2', args: ['proxy', 'sidecar'] }],
+  });
+  await eventually(() => assert.equal(pod('meshed').status?.phase, 'Running'));
+  assert.equal(network.captured.get('meshed')?.includeInboundPorts, '*');
+  assert.match(await logs('meshed', { container: 'istio-proxy' }), /^proxy proxy sidecar at 127/);
+  await client.delete(PODS, { namespace: 'default', name: 'meshed' });
+  await eventually(() => assert.equal(client.find(PODS, 'meshed', 'default'), undefined));
+  assert.ok(stopped);
+});
+
+test('a postStart hook of the first container holds back the second', async (t) => {
+  const { createPod, pod, stateDir } = await startAgent(t);
+  const gate = `${stateDir}/gate`;
+  const lifecycle = { postStart: { exec: { command: ['sh', '-c', `until test -e ${gate}; do sleep 0.02; done`] } } };
+  await createPod('held', { containers: [shell('proxy', FOREVER, { lifecycle }), shell('app', `touch ${stateDir}/app; ${FOREVER}`)] });
+  await eventually(() => assert.ok(pod('held').status?.containerStatuses?.[0]?.state?.running));
+  assert.ok(pod('held').status?.containerStatuses?.[1]?.state?.waiting);
+  writeFileSync(gate, '');
+  await eventually(() => assert.ok(pod('held').status?.containerStatuses?.[1]?.state?.running));
+});
+
+test('exec runs beside the container with its environment and gives the exit code', async (t) => {
+  const { agent, createPod, pod } = await startAgent(t);
+  await createPod('web', { containers: [shell('app', FOREVER, { env: [{ name: 'COLOUR', value: 'teal' }] })] });
+  await eventually(() => assert.equal(pod('web').status?.phase, 'Running'));
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  stdin.end('from stdin');
+  const ref = { namespace: 'default', name: 'web', container: undefined };
+  const result = await agent.nodeApi.exec(
+    ref,
+    ['sh', '-c', 'cat; echo " $COLOUR"; echo no >&2; exit 4'],
+    { tty: false },
+    { stdin, stdout, stderr },
+    new AbortController().signal,
+  );
+  assert.deepEqual(result, { exitCode: 4 });
+  stdout.end();
+  stderr.end();
+  assert.equal(await text(stdout), 'from stdin teal\n');
+  assert.equal(await text(stderr), 'no\n');
+});
+
+test('a new agent runs the stored pods again, as after a reboot', async (t) => {
+  const fixture = await startAgent(t);
+  await fixture.createPod('web', { containers: [shell('app', FOREVER)] });
+  await eventually(() => assert.equal(fixture.pod('web').status?.phase, 'Running'));
+  const { podIP } = fixture.pod('web').status ?? {};
+  await fixture.agent.close();
+  assert.deepEqual(fixture.network.destroyed, ['web']);
+  await fixture.restart();
+  await eventually(() => {
+    const { status } = fixture.pod('web');
+    assert.equal(status?.containerStatuses?.[0]?.restartCount, 1);
+    assert.equal(status?.containerStatuses?.[0]?.ready, true);
+    assert.notEqual(status?.podIP, podIP);
+  });
+  assert.equal(fixture.pod('web').status?.containerStatuses?.[0]?.lastState?.terminated?.reason, 'ContainerStatusUnknown');
+});
+
+test('a pod past its active deadline fails', async (t) => {
+  const { createPod, pod } = await startAgent(t);
+  await createPod('late', { activeDeadlineSeconds: 1, restartPolicy: 'Never', containers: [shell('app', FOREVER)] });
+  await eventually(() => assert.equal(pod('late').status?.reason, 'DeadlineExceeded'));
+  assert.equal(pod('late').status?.phase, 'Failed');
+});
