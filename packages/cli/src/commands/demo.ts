@@ -1,6 +1,6 @@
+import { join } from 'node:path';
 import { createHttpTransport, createKubeClient, loadClusterConfig } from '@lateen/kube';
 import { Argument, Command } from 'commander';
-import { join } from 'node:path';
 import { DEMOS, type Demo, installDemo } from '../machine/demos.ts';
 import { createProgress } from '../machine/progress.ts';
 import { requireReport } from '../machine/state-dir.ts';
@@ -15,7 +15,9 @@ export function demoCommand(settings: CliSettings): Command {
     .addOption(stateDirOption(settings))
     .action(async (demo: Demo, options: { stateDir: string }) => {
       const report = requireReport(pathsOf(options));
-      const client = createKubeClient(createHttpTransport(loadClusterConfig({ env: {}, path: report.kubeconfig })), { fieldManager: 'lateen' });
+      const client = createKubeClient(createHttpTransport(loadClusterConfig({ env: {}, path: report.kubeconfig })), {
+        fieldManager: 'lateen',
+      });
       const abort = new AbortController();
       const onInterrupt = () => abort.abort(new Error('interrupted'));
       process.once('SIGINT', onInterrupt);

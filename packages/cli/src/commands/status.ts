@@ -32,7 +32,10 @@ export function statusCommand(settings: CliSettings): Command {
 }
 
 async function readStatus(client: KubeClient, report: MachineReport): Promise<MeshStatus> {
-  const [deployments, pods] = await Promise.all([client.listAll<Deployment>(DEPLOYMENTS, { namespace: 'istio-system' }), client.listAll<Pod>(PODS)]);
+  const [deployments, pods] = await Promise.all([
+    client.listAll<Deployment>(DEPLOYMENTS, { namespace: 'istio-system' }),
+    client.listAll<Pod>(PODS),
+  ]);
   return {
     ...report,
     components: deployments.items.map(({ metadata, spec, status }) => ({
@@ -43,7 +46,9 @@ async function readStatus(client: KubeClient, report: MachineReport): Promise<Me
     pods: {
       running: pods.items.filter(({ status }) => status?.phase === 'Running').length,
       total: pods.items.length,
-      withSidecar: pods.items.filter(({ spec }) => [...spec.containers, ...(spec.initContainers ?? [])].some(({ name }) => name === 'istio-proxy')).length,
+      withSidecar: pods.items.filter(({ spec }) =>
+        [...spec.containers, ...(spec.initContainers ?? [])].some(({ name }) => name === 'istio-proxy'),
+      ).length,
     },
   };
 }
