@@ -93,7 +93,7 @@ export function connectHost(): HostLink {
     },
     close() {
       closed = true;
-      if (process.connected) process.disconnect();
+      if (process.connected) process.disconnect?.();
     },
   };
 }

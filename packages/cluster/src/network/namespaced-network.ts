@@ -8,14 +8,13 @@ import { type Clock, createLifecycle, type Logger, type SocketAddress } from '@l
 import type { ClusterNetwork } from '../contracts.ts';
 import { API_SERVER, createPodAddresses, DNS_SERVER, NODE_IP } from './addresses.ts';
 import { createDnsServer } from './dns-server.ts';
-import { EGRESS_PORT, egressTable } from './egress-rules.ts';
+import { EGRESS_PORT } from './egress-rules.ts';
 import { type HostAccess, openServer } from './host-access.ts';
-import { NETLINK_NETFILTER, NETLINK_ROUTE, openNetlink } from './kernel/netlink.ts';
-import { addNatTable } from './kernel/nftables.ts';
-import { addAddress, addLocalPrefix, LOOPBACK_INDEX, setLinkUp } from './kernel/route.ts';
+import { NETLINK_ROUTE, openNetlink } from './kernel/netlink.ts';
 import { originalDestination } from './kernel/sockets.ts';
 import { createLoadBalancers } from './load-balancers.ts';
 import { createNamespacedPod } from './namespaced-pod.ts';
+import { setUpNode } from './node-network.ts';
 import { relay } from './relay.ts';
 import { createServiceListeners } from './service-listeners.ts';
 
@@ -96,16 +95,6 @@ export async function createNamespacedNetwork(options: NamespacedNetworkOptions)
     listenOnHost: (address) => host.listenOnHost(address),
     close: async () => lifecycle.close(),
   };
-}
-
-function setUpNode(links: ReturnType<typeof openNetlink>): void {
-  links.request([setLinkUp(LOOPBACK_INDEX), addAddress(LOOPBACK_INDEX, NODE_IP), addLocalPrefix('10.96.0.0', 16)]);
-  const netfilter = openNetlink(NETLINK_NETFILTER);
-  try {
-    netfilter.request(addNatTable(egressTable()));
-  } finally {
-    netfilter.close();
-  }
 }
 
 /** What a pod sends outside the cluster: dialled from the host's namespace. */
