@@ -114,7 +114,10 @@ function virtualHosts(view: View, { port, servers }: GatewayPort): VirtualHost[]
     const at = { port: binding.server.port.number, gateways: new Set([binding.name]) };
     for (const { rules, hosts } of boundRules(view, binding)) {
       const routes = httpRoutes(view, rules, at);
-      for (const host of hosts) entry(host).routes.push(...routes);
+      for (const host of hosts) {
+        entry(host).routes.push(...routes);
+        if (binding.server.tls?.httpsRedirect) entry(host).requiresTls = true;
+      }
     }
     if (binding.server.tls?.httpsRedirect) for (const { host } of binding.hosts) entry(host).requiresTls = true;
   }
