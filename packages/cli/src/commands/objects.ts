@@ -151,7 +151,7 @@ async function renderObjects(client: KubeClient, selection: Selection, isWide: b
     withNamespace ? ['NAMESPACE', ...header] : header,
     rows.map((row) => {
       const cells = shown.map((index) => String(row.cells[index] ?? ''));
-      return withNamespace ? [row.object?.metadata?.namespace ?? '', ...cells] : cells;
+      return withNamespace ? [(row.object as KubeObject | undefined)?.metadata.namespace ?? '', ...cells] : cells;
     }),
   );
 }
