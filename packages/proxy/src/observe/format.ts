@@ -176,12 +176,10 @@ const READERS: Record<FormatOperator, Compile> = {
   DYNAMIC_METADATA: metadataOperator((record) => record.dynamicMetadata),
   CLUSTER_METADATA: metadataOperator((record) => record.cluster?.metadata),
   UPSTREAM_METADATA: metadataOperator((record) => record.endpoint?.metadata),
-  // Nothing here sets filter state or reads the environment; the fields are empty, as in Envoy without a setter.
+  // No filter here sets filter state: empty, as in Envoy without a setter.
   FILTER_STATE: nothing,
-  ENVIRONMENT: nothing,
   GRPC_STATUS: grpcStatus,
   GRPC_STATUS_NUMBER: () => grpcStatus('NUMBER'),
-  HOSTNAME: nothing,
   PROTOCOL: plain((record) => record.protocol),
   REQ: headerOperator(requestHeader),
   REQ_WITHOUT_QUERY: headerOperator((record, name) => withoutQuery(requestHeader(record, name))),

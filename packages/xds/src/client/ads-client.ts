@@ -1,0 +1,196 @@
+// The client side of ADS over gRPC: one stream, subscriptions of all types, verdicts (ACK or NACK) from the caller, and a new
+// stream with back-off when one ends. It knows nothing of what resources mean.
+
+import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { type ChannelCredentials, Client, type ClientDuplexStream, credentials as grpcCredentials, Metadata } from '@grpc/grpc-js';
+import { type Clock, createBackoff, type Logger, messageOf, type Result, systemClock, type Timer } from '@lateen/base';
+import {
+  DeltaDiscoveryRequestSchema,
+  DeltaDiscoveryResponseSchema,
+  DiscoveryRequestSchema,
+  DiscoveryResponseSchema,
+  type NodeSchema,
+} from '../messages/index.ts';
+import { createDeltaSubscription, createSotwSubscription, type ResourceUpdate, type Subscription, type Wanted } from './subscription.ts';
+
+export type AdsResourceType = {
+  typeUrl: string;
+  /** All resources are sent at once and absence means removal (listeners and clusters). */
+  isFullState: boolean;
+  /** The name inside a resource. */
+  nameOf: (resource: Any) => string;
+};
+
+export type AdsClientOptions = {
+  /** `host:port` of the server. */
+  address: string;
+  /** Default plaintext. */
+  credentials?: ChannelCredentials;
+  protocol: 'delta' | 'sotw';
+  node: MessageInitShape<typeof NodeSchema>;
+  /** In the order in which they are asked for on a new stream. */
+  types: readonly AdsResourceType[];
+  /** Takes an update into force as a whole, or refuses it as a whole with every reason. */
+  onUpdate: (update: ResourceUpdate) => Result<void, readonly string[]>;
+  clock?: Clock;
+  logger: Logger;
+  /** Uniform in [0, 1), for the back-off's jitter. Default Math.random. */
+  random?: () => number;
+};
+
+export type AdsTypeStatus = { typeUrl: string; acceptedVersion: string; resourceCount: number; lastRejection: string | undefined };
+
+export type AdsClient = {
+  /** What is wanted of a type from now on. */
+  subscribe(typeUrl: string, wanted: Wanted): void;
+  readonly isConnected: boolean;
+  status(): AdsTypeStatus[];
+  /** Ends the stream; nothing is reported afterwards. */
+  close(): void;
+};
+
+/** A push of a large mesh in one state-of-the-world response far exceeds gRPC's default of 4 MiB. */
+const MAX_RECEIVE_BYTES = 256 * 1024 * 1024;
+
+type Wire<Req extends DescMessage, Res extends DescMessage> = { method: string; request: Req; response: Res };
+const WIRES = {
+  sotw: { method: 'StreamAggregatedResources', request: DiscoveryRequestSchema, response: DiscoveryResponseSchema },
+  delta: { method: 'DeltaAggregatedResources', request: DeltaDiscoveryRequestSchema, response: DeltaDiscoveryResponseSchema },
+} satisfies Record<string, Wire<DescMessage, DescMessage>>;
+
+type AnyRequest = { typeUrl?: string };
+type AnyResponse = { typeUrl: string };
+type Entry = {
+  type: AdsResourceType;
+  subscription: Subscription<AnyRequest, AnyResponse>;
+  version: string;
+  lastRejection: string | undefined;
+};
+type Stream = ClientDuplexStream<Uint8Array, Uint8Array>;
+
+export function createAdsClient(options: AdsClientOptions): AdsClient {
+  const { clock = systemClock, logger, protocol } = options;
+  const backoff = createBackoff({ baseMs: 500, maxMs: 30_000, ...(options.random && { random: options.random }) });
+  const wire: Wire<DescMessage, DescMessage> = WIRES[protocol];
+  const client = new Client(options.address, options.credentials ?? grpcCredentials.createInsecure(), {
+    'grpc.max_receive_message_length': MAX_RECEIVE_BYTES,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_permit_without_calls': 0,
+    // The stream's own back-off decides; the channel must not add its two minutes to it.
+    'grpc.max_reconnect_backoff_ms': 5000,
+  });
+  const entries = new Map<string, Entry>();
+  for (const type of options.types) {
+    const subscription = protocol === 'delta' ? createDeltaSubscription(type) : createSotwSubscription(type);
+    entries.set(type.typeUrl, {
+      type,
+      subscription: subscription as unknown as Entry['subscription'],
+      version: '',
+      lastRejection: undefined,
+    });
+  }
+
+  let stream: Stream | undefined;
+  let hasSentNode = false;
+  let hasReceived = false;
+  let isClosed = false;
+  let retry: Timer | undefined;
+
+  const send = (request: AnyRequest | undefined) => {
+    if (!stream || !request) return;
+    // The node is only needed once per stream.
+    const full = hasSentNode ? request : { ...request, node: options.node };
+    hasSentNode = true;
+    stream.write(toBinary(wire.request, create(wire.request, full as never)));
+  };
+
+  const receive = (bytes: Uint8Array) => {
+    hasReceived = true;
+    backoff.reset();
+    const response = fromBinary(wire.response, bytes) as MessageShape<DescMessage> & AnyResponse;
+    const entry = entries.get(response.typeUrl);
+    if (!entry) return logger.warn('response of a type that was not asked for', { type: response.typeUrl });
+    const { subscription } = entry;
+    const verdict = judge(() => subscription.receive(response), options.onUpdate);
+    if (verdict.ok) {
+      entry.version = verdict.value.version;
+      entry.lastRejection = undefined;
+      send(subscription.accept(verdict.value));
+    } else {
+      entry.lastRejection = verdict.error.join('; ');
+      logger.warn('configuration refused', { type: response.typeUrl, reasons: verdict.error });
+      send(subscription.reject(verdict.error));
+    }
+  };
+
+  const open = () => {
+    retry = undefined;
+    hasSentNode = false;
+    hasReceived = false;
+    const path = `/envoy.service.discovery.v3.AggregatedDiscoveryService/${wire.method}`;
+    const opened: Stream = client.makeBidiStreamRequest(path, passBytes, passBytes, new Metadata());
+    stream = opened;
+    const end = (reason: string) => {
+      if (stream !== opened) return;
+      stream = undefined;
+      if (isClosed) return;
+      const delayMs = backoff.next();
+      logger.info('ADS stream ended', { address: options.address, reason, retryMs: Math.round(delayMs) });
+      retry = clock.after(delayMs, open);
+    };
+    opened.on('data', (bytes: Uint8Array) => {
+      try {
+        if (stream === opened) receive(bytes);
+      } catch (error) {
+        logger.error('unreadable ADS response', { error });
+        opened.cancel();
+      }
+    });
+    opened.on('error', (error: Error) => end(messageOf(error)));
+    opened.on('end', () => end('closed by the server'));
+    for (const { subscription } of entries.values()) send(subscription.start());
+  };
+  // After the caller's first `subscribe` calls, so that they go out as initial requests.
+  queueMicrotask(() => {
+    if (!isClosed) open();
+  });
+
+  return {
+    subscribe(typeUrl, wanted) {
+      const entry = entries.get(typeUrl);
+      if (!entry) throw new Error(`type ${typeUrl} was not declared`);
+      send(entry.subscription.want(wanted));
+    },
+    get isConnected() {
+      return stream !== undefined && hasReceived;
+    },
+    status: () =>
+      [...entries.values()].map(({ type, subscription, version, lastRejection }) => ({
+        typeUrl: type.typeUrl,
+        acceptedVersion: version,
+        resourceCount: subscription.accepted.size,
+        lastRejection,
+      })),
+    close() {
+      isClosed = true;
+      retry?.cancel();
+      stream?.cancel();
+      client.close();
+    },
+  };
+}
+
+const passBytes = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+function judge(read: () => ResourceUpdate, onUpdate: AdsClientOptions['onUpdate']): Result<ResourceUpdate, readonly string[]> {
+  let update: ResourceUpdate;
+  try {
+    update = read();
+  } catch (error) {
+    return { ok: false, error: [messageOf(error)] };
+  }
+  const verdict = onUpdate(update);
+  return verdict.ok ? { ok: true, value: update } : verdict;
+}
