@@ -1,9 +1,24 @@
 // Public entry of @lateen/api.
 
+export type { WasmPlugin, WasmPluginSpec } from './extensions/wasm-plugin.ts';
+export { CATALOGUE, type CatalogueEntry, catalogueEntry } from './findings/catalogue.ts';
+export {
+  compareFindings,
+  type Finding,
+  type FindingLevel,
+  formatFinding,
+  formatResourceRef,
+  type ResourceRef,
+} from './findings/finding.ts';
+export { Report } from './findings/report.ts';
+export { KINDS, type KindInfo, kindOf, kindOfObject, type PrinterColumn } from './kinds.ts';
 export type { IstioCondition, IstioStatus, KubeObjectLike, ObjectMeta, Resource } from './kube-object.ts';
 export type { DestinationRule, DestinationRuleSpec, Subset } from './networking/destination-rule.ts';
+export type { EnvoyConfigObjectPatch, EnvoyFilter, EnvoyFilterSpec } from './networking/envoy-filter.ts';
 export type { Gateway, GatewaySpec, Server } from './networking/gateway.ts';
+export type { ProxyConfig, ProxyConfigSpec } from './networking/proxy-config.ts';
 export type { ServiceEntry, ServiceEntrySpec, ServiceEntryStatus, ServicePort } from './networking/service-entry.ts';
+export { isAutoAllocated } from './networking/service-entry-rules.ts';
 export type {
   IstioEgressListener,
   IstioIngressListener,
@@ -49,3 +64,8 @@ export type {
   StringMatch,
   WorkloadSelector,
 } from './schema/shared.ts';
+export type { AuthorizationPolicy, AuthorizationPolicySpec, Condition, Operation, Rule, Source } from './security/authorization-policy.ts';
+export type { MutualTls, PeerAuthentication, PeerAuthenticationSpec } from './security/peer-authentication.ts';
+export type { JWTRule, RequestAuthentication, RequestAuthenticationSpec } from './security/request-authentication.ts';
+export type { AccessLogging, Metrics, Telemetry, TelemetrySpec, Tracing } from './telemetry/telemetry.ts';
+export { resourceRefOf, validateResource } from './validate/resource.ts';

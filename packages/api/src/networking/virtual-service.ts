@@ -152,7 +152,7 @@ const httpRoute = message('A rule: the first whose match holds takes the request
     namespace: text('Its namespace; default is this one.'),
   }),
   rewrite,
-  timeout: duration('Limit of the whole request; off by default.', { minDurationMs: 0 }),
+  timeout: duration('Limit of the whole request; off by default.'),
   retries,
   fault,
   mirror: destination,
