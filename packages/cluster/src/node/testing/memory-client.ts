@@ -175,7 +175,14 @@ export function createMemoryClient(): MemoryClient {
       if (uid && uid !== stored.object.metadata.uid) fail(409, 'Conflict', 'uid differs');
       return remove(keyOf(resource, target), stored, options.gracePeriodSeconds);
     },
-    async requestJson<T>({ path }: { path: string }) {
+    async requestJson<T>({ path, body }: { path: string; body?: string | Uint8Array }) {
+      const binding = /\/namespaces\/([^/]+)\/pods\/([^/]+)\/binding$/.exec(path);
+      if (binding) {
+        const [, namespace = '', name = ''] = binding;
+        const pods: ResourceRef = { group: '', version: 'v1', resource: 'pods', namespaced: true };
+        const nodeName = (JSON.parse(String(body)) as { target: { name: string } }).target.name;
+        return client.patch<T>(pods, { namespace, name }, { type: 'merge', body: { spec: { nodeName } } });
+      }
       if (!path.endsWith('/token')) fail(404, 'NotFound', path);
       return { status: { token: `token-${++version}`, expirationTimestamp: new Date(Date.now() + 3600_000).toISOString() } } as T;
     },
