@@ -1,5 +1,6 @@
 // Public entry of @lateen/api.
 
+export { type CrdVersion, type CustomResourceDefinition, crds } from './crds/crds.ts';
 export type { WasmPlugin, WasmPluginSpec } from './extensions/wasm-plugin.ts';
 export { CATALOGUE, type CatalogueEntry, catalogueEntry } from './findings/catalogue.ts';
 export {
@@ -55,6 +56,7 @@ export type {
 } from './networking/virtual-service.ts';
 export type { WorkloadEntry, WorkloadEntrySpec } from './networking/workload-entry.ts';
 export type { ReadinessProbe, WorkloadGroup, WorkloadGroupSpec } from './networking/workload-group.ts';
+export type { SchemaNode } from './schema/build.ts';
 export type {
   NetworkingWorkloadSelector,
   PolicyTargetReference,

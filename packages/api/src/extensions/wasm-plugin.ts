@@ -46,7 +46,7 @@ export const wasmPluginSpec = message(
             ],
           },
         ),
-        { maxItems: 256 },
+        { maxItems: 256, listMapKey: 'name' },
       ),
     }),
     match: list(

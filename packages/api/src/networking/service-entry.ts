@@ -28,6 +28,7 @@ export const serviceEntrySpec = message(
     addresses: list('Virtual addresses, also CIDR for resolution NONE and STATIC.', text('', { maxLength: 64 }), { maxItems: 256 }),
     ports: list('Ports.', servicePort, {
       maxItems: 256,
+      listMapKey: 'name',
       cel: [{ rule: 'self.all(l1, self.exists_one(l2, l1.number == l2.number))', message: 'port number cannot be duplicated' }],
     }),
     location: choice('Whether the endpoints are part of the mesh; default MESH_EXTERNAL.', ['MESH_EXTERNAL', 'MESH_INTERNAL']),

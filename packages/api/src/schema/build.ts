@@ -31,6 +31,8 @@ export type SchemaNode = {
   pattern?: string;
   minDurationMs?: number;
   oneOfFields?: readonly OneOf[];
+  /** The field that identifies an entry of a list, for server-side apply. */
+  listMapKey?: string;
   'x-kubernetes-validations'?: readonly CelRule[];
   'x-kubernetes-preserve-unknown-fields'?: true;
   'x-kubernetes-int-or-string'?: true;
@@ -48,7 +50,7 @@ type Flatten<T> = { [K in keyof T]: T[K] } & {};
 type MessageOf<F extends Fields, R extends keyof F> = Flatten<{ [K in R]: Static<F[K]> } & { [K in Exclude<keyof F, R>]?: Static<F[K]> }>;
 
 type MessageOptions<R> = { required?: readonly R[]; oneOf?: readonly OneOf[]; cel?: readonly CelRule[]; default?: unknown };
-type ListOptions = { minItems?: number; maxItems?: number; cel?: readonly CelRule[] };
+type ListOptions = { minItems?: number; maxItems?: number; listMapKey?: string; cel?: readonly CelRule[] };
 type TextOptions = { minLength?: number; maxLength?: number; pattern?: string; cel?: readonly CelRule[]; default?: string };
 type NumberOptions = { minimum?: number; maximum?: number; default?: number };
 
@@ -108,6 +110,9 @@ export const choice = <const V extends string>(description: string, values: read
 /** A Go duration ("1.5s", "250ms"), at least 1 ms unless `minDurationMs` says 0. */
 export const duration = (description: string, options: { minDurationMs?: number } = {}): Schema<string> =>
   typed({ type: 'string', description, format: 'duration', minDurationMs: options.minDurationMs ?? 1 });
+
+/** An RFC 3339 time. */
+export const timestamp = (description: string): Schema<string> => typed({ type: 'string', description, format: 'date-time' });
 
 /** A JSON object of any shape (google.protobuf.Struct). */
 export const struct = (description: string): Schema<Record<string, unknown>> =>
