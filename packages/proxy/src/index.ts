@@ -1,1 +1,17 @@
-export {};
+export type { NodeIdentity } from './http/context.ts';
+export { type HttpObserver, type ProxyObserver, silentObserver, type TcpObserver } from './http/observer.ts';
+export {
+  flagBit,
+  formatResponseFlags,
+  type PeerMetadata,
+  RESPONSE_FLAGS,
+  type RequestRecord,
+  type ResponseFlag,
+} from './http/request-record.ts';
+export type { ConnectionInfo, RequestView } from './http/request-view.ts';
+export { createHostTransport } from './io/host-transport.ts';
+export type { ActiveListener, ListenerStats } from './listener/active-listener.ts';
+export { createProxy, type Proxy, type ProxyOptions } from './proxy.ts';
+export type { ClusterState, Resolver } from './upstream/cluster-state.ts';
+export type { ClusterStats, HostStats } from './upstream/cluster-stats.ts';
+export type { Host } from './upstream/host.ts';

@@ -1,6 +1,7 @@
 // What `finish` reports of one request or TCP connection: everything that access log operators, Istio's metrics and spans
 // read. The exchange itself implements it, so nothing is built that nobody asks for. Valid during the call only.
 
+import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/model.ts';
 import type { ConnectionInfo } from './request-view.ts';
 
 /** Peer workload as exchanged in x-envoy-peer-metadata; all fields may be empty. */
@@ -53,16 +54,19 @@ export type ResponseFlag = (typeof RESPONSE_FLAGS)[number];
 /** The bit of a flag. */
 export const flagBit = (flag: ResponseFlag): number => 2 ** RESPONSE_FLAGS.indexOf(flag);
 
-/** "UF,URX", or "-" for none: the access log's form. */
+/** "URX,UF", or "-" for none: the access log's form. URX is set before the cause of the last attempt, so it leads. */
 export function formatResponseFlags(bits: number): string {
   if (bits === 0) return '-';
-  return RESPONSE_FLAGS.filter((_, i) => (bits >>> i) & 1).join(',');
+  const set = RESPONSE_FLAGS.filter((_, i) => (bits >>> i) & 1);
+  return set.includes('URX') ? ['URX', ...set.filter((flag) => flag !== 'URX')].join(',') : set.join(',');
 }
 
-/** One finished HTTP request or TCP connection. Durations are milliseconds from `startTimeMs`; undefined = did not happen. */
+/** One finished HTTP request or TCP connection. Durations are milliseconds from the start; undefined = did not happen. */
 export interface RequestRecord {
   readonly kind: 'http' | 'tcp';
   readonly connection: ConnectionInfo;
+  /** Unique in this process. */
+  readonly streamId: number;
   /** Wall clock, milliseconds since the epoch. */
   readonly startTimeMs: number;
   /** Whole duration. */
@@ -72,14 +76,18 @@ export interface RequestRecord {
   /** First byte of the upstream's response. */
   readonly responseDurationMs: number | undefined;
 
-  /** "HTTP/1.1", "HTTP/2", "HTTP/1.0"; empty for TCP. */
+  /** "HTTP/1.1", "HTTP/1.0"; empty for TCP. */
   readonly protocol: string;
+  readonly upstreamProtocol: string;
   readonly method: string;
-  /** Path with query as routed (after rewrite); see x-envoy-original-path for the former. */
+  /** Path with query as sent upstream (after rewrite). */
   readonly path: string;
+  /** Path with query before the rewrite. */
+  readonly originalPath: string;
   readonly authority: string;
   /** Request header as sent upstream, lower-case name; pseudo headers included. */
   requestHeader(lowerName: string): string | undefined;
+  requestTrailer(lowerName: string): string | undefined;
   /** Response header as sent downstream; ":status" included. */
   responseHeader(lowerName: string): string | undefined;
   responseTrailer(lowerName: string): string | undefined;
@@ -90,21 +98,25 @@ export interface RequestRecord {
   /** e.g. "via_upstream", "route_not_found"; empty for TCP. */
   readonly responseCodeDetails: string;
   readonly connectionTerminationDetails: string;
-  /** e.g. "delayed connect error: 111"; empty when none. */
+  /** e.g. "delayed_connect_error:_Connection_refused"; empty when none. */
   readonly upstreamTransportFailureReason: string;
   /** Body bytes for HTTP, stream bytes for TCP. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  readonly requestHeadersBytes: number;
+  readonly responseHeadersBytes: number;
 
+  /** Which rule took the request, and why; undefined when none was asked (early refusals, TCP). */
+  readonly decision: RouteDecision | undefined;
   readonly routeName: string;
   readonly virtualHostName: string;
-  /** Cluster name; empty when no cluster was chosen. */
+  /** Cluster name as chosen; empty when none was. */
   readonly upstreamCluster: string;
-  /** The cluster's metadata.filter_metadata (Istio's destination service sits in "istio".services); undefined when none. */
-  readonly upstreamClusterMetadata: Readonly<Record<string, unknown>> | undefined;
-  /** The chosen endpoint's filter_metadata ("istio".workload). */
-  readonly upstreamHostMetadata: Readonly<Record<string, unknown>> | undefined;
-  /** "ip:port" of the upstream host; empty when none was connected. */
+  /** The chosen cluster; undefined when it does not exist. */
+  readonly cluster: ClusterRuntime | undefined;
+  /** The endpoint of the last attempt. */
+  readonly endpoint: EndpointRuntime | undefined;
+  /** "ip:port" of the upstream host; empty when none was picked. */
   readonly upstreamHost: string;
   readonly upstreamLocalAddress: string;
   readonly upstreamAttemptCount: number;
@@ -122,6 +134,6 @@ export interface RequestRecord {
   /** gRPC messages seen each way; 0 for others. */
   readonly requestMessages: number;
   readonly responseMessages: number;
-  /** filter state and dynamic metadata by key, for custom operators; undefined when nothing was set. */
-  readonly dynamicMetadata: Readonly<Record<string, unknown>> | undefined;
+  /** Dynamic metadata by filter name; undefined when nothing was set. */
+  readonly dynamicMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
 }

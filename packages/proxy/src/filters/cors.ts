@@ -1,0 +1,58 @@
+// Cross-origin resource sharing by the route's policy: answers preflights, marks answers to actual requests.
+
+import type { Exchange } from '../http/exchange.ts';
+import type { Head } from '../http/head.ts';
+import type { CorsRuntime } from '../runtime/model.ts';
+import type { FilterStep, HttpFilter } from './filter.ts';
+
+type Granted = { origin: string; policy: CorsRuntime };
+
+export function createCorsFilter(name: string): HttpFilter {
+  return {
+    name,
+    onRequest(exchange): FilterStep {
+      const origin = exchange.head.value('origin');
+      const policy = origin === undefined ? undefined : policyOf(exchange, name);
+      if (origin === undefined || !policy || exchange.context.proxy.random() >= policy.enabledFraction) return 'continue';
+      const isPreflight = exchange.method === 'OPTIONS' && exchange.head.has('access-control-request-method');
+      const allowed = policy.allowsOrigin(origin);
+      if (!isPreflight) {
+        if (allowed) exchange.setState(name, { origin, policy } satisfies Granted);
+        return 'continue';
+      }
+      if (!allowed && policy.forwardNotMatchingPreflights) return 'continue';
+      exchange.respond({ status: 200, details: 'cors_response', headers: allowed ? preflightHeaders(origin, policy) : [] });
+      return 'stop';
+    },
+    onResponse(exchange, head) {
+      const granted = exchange.getState<Granted>(name);
+      if (granted) markResponse(head, granted);
+    },
+  };
+}
+
+function policyOf(exchange: Exchange, name: string): CorsRuntime | undefined {
+  const decision = exchange.route();
+  if (decision.kind === 'not_found') return undefined;
+  const override = decision.filterOverrides.get(name);
+  if (override?.kind === 'cors') return override.cors;
+  if (override?.kind === 'disabled') return undefined;
+  return decision.kind === 'forward' ? decision.action.cors : undefined;
+}
+
+function preflightHeaders(origin: string, policy: CorsRuntime): [string, string][] {
+  const headers: [string, string][] = [['access-control-allow-origin', origin]];
+  if (policy.allowCredentials) headers.push(['access-control-allow-credentials', 'true']);
+  if (policy.allowMethods !== '') headers.push(['access-control-allow-methods', policy.allowMethods]);
+  if (policy.allowHeaders !== '') headers.push(['access-control-allow-headers', policy.allowHeaders]);
+  if (policy.exposeHeaders !== '') headers.push(['access-control-expose-headers', policy.exposeHeaders]);
+  if (policy.maxAge !== '') headers.push(['access-control-max-age', policy.maxAge]);
+  if (policy.allowPrivateNetworkAccess) headers.push(['access-control-allow-private-network', 'true']);
+  return headers;
+}
+
+function markResponse(head: Head, { origin, policy }: Granted): void {
+  head.set('access-control-allow-origin', origin);
+  if (policy.allowCredentials) head.set('access-control-allow-credentials', 'true');
+  if (policy.exposeHeaders !== '') head.set('access-control-expose-headers', policy.exposeHeaders);
+}

@@ -1,0 +1,81 @@
+// Shadow traffic: a copy of a complete request goes to another cluster, and nobody waits for or sees its answer.
+
+import type { Exchange } from '../http/exchange.ts';
+import type { Head } from '../http/head.ts';
+import type { Http1Client } from '../http/http1-client.ts';
+import type { ClientStreamHandler } from '../http/stream.ts';
+import { Timeout } from '../io/timer-wheel.ts';
+import type { MirrorRuntime } from '../runtime/model.ts';
+import type { PoolUser } from '../upstream/http1-pool.ts';
+import type { ReplayBuffer } from './replay-buffer.ts';
+
+const MIRROR_TIMEOUT_MS = 15_000;
+
+/** Sends the copies that chance selects. A body too large to be kept is not mirrored. */
+export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[], body: ReplayBuffer | undefined): void {
+  if (body?.overflowed || exchange.upgrade !== '') return;
+  const { proxy } = exchange.context;
+  for (const mirror of mirrors) {
+    if (mirror.fraction < 1 && proxy.random() >= mirror.fraction) continue;
+    const cluster = proxy.clusters.get(mirror.cluster);
+    const host = cluster?.pick({ host: exchange.connection.localIp, port: exchange.connection.localPort });
+    if (!cluster || !host) continue;
+    const head = exchange.head.clone();
+    if (mirror.appendShadowSuffix) head.set('host', shadowed(exchange.authority));
+    const copy = new MirrorRequest({ method: exchange.method, path: exchange.path, head, body: body?.bytes });
+    const timeout = new Timeout(() => copy.cancel());
+    proxy.timeouts.arm(timeout, MIRROR_TIMEOUT_MS);
+    copy.onDone = () => timeout.cancel();
+    cluster.poolOf(host).acquire(copy, cluster.breakers.default);
+  }
+}
+
+function shadowed(authority: string): string {
+  const colon = authority.lastIndexOf(':');
+  if (colon <= authority.lastIndexOf(']')) return `${authority}-shadow`;
+  return `${authority.slice(0, colon)}-shadow${authority.slice(colon)}`;
+}
+
+class MirrorRequest implements PoolUser, ClientStreamHandler {
+  private readonly message: { method: string; path: string; head: Head; body: Buffer | undefined };
+  private client: Http1Client | undefined;
+  onDone: () => void = () => {};
+
+  constructor(message: { method: string; path: string; head: Head; body: Buffer | undefined }) {
+    this.message = message;
+  }
+
+  onPoolReady(client: Http1Client): void {
+    const { method, path, head, body } = this.message;
+    this.client = client;
+    client.attach(this);
+    client.sendHead({ method, path }, head, '', { first: body, end: true });
+  }
+
+  cancel(): void {
+    this.client?.cancel();
+    this.client = undefined;
+  }
+
+  onResponseHead(_head: Head, _first: Buffer | undefined, end: boolean): void {
+    if (end) this.onResponseEnd();
+  }
+
+  onResponseEnd(): void {
+    this.client = undefined;
+    this.onDone();
+  }
+
+  onUpstreamReset(): void {
+    this.onResponseEnd();
+  }
+
+  onPoolFailure(): void {
+    this.onDone();
+  }
+
+  onInformational(): void {}
+  onUpgraded(): void {}
+  onResponseData(): void {}
+  onRequestDrain(): void {}
+}

@@ -1,0 +1,82 @@
+// Whether an attempt that went wrong is tried again.
+
+import type { Exchange } from '../http/exchange.ts';
+import type { Head } from '../http/head.ts';
+import type { ResetReason } from '../http/stream.ts';
+import { type ForwardAction, RETRY_CONDITIONS, type RetryCondition, type RetryRuntime } from '../runtime/model.ts';
+
+const GRPC_CONDITIONS: Readonly<Record<string, RetryCondition>> = {
+  1: 'cancelled',
+  4: 'deadline-exceeded',
+  8: 'resource-exhausted',
+  13: 'internal',
+  14: 'unavailable',
+};
+const CONNECT_FAILURES: ReadonlySet<ResetReason> = new Set(['local connection failure', 'remote connection failure', 'connection timeout']);
+
+/** The retry rules for a request: the route's, widened by what a trusted caller asked for in headers. */
+export function retryRulesOf(exchange: Exchange, action: ForwardAction): RetryRuntime | undefined {
+  const asked = `${exchange.head.value('x-envoy-retry-on') ?? ''},${exchange.head.value('x-envoy-retry-grpc-on') ?? ''}`;
+  const max = exchange.head.value('x-envoy-max-retries');
+  const rules = action.retry?.matchesRequest && !action.retry.matchesRequest(exchange) ? undefined : action.retry;
+  if (asked === ',' && max === undefined) return rules;
+  const on = new Set(rules?.on);
+  for (const word of asked.split(',')) {
+    const condition = RETRY_CONDITIONS.find((one) => one === word.trim());
+    if (condition) on.add(condition);
+  }
+  if (on.size === 0) return rules;
+  const numRetries = max !== undefined && /^\d{1,4}$/.test(max) ? Number(max) : (rules?.numRetries ?? 1);
+  return { ...(rules ?? BARE_RULES), on, numRetries };
+}
+
+const BARE_RULES: RetryRuntime = {
+  on: new Set(),
+  numRetries: 1,
+  perTryTimeoutMs: undefined,
+  perTryIdleTimeoutMs: undefined,
+  statusCodes: new Set(),
+  matchesRetriableHeaders: undefined,
+  matchesRequest: undefined,
+  hostSelectionMaxAttempts: 1,
+  avoidPreviousHosts: false,
+  backoffBaseMs: 25,
+  backoffMaxMs: 250,
+};
+
+/** Whether the response makes the rules try again. */
+export function retriesResponse(rules: RetryRuntime, head: Head): boolean {
+  const { on } = rules;
+  const { status } = head;
+  const isRateLimited = status === 429 && head.has('x-envoy-ratelimited');
+  if (isRateLimited && on.has('envoy-ratelimited')) return true;
+  if (status >= 500 && on.has('5xx')) return true;
+  if (status >= 502 && status <= 504 && on.has('gateway-error')) return true;
+  if (status === 409 && on.has('retriable-4xx')) return true;
+  if (on.has('retriable-status-codes') && rules.statusCodes.has(status)) return true;
+  if (on.has('retriable-headers') && rules.matchesRetriableHeaders?.((name) => head.value(name))) return true;
+  const condition = GRPC_CONDITIONS[head.value('grpc-status') ?? ''];
+  return condition !== undefined && on.has(condition);
+}
+
+/** Whether a broken attempt makes the rules try again. */
+export function retriesReset(rules: RetryRuntime, reason: ResetReason, requestSent: boolean): boolean {
+  const { on } = rules;
+  if (reason === 'overflow') return false;
+  if (on.has('5xx') || on.has('gateway-error') || on.has('reset')) return true;
+  if (on.has('reset-before-request') && !requestSent) return true;
+  if (on.has('connect-failure') && CONNECT_FAILURES.has(reason)) return true;
+  return on.has('refused-stream') && reason === 'remote refused stream reset';
+}
+
+/** Milliseconds before retry number `attempt` (1 = first): a random share of an exponentially growing interval. */
+export function retryDelayMs(rules: RetryRuntime, attempt: number, random: () => number): number {
+  const ceiling = Math.min(rules.backoffMaxMs, rules.backoffBaseMs * 2 ** (attempt - 1));
+  return Math.floor(random() * ceiling);
+}
+
+// RFC 9110 9.2.2.
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** Whether the request may be sent again when nobody knows if the first was carried out. */
+export const isIdempotent = (method: string): boolean => IDEMPOTENT.has(method);

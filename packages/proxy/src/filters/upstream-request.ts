@@ -1,0 +1,76 @@
+// What the router changes on a request before it goes to a cluster: timeouts told and taken from headers, header operations,
+// host and path rewrites.
+
+import type { Exchange } from '../http/exchange.ts';
+import { wireText } from '../http/head.ts';
+import { applyHeaderMutations } from '../http/header-mutations.ts';
+import type { ForwardAction, ForwardDecision, RetryRuntime } from '../runtime/model.ts';
+
+/** 0 = none. */
+export type RequestTimes = { readonly timeoutMs: number; readonly perTryTimeoutMs: number };
+
+const CONTROL_HEADERS = [
+  'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-max-retries',
+  'x-envoy-retry-on',
+  'x-envoy-retry-grpc-on',
+  'x-envoy-retriable-status-codes',
+  'x-envoy-retriable-header-names',
+  'x-envoy-hedge-on-per-try-timeout',
+  'x-envoy-upstream-alt-stat-name',
+] as const;
+
+/** The timeouts of a request: the route's, unless a trusted caller sent others. */
+export function timeoutOf(exchange: Exchange, action: ForwardAction, rules: RetryRuntime | undefined): RequestTimes {
+  const timeoutMs = millis(exchange.head.value('x-envoy-upstream-rq-timeout-ms')) ?? action.timeoutMs;
+  let perTryTimeoutMs = millis(exchange.head.value('x-envoy-upstream-rq-per-try-timeout-ms')) ?? rules?.perTryTimeoutMs ?? 0;
+  if (timeoutMs > 0 && perTryTimeoutMs >= timeoutMs) perTryTimeoutMs = 0;
+  return { timeoutMs, perTryTimeoutMs };
+}
+
+const millis = (text: string | undefined): number | undefined => (text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined);
+
+/** Edits the request's head in place, and the exchange's path and authority with it. */
+export function prepareUpstreamRequest(exchange: Exchange, decision: ForwardDecision, times: RequestTimes, suppress: boolean): void {
+  const { head } = exchange;
+  const { action } = decision;
+  for (const name of CONTROL_HEADERS) head.remove(name);
+  const expectedMs = times.perTryTimeoutMs || times.timeoutMs;
+  if (expectedMs > 0 && !suppress) head.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
+  if (decision.requestHeaders.length > 0) {
+    applyHeaderMutations(head, decision.requestHeaders, exchange);
+    const host = head.value('host');
+    if (host !== undefined && host !== exchange.authority) exchange.authority = host;
+  }
+  rewriteAuthority(exchange, decision);
+  if (action.rewrite) {
+    if (!suppress) head.set('x-envoy-original-path', wireText(exchange.path));
+    exchange.path = wireText(action.rewrite.apply(exchange.path));
+  }
+}
+
+function rewriteAuthority(exchange: Exchange, decision: ForwardDecision): void {
+  const { action } = decision;
+  const { head } = exchange;
+  const before = exchange.authority;
+  let after: string | undefined = decision.hostRewrite;
+  if (after === undefined) {
+    switch (action.hostRewrite?.kind) {
+      case 'literal':
+        after = action.hostRewrite.value;
+        break;
+      case 'header':
+        after = head.value(action.hostRewrite.name);
+        break;
+      case 'path_regex':
+        after = action.hostRewrite.apply(exchange.path.split('?', 1)[0] as string);
+        break;
+      default:
+    }
+  }
+  if (after === undefined || after === '' || after === before) return;
+  if (action.appendXForwardedHost) head.add('x-forwarded-host', before);
+  exchange.authority = wireText(after);
+  head.set('host', exchange.authority);
+}

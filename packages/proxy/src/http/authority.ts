@@ -1,0 +1,35 @@
+// The authority of a request: what Host may hold (RFC 9110 7.2, RFC 3986 3.2.2) and how it is brought into one form.
+
+/** host[:port], bracketed IPv6, no user info, path, space or control. */
+const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?$/;
+
+/** Whether the text can be an authority. An empty Host is legal. */
+export const isAuthority = (text: string): boolean => text === '' || (text.length <= 512 && AUTHORITY.test(text));
+
+export type AuthorityRules = {
+  readonly stripAnyHostPort: boolean;
+  readonly stripMatchingHostPort: boolean;
+  readonly stripTrailingHostDot: boolean;
+};
+
+/** Lower case, port and trailing dot stripped as configured. `localPort` is the connection's destination port. */
+export function normalizeAuthority(text: string, rules: AuthorityRules, localPort: number): string {
+  let host = isLower(text) ? text : text.toLowerCase();
+  let port = '';
+  const colon = host.lastIndexOf(':');
+  if (colon >= 0 && colon > host.lastIndexOf(']')) {
+    port = host.slice(colon);
+    host = host.slice(0, colon);
+  }
+  if (rules.stripAnyHostPort || (rules.stripMatchingHostPort && port === `:${localPort}`)) port = '';
+  if (rules.stripTrailingHostDot && host.endsWith('.')) host = host.slice(0, -1);
+  return host + port;
+}
+
+function isLower(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 65 && code <= 90) return false;
+  }
+  return true;
+}

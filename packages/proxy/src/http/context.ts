@@ -1,0 +1,41 @@
+// What the parts of a request's path share: the proxy's services, and one connection manager's compiled configuration.
+
+import type { Clock, Logger } from '@lateen/base';
+import type { HttpFilter } from '../filters/filter.ts';
+import type { Timeouts } from '../io/timer-wheel.ts';
+import type { HcmRuntime, Runtime } from '../runtime/model.ts';
+import type { ClusterRegistry } from '../upstream/cluster-registry.ts';
+import type { HttpObserver } from './observer.ts';
+
+/** Who this proxy is, as it tells its peers (the bootstrap's node). */
+export type NodeIdentity = {
+  readonly id: string;
+  readonly cluster: string;
+  /** Node metadata: NAME, NAMESPACE, LABELS, CLUSTER_ID, WORKLOAD_NAME, OWNER … */
+  readonly metadata: Readonly<Record<string, unknown>>;
+};
+
+/** The proxy's services. */
+export type ProxyContext = {
+  readonly clock: Clock;
+  readonly timeouts: Timeouts;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly newRequestId: () => string;
+  readonly node: NodeIdentity;
+  readonly clusters: ClusterRegistry;
+  /** The live configuration. */
+  readonly runtime: () => Runtime;
+  readonly logger: Logger;
+};
+
+/** One connection manager, compiled: shared by its connections. */
+export type HcmContext = {
+  readonly proxy: ProxyContext;
+  readonly hcm: HcmRuntime;
+  readonly observer: HttpObserver;
+  /** In order; the router is last. */
+  readonly filters: readonly HttpFilter[];
+  /** True from the moment the listener drains: answers say "connection: close". */
+  readonly isDraining: () => boolean;
+};

@@ -1,0 +1,439 @@
+// One request and its answer. `respond` is the only place that invents an answer, `finish` the only place that reports one.
+// The exchange is also what routing reads (RequestView) and what observers read (RequestRecord).
+
+import type { Connection } from '../io/connection.ts';
+import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/model.ts';
+import type { HcmContext } from './context.ts';
+import { type ClientFacts, prepareRequestHeaders } from './forwarding-headers.ts';
+import { Head } from './head.ts';
+import { knownId } from './known-headers.ts';
+import { flagBit, formatResponseFlags, type PeerMetadata, type RequestRecord, type ResponseFlag } from './request-record.ts';
+import { readTarget } from './request-target.ts';
+import type { ConnectionInfo, RequestView } from './request-view.ts';
+import type { ServerStream, ServerStreamHandler } from './stream.ts';
+
+const DATE = knownId('date');
+const SERVER = knownId('server');
+
+/** Why an answer is made here. */
+export type LocalReply = {
+  status: number;
+  /** Text; empty sends no body. */
+  body?: string;
+  flag?: ResponseFlag;
+  /** Envoy's response code details. */
+  details: string;
+  headers?: readonly (readonly [name: string, value: string])[];
+};
+
+/** What forwards the request: the router, once it has begun. */
+export interface Forwarder {
+  onRequestData(bytes: Buffer, source: Connection): void;
+  onRequestEnd(trailers: Head | undefined): void;
+  onResponseDrain(): void;
+  /** The client is gone or has been answered otherwise: let go of everything. */
+  cancel(): void;
+}
+
+let nextStreamId = 1;
+
+export class Exchange implements RequestView, RequestRecord, ServerStreamHandler, ClientFacts {
+  readonly kind = 'http';
+  readonly context: HcmContext;
+  readonly connection: ConnectionInfo;
+  readonly stream: ServerStream;
+  /** The request's head with all edits so far; the codec's own, so valid until the request ends. */
+  readonly head: Head;
+  readonly streamId: number = nextStreamId++;
+  readonly startTimeMs: number;
+  private readonly startedMs: number;
+  method = '';
+  path = '';
+  originalPath = '';
+  authority = '';
+  scheme = 'http';
+  remoteAddress = '';
+  /** Lower-case protocol asked for by Upgrade; empty without. */
+  upgrade = '';
+
+  decision: RouteDecision | undefined;
+  forwarder: Forwarder | undefined;
+  /** Body at hand before a forwarder took it. */
+  first: Buffer | undefined;
+  requestEnded = false;
+  requestTrailers: Head | undefined;
+  private filterIndex = 0;
+  private filterState: Map<string, unknown> | undefined;
+
+  responseHead: Head | undefined;
+  responseTrailers: Head | undefined;
+  responseCode = 0;
+  responseFlags = 0;
+  responseCodeDetails = '';
+  connectionTerminationDetails = '';
+  upstreamTransportFailureReason = '';
+  bytesReceived = 0;
+  bytesSent = 0;
+  requestDurationMs: number | undefined;
+  responseDurationMs: number | undefined;
+  durationMs = 0;
+  upstreamCluster = '';
+  cluster: ClusterRuntime | undefined;
+  endpoint: EndpointRuntime | undefined;
+  upstreamHost = '';
+  upstreamLocalAddress = '';
+  upstreamProtocol = '';
+  upstreamAttemptCount = 0;
+  upstreamPeerPrincipal = '';
+  downstreamPeer: PeerMetadata | undefined;
+  upstreamPeer: PeerMetadata | undefined;
+  requestMessages = 0;
+  responseMessages = 0;
+  dynamicMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined;
+  private finished = false;
+
+  constructor(context: HcmContext, connection: ConnectionInfo, stream: ServerStream, head: Head) {
+    this.context = context;
+    this.connection = connection;
+    this.stream = stream;
+    this.head = head;
+    this.startTimeMs = context.proxy.clock.now();
+    this.startedMs = context.proxy.clock.monotonicMs();
+  }
+
+  // --- the request's way in
+
+  /** Runs the request: refusal, filters, forwarding. `first` is valid during the call. */
+  begin(upgrade: string, first: Buffer | undefined, end: boolean): void {
+    const { head, context } = this;
+    this.method = head.text(head.methodStart, head.methodEnd);
+    this.requestEnded = end;
+    if (first) this.bytesReceived = first.length;
+    if (end) this.requestDurationMs = this.elapsedMs();
+    context.observer.requestStarted();
+    const target = readTarget(head, this.method, context, this.connection.localPort);
+    if (target.kind === 'refused') {
+      this.path = this.originalPath = head.text(head.targetStart, head.targetEnd);
+      return this.respond({ status: target.status, details: target.details, flag: 'DPE' });
+    }
+    this.path = this.originalPath = target.path;
+    this.authority = target.authority;
+    prepareRequestHeaders(head, context, this.connection, this);
+    if (head.version < 11 && !context.hcm.http1.acceptHttp10) return this.respond({ status: 426, details: 'low_version', flag: 'DPE' });
+    if (target.kind === 'redirect') {
+      return this.respond({ status: 307, details: 'path_normalization_redirect', headers: [['location', target.path]] });
+    }
+    const { underscoresInHeaders } = context.hcm;
+    if (underscoresInHeaders !== 'allow' && !this.acceptUnderscores(underscoresInHeaders === 'drop_header')) return;
+    if (upgrade !== '' && upgrade !== 'h2c') this.upgrade = upgrade;
+    if (upgrade === 'h2c') head.remove('http2-settings');
+    if (head.has('expect') && !this.handleExpect(end)) return;
+    this.first = first;
+    this.continueRequest();
+    this.first = undefined;
+  }
+
+  private acceptUnderscores(drop: boolean): boolean {
+    let bad = false;
+    const names: string[] = [];
+    this.head.forEach((name) => {
+      if (name.includes('_')) names.push(name);
+    });
+    for (const name of names) {
+      if (drop) this.head.remove(name);
+      else bad = true;
+    }
+    if (bad) this.respond({ status: 400, details: 'http1.unexpected_underscore', flag: 'DPE' });
+    return !bad;
+  }
+
+  private handleExpect(end: boolean): boolean {
+    const expect = this.head.value('expect')?.toLowerCase();
+    if (expect !== '100-continue') {
+      this.respond({ status: 417, details: 'expectation_failed' });
+      return false;
+    }
+    if (this.context.hcm.proxy100Continue) return true;
+    this.head.remove('expect');
+    if (!end) this.stream.sendInformational(100);
+    return true;
+  }
+
+  /** Goes on with the next filter; called by a filter that had stopped the request. */
+  continueRequest(): void {
+    const { filters } = this.context;
+    while (this.filterIndex < filters.length) {
+      const filter = filters[this.filterIndex++]!;
+      if (filter.onRequest?.(this) === 'stop') return;
+      if (this.responseHead || this.finished) return;
+    }
+  }
+
+  /** The route, decided at the first question and after `clearRoute`. */
+  route(): RouteDecision {
+    if (!this.decision) {
+      const { hcm, proxy } = this.context;
+      const table = hcm.routes.kind === 'inline' ? hcm.routes.table : proxy.runtime().routes.get(hcm.routes.name);
+      this.decision = table?.match(this, proxy.random) ?? NO_TABLE;
+    }
+    return this.decision;
+  }
+
+  clearRoute(): void {
+    this.decision = undefined;
+  }
+
+  getState<T>(key: string): T | undefined {
+    return this.filterState?.get(key) as T | undefined;
+  }
+
+  setState(key: string, value: unknown): void {
+    this.filterState ??= new Map();
+    this.filterState.set(key, value);
+  }
+
+  // --- what the codec says
+
+  onRequestData(bytes: Buffer, source: Connection): void {
+    this.bytesReceived += bytes.length;
+    if (this.forwarder) this.forwarder.onRequestData(bytes, source);
+    else if (!this.responseHead) this.holdRequestData(source.keep(bytes));
+  }
+
+  private heldData: Buffer[] = [];
+  private heldBytes = 0;
+
+  private holdRequestData(bytes: Buffer): void {
+    this.heldData.push(bytes);
+    this.heldBytes += bytes.length;
+    if (this.heldBytes > 64 * 1024) this.stream.pauseRequest();
+  }
+
+  /** What arrived of the body while filters had stopped the request; the forwarder takes it once. */
+  takeHeldData(): Buffer[] {
+    const held = this.heldData;
+    if (held.length > 0) {
+      this.heldData = [];
+      if (this.heldBytes > 64 * 1024) this.stream.resumeRequest();
+      this.heldBytes = 0;
+    }
+    return held;
+  }
+
+  onRequestEnd(trailers: Head | undefined): void {
+    this.requestEnded = true;
+    this.requestTrailers = trailers;
+    this.requestDurationMs = this.elapsedMs();
+    this.forwarder?.onRequestEnd(trailers);
+  }
+
+  onResponseDrain(): void {
+    this.forwarder?.onResponseDrain();
+  }
+
+  onDownstreamReset(details: string): void {
+    if (this.finished) return;
+    const isProtocolError = details.startsWith('http1.');
+    if (isProtocolError && !this.responseHead) {
+      this.cancelForwarding();
+      this.stream.closeAfterResponse();
+      return this.respond({ status: 400, details, flag: 'DPE' });
+    }
+    this.addFlag(isProtocolError ? 'DPE' : 'DC');
+    this.responseCodeDetails = details;
+    this.cancelForwarding();
+    if (isProtocolError) this.stream.reset();
+    this.finish();
+  }
+
+  onComplete(): void {
+    this.finish();
+  }
+
+  // --- the answer's way out
+
+  /** Answers without an upstream: the only place that invents a response. */
+  respond(reply: LocalReply): void {
+    if (this.responseHead || this.finished) return;
+    this.cancelForwarding();
+    if (reply.flag) this.addFlag(reply.flag);
+    this.responseCodeDetails = reply.details;
+    const head = new Head(0);
+    head.status = reply.status;
+    const bytes = Buffer.from(reply.body ?? '', 'utf8');
+    for (const [name, value] of reply.headers ?? []) head.add(name, value);
+    if (bytes.length > 0) {
+      head.add('content-length', String(bytes.length));
+      if (!head.has('content-type')) head.add('content-type', 'text/plain');
+    }
+    const hasBody = bytes.length > 0 && this.method !== 'HEAD';
+    this.sendResponse(head, hasBody ? bytes : undefined, true);
+  }
+
+  /** Sends a response head through the filters to the client. `first` is valid during the call. */
+  sendResponse(head: Head, first: Buffer | undefined, end: boolean): void {
+    const { context } = this;
+    const { hcm, filters } = context;
+    for (let i = Math.min(this.filterIndex, filters.length) - 1; i >= 0; i--) filters[i]!.onResponse?.(this, head);
+    this.responseHead = head;
+    this.responseCode = head.status;
+    if (head.known(DATE) < 0) head.add('date', httpDate(this.startTimeMs));
+    if (hcm.serverHeader === 'overwrite') {
+      if (head.known(SERVER) >= 0) head.remove('server');
+      head.add('server', hcm.serverName);
+    } else if (hcm.serverHeader === 'append_if_absent' && !head.has('server')) head.add('server', hcm.serverName);
+    if (hcm.via !== '') head.add('via', hcm.via);
+    if (hcm.alwaysSetRequestIdInResponse) {
+      const id = this.head.value('x-request-id');
+      if (id !== undefined) head.set('x-request-id', id);
+    }
+    if (context.isDraining()) this.stream.closeAfterResponse();
+    if (first) this.bytesSent += first.length;
+    this.stream.sendHead(head, first, end);
+  }
+
+  sendResponseData(bytes: Buffer, source: Connection): boolean {
+    this.bytesSent += bytes.length;
+    return this.stream.sendData(bytes, source);
+  }
+
+  sendResponseEnd(trailers: Head | undefined): void {
+    this.responseTrailers = trailers;
+    this.stream.sendEnd(trailers);
+  }
+
+  /** The codec answered a request that never became one. */
+  refusedByCodec(status: number, details: string): void {
+    this.responseCode = status;
+    this.responseCodeDetails = details;
+    this.addFlag('DPE');
+    this.context.observer.requestStarted();
+    this.finish();
+  }
+
+  /** The response cannot be completed: breaks the connection off. */
+  abort(flag: ResponseFlag, details: string): void {
+    this.addFlag(flag);
+    this.responseCodeDetails = details;
+    this.cancelForwarding();
+    this.stream.reset();
+    this.finish();
+  }
+
+  private cancelForwarding(): void {
+    const { forwarder } = this;
+    this.forwarder = undefined;
+    forwarder?.cancel();
+  }
+
+  private finish(): void {
+    if (this.finished) return;
+    this.finished = true;
+    this.durationMs = this.elapsedMs();
+    for (let i = Math.min(this.filterIndex, this.context.filters.length) - 1; i >= 0; i--) this.context.filters[i]!.onDestroy?.(this);
+    this.cancelForwarding();
+    this.context.observer.finish(this);
+  }
+
+  get isFinished(): boolean {
+    return this.finished;
+  }
+
+  addFlag(flag: ResponseFlag): void {
+    this.responseFlags |= flagBit(flag);
+  }
+
+  elapsedMs(): number {
+    return this.context.proxy.clock.monotonicMs() - this.startedMs;
+  }
+
+  // --- what matchers and observers read
+
+  get protocol(): string {
+    return this.head.version < 11 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
+
+  get routeName(): string {
+    return this.decision?.route?.name ?? '';
+  }
+
+  get virtualHostName(): string {
+    return this.decision?.virtualHost?.name ?? '';
+  }
+
+  get downstreamRemoteAddress(): string {
+    return this.remoteAddress;
+  }
+
+  get requestHeadersBytes(): number {
+    return this.head.size;
+  }
+
+  get responseHeadersBytes(): number {
+    return this.responseHead?.size ?? 0;
+  }
+
+  get grpcStatus(): number | undefined {
+    const text = this.responseTrailers?.value('grpc-status') ?? this.responseHead?.value('grpc-status');
+    return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
+  }
+
+  header(lowerName: string): string | undefined {
+    if (lowerName.startsWith(':')) return this.pseudoHeader(lowerName);
+    return this.head.value(lowerName);
+  }
+
+  headerValues(lowerName: string): string[] {
+    if (!lowerName.startsWith(':')) return this.head.values(lowerName);
+    const value = this.pseudoHeader(lowerName);
+    return value === undefined ? [] : [value];
+  }
+
+  forEachHeader(visit: (lowerName: string, value: string) => void): void {
+    this.head.forEach(visit);
+  }
+
+  private pseudoHeader(name: string): string | undefined {
+    if (name === ':path') return this.path;
+    if (name === ':method') return this.method;
+    if (name === ':authority') return this.authority;
+    return name === ':scheme' ? this.scheme : undefined;
+  }
+
+  requestHeader(lowerName: string): string | undefined {
+    return this.header(lowerName);
+  }
+
+  requestTrailer(lowerName: string): string | undefined {
+    return this.requestTrailers?.value(lowerName);
+  }
+
+  responseHeader(lowerName: string): string | undefined {
+    if (lowerName === ':status') return this.responseCode === 0 ? undefined : String(this.responseCode);
+    return this.responseHead?.value(lowerName);
+  }
+
+  responseTrailer(lowerName: string): string | undefined {
+    return this.responseTrailers?.value(lowerName);
+  }
+
+  /** For logs and tests. */
+  toString(): string {
+    return `${this.method} ${this.authority}${this.path} ${this.responseCode} ${formatResponseFlags(this.responseFlags)} ${this.responseCodeDetails}`;
+  }
+}
+
+const NO_TABLE: RouteDecision = { kind: 'not_found', reason: 'no_virtual_host', virtualHost: undefined, route: undefined };
+
+let dateText = '';
+let dateSecond = -1;
+
+/** IMF-fixdate, made once a second. */
+function httpDate(nowMs: number): string {
+  const second = Math.floor(nowMs / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(second * 1000).toUTCString();
+  }
+  return dateText;
+}

@@ -1,0 +1,55 @@
+// Header operations of routes, virtual hosts and filters.
+
+import { compileFormat } from '../observe/format.ts';
+import type { Format, HeaderMutation } from '../runtime/model.ts';
+import { type Head, wireText } from './head.ts';
+import type { RequestRecord } from './request-record.ts';
+
+type Value = (record: RequestRecord) => string;
+
+// Formats are immutable and shared by every request of a route: compiled at first use.
+const compiled = new WeakMap<Format, Value>();
+
+function compiledValue(format: Format): Value {
+  let value = compiled.get(format);
+  if (!value) {
+    const literal = format.length === 0 ? '' : format.length === 1 && typeof format[0] === 'string' ? format[0] : undefined;
+    if (literal !== undefined) {
+      const text = wireText(literal);
+      value = () => text;
+    } else {
+      const formatter = compileFormat(format);
+      value = (record) => wireText(formatter(record));
+    }
+    compiled.set(format, value);
+  }
+  return value;
+}
+
+/** Text of a format for a request. */
+export const formatText = (format: Format, record: RequestRecord): string => compiledValue(format)(record);
+
+/** Applies the mutations in order. `host` is not a header here: the authority has its own rewrite. */
+export function applyHeaderMutations(head: Head, mutations: readonly HeaderMutation[], record: RequestRecord): void {
+  for (const mutation of mutations) {
+    if (mutation.kind === 'remove') {
+      head.remove(mutation.name);
+      continue;
+    }
+    const value = compiledValue(mutation.value)(record);
+    if (value === '' && !mutation.keepEmptyValue) continue;
+    switch (mutation.action) {
+      case 'append_if_exists_or_add':
+        head.add(mutation.name, value);
+        break;
+      case 'add_if_absent':
+        if (!head.has(mutation.name)) head.add(mutation.name, value);
+        break;
+      case 'overwrite_if_exists':
+        if (head.has(mutation.name)) head.set(mutation.name, value);
+        break;
+      default:
+        head.set(mutation.name, value);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+// One downstream HTTP connection: its codec, its timeouts, and an exchange per request.
+
+import type { Connection } from '../io/connection.ts';
+import { Timeout } from '../io/timer-wheel.ts';
+import type { HcmContext } from './context.ts';
+import { Exchange } from './exchange.ts';
+import type { Framing } from './framing.ts';
+import type { Head } from './head.ts';
+import type { HeadFault } from './head-parser.ts';
+import { Http1Server, type Http1ServerHost } from './http1-server.ts';
+import type { ConnectionInfo } from './request-view.ts';
+import type { ServerStreamHandler } from './stream.ts';
+
+export class HttpConnection implements Http1ServerHost {
+  private readonly context: HcmContext;
+  private readonly info: ConnectionInfo;
+  private readonly connection: Connection;
+  private readonly codec: Http1Server;
+  private readonly onClosed: () => void;
+  private exchange: Exchange | undefined;
+  private requests = 0;
+  private closed = false;
+  private lastIdleMs = 0;
+  private readonly idle: Timeout = new Timeout(() => this.onIdleTimeout());
+  private readonly headTimeout: Timeout = new Timeout(() => this.onHeadTimeout());
+  private maxDuration: Timeout | undefined;
+
+  constructor(context: HcmContext, connection: Connection, info: ConnectionInfo, onClosed: () => void) {
+    this.context = context;
+    this.info = info;
+    this.connection = connection;
+    this.onClosed = onClosed;
+    const { hcm, proxy } = context;
+    this.codec = new Http1Server(connection, this, {
+      limits: { maxBytes: hcm.maxRequestHeadersBytes, maxCount: hcm.maxHeadersCount },
+      trailers: hcm.http1.enableTrailers,
+    });
+    context.observer.connectionOpened();
+    if (hcm.maxConnectionDurationMs > 0) {
+      this.maxDuration = new Timeout(() => this.drain());
+      proxy.timeouts.arm(this.maxDuration, hcm.maxConnectionDurationMs);
+    }
+    this.onIdle();
+  }
+
+  /** No new request after the one under way. */
+  drain(): void {
+    if (this.codec.isIdle) this.connection.end();
+    else this.codec.closeAfterResponse();
+  }
+
+  onRequest(head: Head, framing: Framing, first: Buffer | undefined, end: boolean): ServerStreamHandler {
+    this.headTimeout.cancel();
+    const { hcm } = this.context;
+    this.requests++;
+    if (hcm.maxRequestsPerConnection > 0 && this.requests >= hcm.maxRequestsPerConnection) this.codec.closeAfterResponse();
+    const exchange = new Exchange(this.context, this.info, this.codec, head);
+    this.exchange = exchange;
+    exchange.begin(framing.upgrade, first, end);
+    return exchange;
+  }
+
+  onMalformedRequest(head: Head, fault: HeadFault): void {
+    // Reported like any request, so that the log has one line for each answer.
+    const exchange = new Exchange(this.context, this.info, this.codec, head);
+    exchange.refusedByCodec(fault.status, fault.details);
+  }
+
+  onHeadStarted(): void {
+    const { hcm, proxy } = this.context;
+    const limitMs = hcm.requestHeadersTimeoutMs || hcm.streamIdleTimeoutMs || hcm.requestTimeoutMs;
+    if (limitMs > 0 && !this.headTimeout.armed) proxy.timeouts.arm(this.headTimeout, limitMs);
+  }
+
+  onIdle(): void {
+    this.exchange = undefined;
+    const { hcm, proxy } = this.context;
+    if (hcm.idleTimeoutMs === 0) return;
+    // Re-arming per request would cost more than looking at the time when the timeout fires.
+    this.lastIdleMs = proxy.clock.monotonicMs();
+    if (!this.idle.armed) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs);
+  }
+
+  onClosing(): void {
+    const { hcm, proxy } = this.context;
+    this.idle.cancel();
+    const close = new Timeout(() => this.connection.destroy());
+    proxy.timeouts.arm(close, hcm.delayedCloseTimeoutMs || 1000);
+    this.maxDuration?.cancel();
+    this.maxDuration = close;
+  }
+
+  onConnectionClosed(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.idle.cancel();
+    this.headTimeout.cancel();
+    this.maxDuration?.cancel();
+    this.context.observer.connectionClosed();
+    this.onClosed();
+  }
+
+  private onIdleTimeout(): void {
+    const { hcm, proxy } = this.context;
+    const idleMs = proxy.clock.monotonicMs() - this.lastIdleMs;
+    if (this.exchange && !this.exchange.isFinished) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs);
+    else if (idleMs < hcm.idleTimeoutMs) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs - idleMs);
+    else this.drain();
+  }
+
+  private onHeadTimeout(): void {
+    this.codec.refuseSlowHead();
+  }
+}

@@ -1,0 +1,337 @@
+// The upstream half of HTTP/1.1: one request at a time on a connection that a pool owns.
+
+import type { Connection, ConnectionHandler } from '../io/connection.ts';
+import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
+import { Framing, readResponseFraming } from './framing.ts';
+import { Head } from './head.ts';
+import { type HeadLimits, INCOMPLETE, parseResponseHead, parseTrailers } from './head-parser.ts';
+import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
+import type { ClientStream, ClientStreamHandler, RequestLine, ResetReason } from './stream.ts';
+
+/** The pool's view of its connection. */
+export interface Http1ClientHost {
+  /** The exchange is over and the connection can serve another. */
+  onReusable(client: Http1Client): void;
+  /** The connection is gone or must not be used again. Called once. */
+  onGone(client: Http1Client): void;
+}
+
+const LIMITS: HeadLimits = { maxBytes: 60 * 1024, maxCount: 100 };
+const MAX_INFORMATIONAL = 20;
+
+const IDLE = 0;
+const READING_HEAD = 1;
+const READING_LENGTH = 2;
+const READING_CHUNKED = 3;
+const READING_TRAILERS = 4;
+const READING_UNTIL_CLOSE = 5;
+const TUNNEL = 6;
+const GONE = 7;
+
+export class Http1Client implements ConnectionHandler, ClientStream {
+  connection!: Connection;
+  private readonly host: Http1ClientHost;
+  private readonly head = new Head(LIMITS.maxCount);
+  private trailers: Head | undefined;
+  private readonly framing = new Framing();
+  private readonly chunks = new ChunkedDecoder();
+  private state = IDLE;
+  private handler: ClientStreamHandler | undefined;
+  private method = '';
+  private remaining = 0;
+  private partial = 0;
+  private informational = 0;
+  private requestDone = false;
+  private chunkedRequest = false;
+  private upgrading = false;
+  /** Requests begun on this connection. */
+  requests = 0;
+  /** Anything of the current response has arrived. */
+  responseStarted = false;
+
+  constructor(host: Http1ClientHost) {
+    this.host = host;
+  }
+
+  get isReused(): boolean {
+    return this.requests > 1;
+  }
+
+  /** Takes the connection for one exchange. */
+  attach(handler: ClientStreamHandler): void {
+    this.handler = handler;
+    this.requests++;
+    this.state = READING_HEAD;
+    this.requestDone = false;
+    this.responseStarted = false;
+    this.informational = 0;
+    this.partial = 0;
+  }
+
+  sendHead(line: RequestLine, head: Head, upgrade: string, body: { first: Buffer | undefined; end: boolean }): void {
+    this.method = line.method;
+    this.upgrading = upgrade !== '';
+    const { first, end } = body;
+    let extra = this.upgrading ? `connection: upgrade\r\nupgrade: ${upgrade}\r\n` : '';
+    this.chunkedRequest = false;
+    if (!(end && first === undefined) && !this.upgrading && !head.has('content-length')) {
+      extra += 'transfer-encoding: chunked\r\n';
+      this.chunkedRequest = true;
+    } else if (end && first === undefined && !head.has('content-length') && BODY_EXPECTED.has(line.method)) {
+      extra += 'content-length: 0\r\n';
+    }
+    const startLine = `${line.method} ${line.path} HTTP/1.1\r\n`;
+    this.requestDone = end;
+    writeHead(this.connection, { startLine, head, extraLines: extra, first, chunked: this.chunkedRequest, end }, undefined);
+  }
+
+  sendData(bytes: Buffer, source: Connection | undefined): boolean {
+    return writeBody(this.connection, bytes, { chunked: this.chunkedRequest, source });
+  }
+
+  sendEnd(trailers: Head | undefined): void {
+    this.requestDone = true;
+    if (this.state === TUNNEL) this.connection.end();
+    else if (this.chunkedRequest) writeLastChunk(this.connection, trailers);
+    // The response may have come first.
+    if (this.state === IDLE) this.release(true);
+  }
+
+  cancel(): void {
+    this.handler = undefined;
+    this.abandon();
+  }
+
+  pauseResponse(): void {
+    this.connection.pause();
+  }
+
+  resumeResponse(): void {
+    this.connection.resume();
+  }
+
+  onData(bytes: Buffer): void {
+    let at = 0;
+    this.responseStarted = true;
+    while (at < bytes.length) {
+      switch (this.state) {
+        case READING_HEAD:
+          at = this.readHead(bytes, at);
+          break;
+        case READING_LENGTH:
+          at = this.readLength(bytes, at);
+          break;
+        case READING_CHUNKED:
+          at = this.readChunks(bytes, at);
+          break;
+        case READING_TRAILERS:
+          at = this.readTrailers(bytes, at);
+          break;
+        case READING_UNTIL_CLOSE:
+        case TUNNEL:
+          this.handler?.onResponseData(at === 0 ? bytes : bytes.subarray(at), this.connection);
+          return;
+        default:
+          // Bytes that nobody asked for: the connection is out of step.
+          this.abandon();
+          return;
+      }
+    }
+  }
+
+  private readHead(bytes: Buffer, from: number): number {
+    const { head } = this;
+    let at = from;
+    let size: number;
+    if (this.partial === 0) {
+      size = parseResponseHead(head, bytes, at, bytes.length, LIMITS);
+      if (size > 0) {
+        head.adopt(bytes, at, size);
+        return this.begin(bytes, at + size);
+      }
+      if (size < 0) return this.fail('protocol error', 'http1.codec_error', bytes.length);
+    }
+    const before = this.partial;
+    head.grow(before + bytes.length - at);
+    bytes.copy(head.bytes, before, at);
+    this.partial += bytes.length - at;
+    if (before > 0 && bytes.indexOf(10, at) < 0 && this.partial <= LIMITS.maxBytes) return bytes.length;
+    size = parseResponseHead(head, head.bytes, 0, this.partial, LIMITS);
+    if (size === INCOMPLETE) return bytes.length;
+    if (size < 0) return this.fail('protocol error', 'http1.codec_error', bytes.length);
+    at += size - before;
+    this.partial = 0;
+    head.size = size;
+    return this.begin(bytes, at);
+  }
+
+  private begin(bytes: Buffer, from: number): number {
+    const { head, framing, handler } = this;
+    let at = from;
+    if (head.status < 200) return this.beginInformational(bytes, at);
+    if (readResponseFraming(framing, head, this.method)) return this.fail('protocol error', 'http1.framing', bytes.length);
+    let first: Buffer | undefined;
+    let end = false;
+    switch (framing.body) {
+      case BODY_NONE:
+        end = true;
+        break;
+      case BODY_LENGTH: {
+        const take = Math.min(framing.length, bytes.length - at);
+        if (take > 0) first = bytes.subarray(at, at + take);
+        at += take;
+        this.remaining = framing.length - take;
+        end = this.remaining === 0;
+        this.state = READING_LENGTH;
+        break;
+      }
+      case BODY_CHUNKED:
+        this.chunks.reset();
+        this.state = READING_CHUNKED;
+        if (at < bytes.length) {
+          at = this.chunks.next(bytes, at, bytes.length);
+          if (at < 0) return this.fail('protocol error', 'http1.invalid_chunk', bytes.length);
+          if (this.chunks.dataEnd > this.chunks.dataStart) {
+            first = bytes.subarray(this.chunks.dataStart, this.chunks.dataEnd);
+            // The usual short answer: one chunk, the last chunk, no trailers, all in one read.
+            if (bytes.length - at === 7 && bytes.toString('latin1', at) === '\r\n0\r\n\r\n') {
+              end = true;
+              at = bytes.length;
+            }
+          }
+        }
+        break;
+      default:
+        this.state = READING_UNTIL_CLOSE;
+        if (at < bytes.length) first = bytes.subarray(at);
+        at = bytes.length;
+    }
+    if (end) this.state = IDLE;
+    handler?.onResponseHead(head, first, end);
+    if (end) {
+      if (at < bytes.length) this.abandon();
+      else this.finish(framing.keepAlive);
+    } else if (this.state === READING_CHUNKED && this.chunks.atTrailers) this.state = READING_TRAILERS;
+    return at;
+  }
+
+  private beginInformational(bytes: Buffer, at: number): number {
+    const { head, handler } = this;
+    if (head.status === 101) {
+      if (!this.upgrading) return this.fail('protocol error', 'http1.unexpected_upgrade', bytes.length);
+      readResponseFraming(this.framing, head, this.method);
+      this.state = TUNNEL;
+      handler?.onUpgraded(head);
+      return at;
+    }
+    if (++this.informational > MAX_INFORMATIONAL) return this.fail('protocol error', 'http1.too_many_1xx', bytes.length);
+    handler?.onInformational(head);
+    return at;
+  }
+
+  private readLength(bytes: Buffer, at: number): number {
+    const take = Math.min(this.remaining, bytes.length - at);
+    this.remaining -= take;
+    this.handler?.onResponseData(take === bytes.length ? bytes : bytes.subarray(at, at + take), this.connection);
+    if (this.remaining === 0 && this.state === READING_LENGTH) {
+      const reusable = at + take === bytes.length;
+      this.complete(undefined, reusable);
+      return bytes.length;
+    }
+    return at + take;
+  }
+
+  private readChunks(bytes: Buffer, from: number): number {
+    const at = this.chunks.next(bytes, from, bytes.length);
+    if (at < 0) return this.fail('protocol error', 'http1.invalid_chunk', bytes.length);
+    if (this.chunks.dataEnd > this.chunks.dataStart) {
+      this.handler?.onResponseData(bytes.subarray(this.chunks.dataStart, this.chunks.dataEnd), this.connection);
+    }
+    if (this.state === READING_CHUNKED && this.chunks.atTrailers) this.state = READING_TRAILERS;
+    return at;
+  }
+
+  private readTrailers(bytes: Buffer, at: number): number {
+    if (this.partial === 0 && bytes[at] === 13 && bytes[at + 1] === 10) {
+      this.complete(undefined, at + 2 === bytes.length);
+      return bytes.length;
+    }
+    this.trailers ??= new Head(LIMITS.maxCount);
+    const { trailers } = this;
+    const before = this.partial;
+    trailers.grow(before + bytes.length - at);
+    bytes.copy(trailers.bytes, before, at);
+    this.partial += bytes.length - at;
+    const size = parseTrailers(trailers, trailers.bytes, 0, this.partial, LIMITS);
+    if (size === INCOMPLETE) return bytes.length;
+    if (size < 0) return this.fail('protocol error', 'http1.invalid_trailers', bytes.length);
+    trailers.size = size;
+    this.partial = 0;
+    this.complete(trailers.count > 0 ? trailers : undefined, at + size - before === bytes.length);
+    return bytes.length;
+  }
+
+  private complete(trailers: Head | undefined, inStep: boolean): void {
+    const { handler } = this;
+    this.state = IDLE;
+    handler?.onResponseEnd(trailers);
+    this.finish(inStep && this.framing.keepAlive);
+  }
+
+  /** The response is complete; the connection is free once the request is, too. */
+  private finish(reusable: boolean): void {
+    if (this.state !== IDLE) return;
+    this.handler = undefined;
+    this.release(reusable && this.requestDone);
+  }
+
+  private release(reusable: boolean): void {
+    if (reusable) this.host.onReusable(this);
+    else this.abandon();
+  }
+
+  private fail(reason: ResetReason, detail: string, consumed: number): number {
+    const { handler } = this;
+    this.handler = undefined;
+    this.abandon();
+    handler?.onUpstreamReset(reason, detail);
+    return consumed;
+  }
+
+  /** Closes the connection; the pool forgets it. */
+  abandon(): void {
+    if (this.state === GONE) return;
+    this.state = GONE;
+    this.host.onGone(this);
+    this.connection.destroy();
+  }
+
+  onEnd(): void {
+    const { state, handler } = this;
+    if (state === GONE) return;
+    if (state === READING_UNTIL_CLOSE) {
+      this.state = IDLE;
+      this.handler = undefined;
+      handler?.onResponseEnd(undefined);
+      this.abandon();
+    } else if (state === TUNNEL) handler?.onResponseEnd(undefined);
+    else if (state === IDLE) this.abandon();
+    else this.fail('connection termination', '', 0);
+  }
+
+  onDrain(): void {
+    this.handler?.onRequestDrain();
+  }
+
+  onClose(): void {
+    if (this.state === GONE) return;
+    const { handler, state } = this;
+    this.handler = undefined;
+    this.state = GONE;
+    this.host.onGone(this);
+    if (state !== IDLE) handler?.onUpstreamReset('connection termination', '');
+  }
+}
+
+// A request of these methods without a body says so (RFC 9110 8.6).
+const BODY_EXPECTED = new Set(['POST', 'PUT', 'PATCH']);

@@ -1,0 +1,430 @@
+// The downstream half of HTTP/1.1: bytes to requests, one at a time, and answers back to bytes. Pipelined requests wait until the
+// one before them is answered.
+
+import type { Connection, ConnectionHandler } from '../io/connection.ts';
+import { BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
+import { TOKEN_LOWER } from './bytes.ts';
+import { Framing, readRequestFraming } from './framing.ts';
+import { Head } from './head.ts';
+import { faultOf, type HeadFault, type HeadLimits, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
+import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
+import { reasonOf, statusLine } from './status-lines.ts';
+import type { ServerStream, ServerStreamHandler } from './stream.ts';
+
+/** What the connection manager gives to its codec. */
+export type Http1ServerOptions = {
+  readonly limits: HeadLimits;
+  /** Keeps trailers; otherwise they are read and dropped. */
+  readonly trailers: boolean;
+};
+
+/** The connection manager behind the codec. */
+export interface Http1ServerHost {
+  /**
+   * A request with a well-formed head. `first` is the part of the body at hand (valid during the call), `end` tells that it is all.
+   * Returns the request's handler; the answer may have been written already.
+   */
+  onRequest(head: Head, framing: Framing, first: Buffer | undefined, end: boolean): ServerStreamHandler;
+  /** A request that cannot be taken; the codec answers `fault` itself and closes. */
+  onMalformedRequest(head: Head, fault: HeadFault): void;
+  /** A request is being received (its head is not complete). */
+  onHeadStarted(): void;
+  /** Nothing is under way. */
+  onIdle(): void;
+  /** Our side has said its last word; the client should hang up. */
+  onClosing(): void;
+  onConnectionClosed(): void;
+}
+
+/** Pipelined bytes held while a request is answered. */
+const MAX_HELD = 64 * 1024;
+
+const READING_HEAD = 0;
+const READING_LENGTH = 1;
+const READING_CHUNKED = 2;
+const READING_TRAILERS = 3;
+/** The request is complete and its answer is not. */
+const WAITING = 4;
+const TUNNEL = 5;
+/** Nothing that arrives matters any more. */
+const DISCARDING = 6;
+
+export class Http1Server implements ConnectionHandler, ServerStream {
+  readonly connection: Connection;
+  private readonly options: Http1ServerOptions;
+  private readonly host: Http1ServerHost;
+  private readonly head: Head;
+  private readonly framing = new Framing();
+  private readonly chunks = new ChunkedDecoder();
+  private trailers: Head | undefined;
+  private state = READING_HEAD;
+  private remaining = 0;
+  /** Partial head (or trailers) bytes in `head.bytes` (`trailers.bytes`). */
+  private partial = 0;
+  private held: Buffer | undefined;
+  private emptyLines = 0;
+  private request: ServerStreamHandler | undefined;
+  private requestDone = false;
+  private responseDone = false;
+  private chunkedResponse = false;
+  private closing = false;
+  private pausedByHolding = false;
+  private consuming = false;
+
+  constructor(connection: Connection, host: Http1ServerHost, options: Http1ServerOptions) {
+    this.connection = connection;
+    this.host = host;
+    this.options = options;
+    this.head = new Head(options.limits.maxCount);
+    connection.handler = this;
+  }
+
+  get isIdle(): boolean {
+    return this.request === undefined && this.partial === 0;
+  }
+
+  // --- bytes from the client
+
+  onData(bytes: Buffer): void {
+    if (this.state === WAITING || this.consuming) return this.hold(bytes);
+    this.consume(bytes);
+  }
+
+  private consume(bytes: Buffer): void {
+    let at = 0;
+    this.consuming = true;
+    while (at < bytes.length) {
+      switch (this.state) {
+        case READING_HEAD:
+          at = this.readHead(bytes, at);
+          break;
+        case READING_LENGTH:
+          at = this.readLength(bytes, at);
+          break;
+        case READING_CHUNKED:
+          at = this.readChunks(bytes, at);
+          break;
+        case READING_TRAILERS:
+          at = this.readTrailers(bytes, at);
+          break;
+        case TUNNEL:
+          this.request?.onRequestData(at === 0 ? bytes : bytes.subarray(at), this.connection);
+          at = bytes.length;
+          break;
+        case WAITING:
+          this.hold(bytes.subarray(at));
+          at = bytes.length;
+          break;
+        default:
+          at = bytes.length;
+      }
+    }
+    this.consuming = false;
+  }
+
+  private readHead(bytes: Buffer, from: number): number {
+    let at = from;
+    if (this.partial === 0) {
+      // RFC 9112 2.2: an empty line before the request line is ignored. One; more is not HTTP.
+      if (bytes[at] === 13 && bytes[at + 1] === 10 && this.emptyLines === 0) {
+        this.emptyLines = 1;
+        return at + 2;
+      }
+      if (TOKEN_LOWER[bytes[at] as number] === 0) return this.refuse(faultOf(-1), bytes.length);
+      const size = parseRequestHead(this.head, bytes, at, bytes.length, this.options.limits);
+      if (size > 0) {
+        this.head.adopt(bytes, at, size);
+        return this.begin(bytes, at + size);
+      }
+      if (size < 0) return this.refuse(faultOf(size), bytes.length);
+      this.host.onHeadStarted();
+    }
+    const { head } = this;
+    head.grow(this.partial + bytes.length - at);
+    bytes.copy(head.bytes, this.partial, at);
+    const before = this.partial;
+    this.partial += bytes.length - at;
+    // Lines make progress; parsing again for each byte would be quadratic.
+    if (before > 0 && bytes.indexOf(10, at) < 0 && this.partial <= this.options.limits.maxBytes) return bytes.length;
+    const size = parseRequestHead(head, head.bytes, 0, this.partial, this.options.limits);
+    if (size === INCOMPLETE) return bytes.length;
+    if (size < 0) return this.refuse(faultOf(size), bytes.length);
+    at += size - before;
+    this.partial = 0;
+    head.size = size;
+    return this.begin(bytes, at);
+  }
+
+  private begin(bytes: Buffer, at: number): number {
+    const { head, framing } = this;
+    this.emptyLines = 0;
+    const fault = readRequestFraming(framing, head);
+    if (fault) return this.refuse(fault, bytes.length);
+    this.requestDone = false;
+    this.responseDone = false;
+    this.closing = !framing.keepAlive;
+    if (framing.body === BODY_NONE) {
+      this.requestDone = true;
+      this.state = WAITING;
+      this.accept(undefined, true);
+      return at;
+    }
+    if (framing.body === BODY_LENGTH) {
+      const take = Math.min(framing.length, bytes.length - at);
+      this.remaining = framing.length - take;
+      const end = this.remaining === 0;
+      this.requestDone = end;
+      this.state = end ? WAITING : READING_LENGTH;
+      this.accept(take === 0 ? undefined : bytes.subarray(at, at + take), end);
+      return at + take;
+    }
+    this.chunks.reset();
+    this.state = READING_CHUNKED;
+    this.accept(undefined, false);
+    return at;
+  }
+
+  private accept(first: Buffer | undefined, end: boolean): void {
+    const handler = this.host.onRequest(this.head, this.framing, first, end);
+    // The answer may be complete before we learn whose it was.
+    this.request = handler;
+    this.completeIfDone();
+  }
+
+  private readLength(bytes: Buffer, at: number): number {
+    const take = Math.min(this.remaining, bytes.length - at);
+    this.remaining -= take;
+    const piece = take === bytes.length ? bytes : bytes.subarray(at, at + take);
+    const last = this.remaining === 0;
+    if (last) this.requestDone = true;
+    this.request?.onRequestData(piece, this.connection);
+    if (last && this.state === READING_LENGTH) this.endRequest(undefined);
+    return at + take;
+  }
+
+  private readChunks(bytes: Buffer, from: number): number {
+    const at = this.chunks.next(bytes, from, bytes.length);
+    if (at < 0) return this.breakOff('http1.invalid_chunk', bytes.length);
+    if (this.chunks.dataEnd > this.chunks.dataStart) {
+      this.request?.onRequestData(bytes.subarray(this.chunks.dataStart, this.chunks.dataEnd), this.connection);
+    }
+    if (this.state === READING_CHUNKED && this.chunks.atTrailers) {
+      this.state = READING_TRAILERS;
+      this.partial = 0;
+    }
+    return at;
+  }
+
+  private readTrailers(bytes: Buffer, at: number): number {
+    if (this.partial === 0 && bytes[at] === 13 && bytes[at + 1] === 10) {
+      this.requestDone = true;
+      this.endRequest(undefined);
+      return at + 2;
+    }
+    this.trailers ??= new Head(this.options.limits.maxCount);
+    const { trailers } = this;
+    const before = this.partial;
+    trailers.grow(before + bytes.length - at);
+    bytes.copy(trailers.bytes, before, at);
+    this.partial += bytes.length - at;
+    const size = parseTrailers(trailers, trailers.bytes, 0, this.partial, this.options.limits);
+    if (size === INCOMPLETE) return bytes.length;
+    if (size < 0) return this.breakOff('http1.invalid_trailers', bytes.length);
+    trailers.size = size;
+    this.partial = 0;
+    this.requestDone = true;
+    this.endRequest(this.options.trailers && trailers.count > 0 ? trailers : undefined);
+    return at + size - before;
+  }
+
+  private endRequest(trailers: Head | undefined): void {
+    this.state = WAITING;
+    this.request?.onRequestEnd(trailers);
+    this.completeIfDone();
+  }
+
+  private hold(bytes: Buffer): void {
+    const kept = this.connection.keep(bytes);
+    this.held = this.held ? Buffer.concat([this.held, kept]) : kept;
+    if (this.held.length > MAX_HELD && !this.pausedByHolding) {
+      this.pausedByHolding = true;
+      this.connection.pause();
+    }
+  }
+
+  /** Answers a request that never became one, and closes. */
+  private refuse(fault: HeadFault, consumed: number): number {
+    this.state = DISCARDING;
+    this.closing = true;
+    this.host.onMalformedRequest(this.head, fault);
+    const body = reasonOf(fault.status);
+    const text = `${statusLine(fault.status)}content-length: ${body.length}\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${body}`;
+    this.connection.write(Buffer.from(text, 'latin1'));
+    this.hangUp();
+    return consumed;
+  }
+
+  /** The head takes too long. */
+  refuseSlowHead(): void {
+    if (this.state === READING_HEAD) this.refuse({ status: 408, details: 'request_header_timeout' }, 0);
+  }
+
+  /** The body of a request under way is broken. */
+  private breakOff(details: string, consumed: number): number {
+    this.state = DISCARDING;
+    this.closing = true;
+    this.request?.onDownstreamReset(details);
+    return consumed;
+  }
+
+  onEnd(): void {
+    if (this.state === TUNNEL) {
+      this.requestDone = true;
+      this.request?.onRequestEnd(undefined);
+      return;
+    }
+    this.closing = true;
+    if (this.request === undefined) {
+      this.hangUp();
+    } else if (!this.requestDone) {
+      this.state = DISCARDING;
+      this.request.onDownstreamReset('downstream_remote_disconnect');
+    }
+    // A complete request whose client half-closed is still answered.
+  }
+
+  onDrain(): void {
+    this.request?.onResponseDrain();
+  }
+
+  onClose(): void {
+    this.state = DISCARDING;
+    const { request } = this;
+    this.request = undefined;
+    this.held = undefined;
+    request?.onDownstreamReset('downstream_remote_disconnect');
+    this.host.onConnectionClosed();
+  }
+
+  // --- the answer
+
+  sendHead(head: Head, first: Buffer | undefined, end: boolean): void {
+    const { status } = head;
+    const bodyless = end && first === undefined;
+    const hasLength = head.has('content-length');
+    let extra = '';
+    this.chunkedResponse = false;
+    if (status === 101) {
+      extra = `connection: upgrade\r\nupgrade: ${this.framing.upgrade}\r\n`;
+    } else {
+      if (!this.requestDone) this.closing ||= end;
+      if (!hasLength && !this.isBodyForbidden(status)) {
+        if (bodyless) extra = 'content-length: 0\r\n';
+        else if (this.head.version >= 11) {
+          extra = 'transfer-encoding: chunked\r\n';
+          this.chunkedResponse = true;
+        } else this.closing = true;
+      }
+      if (this.closing) extra += 'connection: close\r\n';
+      else if (this.head.version < 11) extra += 'connection: keep-alive\r\n';
+    }
+    writeHead(
+      this.connection,
+      { startLine: statusLine(status), head, extraLines: extra, first, chunked: this.chunkedResponse, end },
+      undefined,
+    );
+    if (end) this.endResponse();
+  }
+
+  private isBodyForbidden(status: number): boolean {
+    return status === 204 || status === 304 || status < 200 || (this.head.methodEnd === 4 && this.head.bytes[0] === 72);
+  }
+
+  sendInformational(status: number): void {
+    if (this.head.version >= 11) this.connection.write(Buffer.from(`${statusLine(status)}\r\n`, 'latin1'));
+  }
+
+  sendData(bytes: Buffer, source: Connection): boolean {
+    return writeBody(this.connection, bytes, { chunked: this.chunkedResponse, source });
+  }
+
+  sendEnd(trailers: Head | undefined): void {
+    if (this.state === TUNNEL) {
+      this.connection.end();
+      this.endResponse();
+      return;
+    }
+    if (this.chunkedResponse) writeLastChunk(this.connection, trailers);
+    this.endResponse();
+  }
+
+  startTunnel(): void {
+    this.state = TUNNEL;
+    this.requestDone = false;
+    this.closing = true;
+    this.releaseHeld();
+  }
+
+  reset(): void {
+    this.state = DISCARDING;
+    this.request = undefined;
+    this.connection.reset();
+  }
+
+  closeAfterResponse(): void {
+    this.closing = true;
+  }
+
+  pauseRequest(): void {
+    this.connection.pause();
+  }
+
+  resumeRequest(): void {
+    if (!this.pausedByHolding) this.connection.resume();
+  }
+
+  private endResponse(): void {
+    this.responseDone = true;
+    if (!this.requestDone && this.state !== TUNNEL) {
+      // An answer before the request was complete: the rest of the request is of no use to anybody.
+      this.requestDone = true;
+      this.closing = true;
+      this.state = DISCARDING;
+    }
+    this.completeIfDone();
+  }
+
+  private completeIfDone(): void {
+    const { request } = this;
+    if (!request || !this.responseDone || !this.requestDone) return;
+    this.request = undefined;
+    request.onComplete();
+    if (this.closing) {
+      this.hangUp();
+      return;
+    }
+    this.responseDone = false;
+    this.state = READING_HEAD;
+    this.host.onIdle();
+    if (!this.consuming) this.releaseHeld();
+  }
+
+  private hangUp(): void {
+    this.state = DISCARDING;
+    this.held = undefined;
+    this.connection.end();
+    this.host.onClosing();
+  }
+
+  private releaseHeld(): void {
+    while (this.held && this.state !== WAITING && !this.consuming) {
+      const { held } = this;
+      this.held = undefined;
+      if (this.pausedByHolding) {
+        this.pausedByHolding = false;
+        this.connection.resume();
+      }
+      this.consume(held);
+    }
+  }
+}

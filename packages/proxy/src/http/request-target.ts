@@ -1,0 +1,48 @@
+// Brings the target and authority of a parsed request into the one form that everything after sees, or says why the request is
+// refused.
+
+import { isAuthority, normalizeAuthority } from './authority.ts';
+import type { HcmContext } from './context.ts';
+import type { Head } from './head.ts';
+import { normalizePath } from './normalize-path.ts';
+
+export type RequestTarget =
+  | { readonly kind: 'target'; readonly path: string; readonly authority: string }
+  | { readonly kind: 'redirect'; readonly path: string; readonly authority: string }
+  | { readonly kind: 'refused'; readonly status: number; readonly details: string };
+
+const refused = (status: number, details: string): RequestTarget => ({ kind: 'refused', status, details });
+const MISSING_HOST = refused(400, 'missing_host_header');
+const BAD_HOST = refused(400, 'invalid_authority');
+const BAD_TARGET = refused(400, 'http1.invalid_url');
+
+/** Reads the target in `head`; the Host line is rewritten where its canonical form differs. */
+export function readTarget(head: Head, method: string, context: HcmContext, localPort: number): RequestTarget {
+  const { hcm } = context;
+  const raw = head.text(head.targetStart, head.targetEnd);
+  const hosts = head.values('host');
+  if (hosts.length > 1) return BAD_HOST;
+  let host = hosts[0];
+  if (host === undefined && head.version < 11 && hcm.http1.defaultHostForHttp10 !== '') host = hcm.http1.defaultHostForHttp10;
+  let target = raw;
+  if (method === 'CONNECT') {
+    if (!isAuthority(raw) || !raw.includes(':')) return BAD_TARGET;
+    host = raw;
+    target = '';
+  } else if (!raw.startsWith('/') && raw !== '*') {
+    const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(raw);
+    if (!absolute || absolute[1] === '') return BAD_TARGET;
+    // RFC 9112 3.2.2: the target's authority replaces the Host field.
+    host = absolute[1] as string;
+    const rest = absolute[2] as string;
+    target = rest.startsWith('/') ? rest : `/${rest}`;
+  } else if (raw === '*' && method !== 'OPTIONS') return BAD_TARGET;
+  if (host === undefined || (host === '' && head.version >= 11 && method !== 'CONNECT')) return MISSING_HOST;
+  if (!isAuthority(host)) return BAD_HOST;
+  const authority = normalizeAuthority(host, hcm, localPort);
+  if (authority !== hosts[0]) head.set('host', authority);
+  if (target === '' || target === '*') return { kind: 'target', path: target, authority };
+  const normalized = normalizePath(target, hcm);
+  if (normalized.kind === 'invalid') return refused(400, normalized.details);
+  return { kind: normalized.kind === 'redirect' ? 'redirect' : 'target', path: normalized.path, authority };
+}

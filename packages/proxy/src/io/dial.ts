@@ -1,0 +1,30 @@
+// Upstream connections: dialled through the transport, read into one buffer shared by all of them.
+
+import type { SocketAddress, Transport } from '@lateen/base';
+import { Connection, type ConnectionHandler } from './connection.ts';
+
+// Bytes are consumed (or copied) within the read call, so every connection of the process can read into the same memory.
+const READ_BYTES = 64 * 1024;
+const sharedRead = Buffer.allocUnsafeSlow(READ_BYTES);
+
+export type DialTarget = SocketAddress & { localAddress?: string | undefined };
+
+/** Starts connecting. `onConnect` follows, or the handler's `onClose` with the error's code. */
+export function dial(transport: Transport, target: DialTarget, handler: ConnectionHandler, onConnect: () => void): Connection {
+  let connection: Connection | undefined;
+  const socket = transport.dial({
+    host: target.host,
+    port: target.port,
+    ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
+    onread: {
+      buffer: sharedRead,
+      callback: (size) => {
+        connection?.received(sharedRead.subarray(0, size));
+        return true;
+      },
+    },
+  });
+  connection = new Connection(socket, handler, true);
+  socket.once('connect', onConnect);
+  return connection;
+}

@@ -1,0 +1,51 @@
+// The transport of an ordinary process: the host's own network.
+
+import { createSocket } from 'node:dgram';
+import { connect, createServer } from 'node:net';
+import { CodedError, messageOf, type SocketAddress, type Transport } from '@lateen/base';
+
+/** Sockets of this process's network. Redirected connections are not recognised: their destination is the local address. */
+export function createHostTransport(): Transport {
+  return {
+    listen({ host, port, backlog, reusePort }, onConnection) {
+      const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, onConnection);
+      return new Promise((resolve, reject) => {
+        const refuse = (error: Error) => reject(cannotListen({ host, port }, error));
+        server.once('error', refuse);
+        server.listen({ host, port, backlog: backlog ?? 511, reusePort: reusePort ?? false, exclusive: true }, () => {
+          server.off('error', refuse);
+          server.on('error', () => {});
+          const bound = server.address();
+          const address = typeof bound === 'object' && bound ? { host: bound.address, port: bound.port } : { host, port };
+          resolve({
+            address,
+            close: () =>
+              new Promise((closed) => {
+                // Resolves once the port is free; accepted connections live on, so their end is not waited for.
+                server.close();
+                setImmediate(closed);
+              }),
+          });
+        });
+      });
+    },
+    dial(options) {
+      return connect({ ...options, allowHalfOpen: true, noDelay: true });
+    },
+    listenUdp({ host, port }) {
+      const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+      return new Promise((resolve, reject) => {
+        socket.once('error', (error) => reject(cannotListen({ host, port }, error)));
+        socket.bind(port, host, () => {
+          socket.on('error', () => {});
+          resolve(socket);
+        });
+      });
+    },
+    originalDestination: () => undefined,
+  };
+}
+
+function cannotListen({ host, port }: SocketAddress, error: Error): CodedError {
+  return new CodedError({ code: 'LAT6001', what: `cannot listen on ${host}:${port}`, why: messageOf(error), cause: error });
+}

@@ -1,0 +1,168 @@
+// A listener that serves: accepted connections find their filter chain and its terminal filter.
+
+import type { Socket } from 'node:net';
+import type { SocketAddress, TransportListener } from '@lateen/base';
+import { createFilterChain } from '../filters/chain.ts';
+import type { HcmContext, ProxyContext } from '../http/context.ts';
+import { HttpConnection } from '../http/http-connection.ts';
+import type { ProxyObserver, TcpObserver } from '../http/observer.ts';
+import type { ConnectionInfo } from '../http/request-view.ts';
+import { Connection } from '../io/connection.ts';
+import type { FilterChainRuntime, HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
+import { TcpConnection } from '../tcp/tcp-connection.ts';
+import { describeConnection, localOf, remoteOf } from './connection-info.ts';
+import { type Inspected, inspect } from './inspection.ts';
+
+const ignoring = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+
+/** Something that can be asked to end its work. */
+type Served = { drain(): void };
+
+export class ListenerStats {
+  downstream_cx_total = 0;
+  downstream_cx_active = 0;
+  downstream_cx_destroy = 0;
+  downstream_pre_cx_timeout = 0;
+  no_filter_chain_match = 0;
+}
+
+export type ListenerServices = {
+  readonly proxy: ProxyContext;
+  readonly observer: ProxyObserver;
+  originalDestination(socket: Socket): SocketAddress | undefined;
+  /** The listener that serves connections to this address, for `useOriginalDst`. */
+  listenerFor(address: SocketAddress): ActiveListener | undefined;
+};
+
+export class ActiveListener {
+  readonly runtime: ListenerRuntime;
+  readonly stats = new ListenerStats();
+  sockets: readonly TransportListener[] = [];
+  private readonly services: ListenerServices;
+  private readonly connections = new Set<Connection>();
+  private readonly served = new Map<Connection, Served>();
+  private readonly httpContexts = new Map<HcmRuntime, HcmContext>();
+  private readonly tcpObservers = new Map<TcpProxyRuntime, TcpObserver>();
+  private draining = false;
+
+  constructor(runtime: ListenerRuntime, services: ListenerServices) {
+    this.runtime = runtime;
+    this.services = services;
+  }
+
+  /** A new connection, fresh from the transport. */
+  accept(socket: Socket): void {
+    const connection = new Connection(socket, ignoring);
+    const remote = remoteOf(socket);
+    const redirected = this.runtime.useOriginalDst || this.runtime.listenerFilters.some((filter) => filter.kind === 'original_dst');
+    const local = (redirected ? this.services.originalDestination(socket) : undefined) ?? localOf(socket);
+    const owner = (this.runtime.useOriginalDst ? this.services.listenerFor(local) : undefined) ?? this;
+    owner.serve(connection, local, remote);
+  }
+
+  private serve(connection: Connection, local: SocketAddress, remote: SocketAddress): void {
+    this.stats.downstream_cx_total++;
+    this.stats.downstream_cx_active++;
+    this.connections.add(connection);
+    connection.socket.once('close', () => {
+      this.stats.downstream_cx_active--;
+      this.stats.downstream_cx_destroy++;
+      this.connections.delete(connection);
+      this.served.delete(connection);
+    });
+    inspect(connection, this.runtime, { port: local.port, timeouts: this.services.proxy.timeouts }, (found) => {
+      if (!found) {
+        this.stats.downstream_pre_cx_timeout++;
+        connection.destroy();
+        return;
+      }
+      this.dispatch(connection, local, remote, found);
+    });
+  }
+
+  private dispatch(connection: Connection, local: SocketAddress, remote: SocketAddress, found: Inspected): void {
+    const chain = this.runtime.matchChain({ destination: local, source: remote, ...found });
+    if (!chain) {
+      this.stats.no_filter_chain_match++;
+      connection.destroy();
+      return;
+    }
+    const { serverName = '', transportProtocol } = found;
+    const info = describeConnection({ id: connection.id, local, remote, serverName, transportProtocol });
+    const served = this.begin(connection, chain, info, found);
+    if (!served) {
+      connection.destroy();
+      return;
+    }
+    this.served.set(connection, served);
+    if (this.draining) served.drain();
+    if (found.bytes) connection.handler.onData(found.bytes);
+    if (found.ended) connection.handler.onEnd();
+    connection.resume();
+  }
+
+  private begin(connection: Connection, chain: FilterChainRuntime, info: ConnectionInfo, found: Inspected): Served | undefined {
+    if (chain.tls) return undefined;
+    const { terminal } = chain;
+    if (terminal.kind === 'tcp') {
+      return new TcpConnection(this.services.proxy, terminal.tcp, this.tcpObserver(terminal.tcp), connection, info);
+    }
+    if (found.applicationProtocols[0] === 'h2c' || terminal.hcm.codec === 'http2') {
+      // No HTTP/2 codec here: say so in HTTP/2's own words instead of answering with what the client cannot read.
+      connection.write(HTTP2_REFUSAL);
+      connection.end();
+      return { drain: () => connection.destroy() };
+    }
+    return new HttpConnection(this.httpContext(terminal.hcm), connection, info, () => {});
+  }
+
+  private httpContext(hcm: HcmRuntime): HcmContext {
+    let context = this.httpContexts.get(hcm);
+    if (!context) {
+      const { proxy, observer } = this.services;
+      context = {
+        proxy,
+        hcm,
+        observer: observer.http(this.runtime, hcm),
+        filters: createFilterChain(hcm, proxy.node),
+        isDraining: () => this.draining,
+      };
+      this.httpContexts.set(hcm, context);
+    }
+    return context;
+  }
+
+  private tcpObserver(tcp: TcpProxyRuntime): TcpObserver {
+    let observer = this.tcpObservers.get(tcp);
+    if (!observer) {
+      observer = this.services.observer.tcp(this.runtime, tcp);
+      this.tcpObservers.set(tcp, observer);
+    }
+    return observer;
+  }
+
+  /** Stops accepting; sockets are free when it resolves. */
+  async stopAccepting(): Promise<void> {
+    const { sockets } = this;
+    this.sockets = [];
+    await Promise.all(sockets.map((socket) => socket.close()));
+  }
+
+  /** Idle connections close, busy ones after the answer under way. */
+  drain(): void {
+    this.draining = true;
+    for (const served of this.served.values()) served.drain();
+  }
+
+  /** Breaks off what is left. */
+  destroyConnections(): void {
+    for (const connection of this.connections) connection.destroy();
+  }
+
+  get connectionCount(): number {
+    return this.connections.size;
+  }
+}
+
+// An empty SETTINGS frame, then GOAWAY(last stream 0, HTTP_1_1_REQUIRED).
+const HTTP2_REFUSAL = Buffer.from('000000040000000000' + '000008070000000000' + '00000000' + '0000000d', 'hex');

@@ -1,0 +1,104 @@
+// Reads server name and application protocols out of a TLS ClientHello (RFC 8446 4.1.2, RFC 6066 3, RFC 7301) without taking
+// part in the handshake. Every length is checked against what is there.
+
+export type ClientHello = { readonly serverName: string; readonly applicationProtocols: readonly string[] };
+
+/** `more`: not all there yet. `not_tls`: something else. */
+export type HelloResult =
+  | { readonly kind: 'hello'; readonly hello: ClientHello }
+  | { readonly kind: 'more' }
+  | { readonly kind: 'not_tls' };
+
+const MORE: HelloResult = { kind: 'more' };
+const NOT_TLS: HelloResult = { kind: 'not_tls' };
+/** A hello longer than this is refused (Envoy: 16 KiB). */
+const MAX_HELLO = 16 * 1024;
+const HANDSHAKE = 22;
+const CLIENT_HELLO = 1;
+const SERVER_NAME = 0;
+const ALPN = 16;
+
+export function parseClientHello(bytes: Uint8Array): HelloResult {
+  const message = handshakeMessage(bytes);
+  return message instanceof Uint8Array ? parseMessage(message) : message;
+}
+
+/** Joins the records that carry the first handshake message. */
+function handshakeMessage(bytes: Uint8Array): Uint8Array | HelloResult {
+  if (bytes.length > 0 && bytes[0] !== HANDSHAKE) return NOT_TLS;
+  if (bytes.length > 1 && bytes[1] !== 3) return NOT_TLS;
+  if (bytes.length < 9) return MORE;
+  if (bytes[5] !== CLIENT_HELLO) return NOT_TLS;
+  const size = 4 + u24(bytes, 6);
+  if (size > MAX_HELLO) return NOT_TLS;
+  const message = new Uint8Array(size);
+  let filled = 0;
+  let at = 0;
+  while (filled < size) {
+    if (at + 5 > bytes.length) return MORE;
+    if (bytes[at] !== HANDSHAKE || bytes[at + 1] !== 3) return NOT_TLS;
+    const length = u16(bytes, at + 3);
+    if (length === 0) return NOT_TLS;
+    const start = at + 5;
+    const take = Math.min(length, size - filled, bytes.length - start);
+    message.set(bytes.subarray(start, start + take), filled);
+    filled += take;
+    if (filled < size && start + length > bytes.length) return MORE;
+    at = start + length;
+  }
+  return message;
+}
+
+function parseMessage(message: Uint8Array): HelloResult {
+  let serverName = '';
+  let applicationProtocols: string[] = [];
+  // Type and length (4), version (2), random (32), then three vectors before the extensions.
+  let at = 38;
+  at = skipVector(message, at, 1);
+  at = skipVector(message, at, 2);
+  at = skipVector(message, at, 1);
+  if (at < 0) return NOT_TLS;
+  if (at === message.length) return { kind: 'hello', hello: { serverName, applicationProtocols } };
+  if (at + 2 > message.length || at + 2 + u16(message, at) !== message.length) return NOT_TLS;
+  at += 2;
+  while (at < message.length) {
+    if (at + 4 > message.length) return NOT_TLS;
+    const type = u16(message, at);
+    const end = at + 4 + u16(message, at + 2);
+    if (end > message.length) return NOT_TLS;
+    const body = message.subarray(at + 4, end);
+    if (type === SERVER_NAME) serverName = readServerName(body);
+    else if (type === ALPN) applicationProtocols = readProtocols(body);
+    at = end;
+  }
+  return { kind: 'hello', hello: { serverName, applicationProtocols } };
+}
+
+function skipVector(bytes: Uint8Array, at: number, lengthBytes: 1 | 2): number {
+  if (at < 0 || at + lengthBytes > bytes.length) return -1;
+  const end = at + lengthBytes + (lengthBytes === 1 ? (bytes[at] as number) : u16(bytes, at));
+  return end > bytes.length ? -1 : end;
+}
+
+function readServerName(body: Uint8Array): string {
+  if (body.length < 5 || body[2] !== 0) return '';
+  const end = 5 + u16(body, 3);
+  if (end > body.length) return '';
+  const name = Buffer.from(body.subarray(5, end)).toString('latin1').toLowerCase();
+  return /^[a-z0-9._*-]{1,255}$/.test(name) ? name : '';
+}
+
+function readProtocols(body: Uint8Array): string[] {
+  const protocols: string[] = [];
+  let at = 2;
+  while (at < body.length && protocols.length < 32) {
+    const end = at + 1 + (body[at] as number);
+    if (end > body.length) return [];
+    protocols.push(Buffer.from(body.subarray(at + 1, end)).toString('latin1'));
+    at = end;
+  }
+  return protocols;
+}
+
+const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+const u24 = (bytes: Uint8Array, at: number): number => ((bytes[at] as number) << 16) | u16(bytes, at + 1);

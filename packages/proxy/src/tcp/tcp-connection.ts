@@ -1,0 +1,201 @@
+// The TCP proxy: one downstream connection joined to one upstream connection, with half-close both ways.
+
+import type { ProxyContext } from '../http/context.ts';
+import type { TcpObserver } from '../http/observer.ts';
+import type { ConnectionInfo } from '../http/request-view.ts';
+import type { Connection, ConnectionHandler } from '../io/connection.ts';
+import { dial } from '../io/dial.ts';
+import { Timeout } from '../io/timer-wheel.ts';
+import type { TcpProxyRuntime } from '../runtime/model.ts';
+import type { ClusterState } from '../upstream/cluster-state.ts';
+import type { Host } from '../upstream/host.ts';
+import { TcpRecord } from './tcp-record.ts';
+
+export class TcpConnection implements ConnectionHandler {
+  private readonly proxy: ProxyContext;
+  private readonly tcp: TcpProxyRuntime;
+  private readonly observer: TcpObserver;
+  private readonly downstream: Connection;
+  private readonly record: TcpRecord;
+  private upstream: Connection | undefined;
+  private connected = false;
+  private cluster: ClusterState | undefined;
+  private host: Host | undefined;
+  private attempts = 0;
+  private early: Buffer[] = [];
+  private downstreamEnded = false;
+  private finished = false;
+  private lastActivityMs: number;
+  private readonly connectTimeout: Timeout = new Timeout(() => this.onConnectFailed('timeout'));
+  private readonly idle: Timeout = new Timeout(() => this.onIdle());
+  private maxDuration: Timeout | undefined;
+
+  constructor(proxy: ProxyContext, tcp: TcpProxyRuntime, observer: TcpObserver, downstream: Connection, info: ConnectionInfo) {
+    this.proxy = proxy;
+    this.tcp = tcp;
+    this.observer = observer;
+    this.downstream = downstream;
+    this.record = new TcpRecord(info, proxy.clock);
+    this.lastActivityMs = proxy.clock.monotonicMs();
+    downstream.handler = this;
+    if (tcp.idleTimeoutMs > 0) proxy.timeouts.arm(this.idle, tcp.idleTimeoutMs);
+    if (tcp.maxDownstreamConnectionDurationMs > 0) {
+      this.maxDuration = new Timeout(() => this.fail('DO'));
+      proxy.timeouts.arm(this.maxDuration, tcp.maxDownstreamConnectionDurationMs);
+    }
+    this.start(info);
+  }
+
+  private start(info: ConnectionInfo): void {
+    const { record, proxy } = this;
+    const name = this.tcp.pickCluster(proxy.random);
+    record.upstreamCluster = name;
+    this.cluster = proxy.clusters.get(name);
+    record.cluster = this.cluster?.runtime;
+    if (!this.cluster) return this.fail('NC');
+    if (!this.cluster.breakers.default.canConnect) {
+      this.cluster.stats.upstream_cx_overflow++;
+      return this.fail('UO');
+    }
+    this.connect(info);
+  }
+
+  private connect(info: ConnectionInfo): void {
+    const { cluster, record } = this;
+    const host = cluster?.pick({ host: info.localIp, port: info.localPort });
+    if (!cluster || !host) return this.fail('UH');
+    this.attempts++;
+    this.host = host;
+    record.upstreamAttemptCount = this.attempts;
+    record.upstreamHost = host.address;
+    record.endpoint = host.endpoint;
+    cluster.stats.upstream_cx_total++;
+    cluster.stats.upstream_cx_active++;
+    cluster.breakers.default.connections++;
+    host.stats.cx_total++;
+    host.stats.cx_active++;
+    this.proxy.timeouts.arm(this.connectTimeout, cluster.runtime.connectTimeoutMs);
+    const handler: ConnectionHandler = {
+      onData: (bytes) => this.onUpstreamData(bytes),
+      onEnd: () => this.downstream.end(),
+      onDrain: () => this.downstream.resume(),
+      onClose: (error) => this.onUpstreamClosed(error),
+    };
+    const target = { host: host.ip, port: host.port, localAddress: cluster.runtime.bindAddress };
+    const upstream = dial(cluster.context.transport, target, handler, () => this.onConnected());
+    this.upstream = upstream;
+  }
+
+  private onConnected(): void {
+    const { upstream, record } = this;
+    if (!upstream || this.finished) return;
+    this.connectTimeout.cancel();
+    this.connected = true;
+    record.upstreamLocalAddress = `${upstream.socket.localAddress}:${upstream.socket.localPort}`;
+    this.observer.connectionOpened(record);
+    for (const piece of this.early) upstream.write(piece);
+    this.early = [];
+    if (this.downstreamEnded) upstream.end();
+    this.downstream.resume();
+  }
+
+  private onConnectFailed(error: string | undefined): void {
+    const { cluster, upstream } = this;
+    if (!cluster || !upstream || this.connected) return;
+    this.connectTimeout.cancel();
+    this.releaseUpstream();
+    cluster.stats.upstream_cx_connect_fail++;
+    if (error === 'timeout') cluster.stats.upstream_cx_connect_timeout++;
+    if (this.host) {
+      this.host.stats.cx_connect_fail++;
+      cluster.reportResult(this.host, 0);
+    }
+    if (this.attempts < Math.max(1, this.tcp.maxConnectAttempts) && !this.finished) return this.connect(this.record.connection);
+    this.fail('UF');
+  }
+
+  onData(bytes: Buffer): void {
+    this.lastActivityMs = this.proxy.clock.monotonicMs();
+    this.record.bytesReceived += bytes.length;
+    if (!this.connected || !this.upstream) {
+      this.early.push(this.downstream.keep(bytes));
+      this.downstream.pause();
+    } else if (!this.upstream.write(this.downstream.keep(bytes))) this.downstream.pause();
+  }
+
+  onEnd(): void {
+    this.downstreamEnded = true;
+    if (this.connected) this.upstream?.end();
+  }
+
+  onDrain(): void {
+    this.upstream?.resume();
+  }
+
+  onClose(error: string | undefined): void {
+    if (error !== undefined || !this.downstreamEnded) this.upstream?.reset();
+    this.finish();
+  }
+
+  private onUpstreamData(bytes: Buffer): void {
+    this.lastActivityMs = this.proxy.clock.monotonicMs();
+    this.record.bytesSent += bytes.length;
+    const { upstream } = this;
+    if (upstream && !this.downstream.write(upstream.keep(bytes))) upstream.pause();
+  }
+
+  private onUpstreamClosed(error: string | undefined): void {
+    if (!this.connected) return this.onConnectFailed(error);
+    this.releaseUpstream();
+    if (error === undefined) this.downstream.end();
+    else this.downstream.reset();
+    // A client that never closes its side must not hold the connection for ever.
+    if (!this.downstreamEnded) this.proxy.timeouts.arm(this.idle, HALF_CLOSED_MS);
+  }
+
+  private releaseUpstream(): void {
+    const { upstream, cluster, host } = this;
+    if (!upstream) return;
+    this.upstream = undefined;
+    upstream.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+    upstream.destroy();
+    if (cluster) {
+      cluster.stats.upstream_cx_active--;
+      cluster.stats.upstream_cx_destroy++;
+      cluster.breakers.default.connections--;
+    }
+    if (host) host.stats.cx_active--;
+  }
+
+  private onIdle(): void {
+    const quietMs = this.proxy.clock.monotonicMs() - this.lastActivityMs;
+    if (this.upstream && quietMs + 1 < this.tcp.idleTimeoutMs) this.proxy.timeouts.arm(this.idle, this.tcp.idleTimeoutMs - quietMs);
+    else this.downstream.destroy();
+  }
+
+  private fail(flag: Parameters<TcpRecord['addFlag']>[0]): void {
+    this.record.addFlag(flag);
+    this.downstream.destroy();
+  }
+
+  /** TCP connections have no message boundary to wait for: they live on until either end closes or the drain ends. */
+  drain(): void {}
+
+  private finish(): void {
+    if (this.finished) return;
+    this.finished = true;
+    this.connectTimeout.cancel();
+    this.idle.cancel();
+    this.maxDuration?.cancel();
+    const { upstream } = this;
+    // What is queued for the upstream still goes out when the client closed in order.
+    if (upstream && this.connected && this.downstreamEnded && !upstream.closed) {
+      upstream.end();
+      upstream.socket.once('close', () => this.releaseUpstream());
+    } else this.releaseUpstream();
+    this.record.complete();
+    this.observer.finish(this.record);
+  }
+}
+
+const HALF_CLOSED_MS = 60_000;

@@ -1,0 +1,74 @@
+// What is reported of a TCP connection.
+
+import type { Clock } from '@lateen/base';
+import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from '../http/request-record.ts';
+import type { ConnectionInfo } from '../http/request-view.ts';
+import type { ClusterRuntime, EndpointRuntime } from '../runtime/model.ts';
+
+export class TcpRecord implements RequestRecord {
+  readonly kind = 'tcp';
+  readonly connection: ConnectionInfo;
+  readonly streamId: number;
+  readonly startTimeMs: number;
+  private readonly clock: Clock;
+  private readonly startedMs: number;
+  durationMs = 0;
+  readonly requestDurationMs = undefined;
+  readonly responseDurationMs = undefined;
+  readonly protocol = '';
+  readonly upstreamProtocol = '';
+  readonly method = '';
+  readonly path = '';
+  readonly originalPath = '';
+  readonly authority = '';
+  readonly responseCode = 0;
+  responseFlags = 0;
+  readonly responseCodeDetails = '';
+  readonly connectionTerminationDetails = '';
+  upstreamTransportFailureReason = '';
+  bytesReceived = 0;
+  bytesSent = 0;
+  readonly requestHeadersBytes = 0;
+  readonly responseHeadersBytes = 0;
+  readonly decision = undefined;
+  readonly routeName = '';
+  readonly virtualHostName = '';
+  upstreamCluster = '';
+  cluster: ClusterRuntime | undefined;
+  endpoint: EndpointRuntime | undefined;
+  upstreamHost = '';
+  upstreamLocalAddress = '';
+  upstreamAttemptCount = 0;
+  upstreamPeerPrincipal = '';
+  downstreamPeer: PeerMetadata | undefined;
+  upstreamPeer: PeerMetadata | undefined;
+  readonly grpcStatus = undefined;
+  readonly requestMessages = 0;
+  readonly responseMessages = 0;
+  readonly dynamicMetadata = undefined;
+
+  constructor(connection: ConnectionInfo, clock: Clock) {
+    this.connection = connection;
+    this.streamId = connection.id;
+    this.clock = clock;
+    this.startTimeMs = clock.now();
+    this.startedMs = clock.monotonicMs();
+  }
+
+  get downstreamRemoteAddress(): string {
+    return this.connection.remoteAddress;
+  }
+
+  requestHeader(): undefined {}
+  requestTrailer(): undefined {}
+  responseHeader(): undefined {}
+  responseTrailer(): undefined {}
+
+  addFlag(flag: ResponseFlag): void {
+    this.responseFlags |= flagBit(flag);
+  }
+
+  complete(): void {
+    this.durationMs = this.clock.monotonicMs() - this.startedMs;
+  }
+}

@@ -1,0 +1,176 @@
+// A cluster as it lives: its hosts with their pools, health and counters, through successive configurations of the same name.
+
+import type { Clock, Logger, SocketAddress, Transport } from '@lateen/base';
+import type { Timeouts } from '../io/timer-wheel.ts';
+import type { ClusterRuntime, EndpointRuntime, EndpointsRuntime } from '../runtime/model.ts';
+import { BreakerState } from './circuit-breaker.ts';
+import { ClusterStats } from './cluster-stats.ts';
+import { addressText, Host } from './host.ts';
+import { Http1Pool } from './http1-pool.ts';
+import { assignLoad, type LoadAssignment, type LocalityHosts } from './load-assignment.ts';
+import { isGatewayFailure, OutlierDetector } from './outlier.ts';
+
+/** Resolves a name to addresses. `ttlMs` 0 = unknown. Rejects when there is none. */
+export type Resolver = (name: string, family: 'v4' | 'v6' | 'any') => Promise<{ addresses: readonly string[]; ttlMs: number }>;
+
+/** Services that clusters use. */
+export type UpstreamContext = {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly timeouts: Timeouts;
+  readonly random: () => number;
+  readonly resolve: Resolver;
+  readonly logger: Logger;
+};
+
+const NO_HOSTS: EndpointsRuntime = { clusterName: '', localities: [], overprovisioningFactorPercent: 140 };
+const MIN_ORIGINAL_DST_CLEANUP_MS = 1000;
+
+export class ClusterState {
+  readonly name: string;
+  readonly context: UpstreamContext;
+  runtime: ClusterRuntime;
+  readonly stats = new ClusterStats();
+  readonly breakers: { readonly default: BreakerState; readonly high: BreakerState };
+  private readonly hosts = new Map<string, Host>();
+  private endpoints: EndpointsRuntime = NO_HOSTS;
+  private load: LoadAssignment = { isPanicking: false, pick: () => undefined };
+  private readonly outlier: OutlierDetector;
+  private cleanup: { cancel(): void } | undefined;
+
+  constructor(runtime: ClusterRuntime, context: UpstreamContext) {
+    this.name = runtime.name;
+    this.runtime = runtime;
+    this.context = context;
+    this.breakers = {
+      default: new BreakerState(runtime.circuitBreakers.default),
+      high: new BreakerState(runtime.circuitBreakers.high),
+    };
+    this.outlier = new OutlierDetector(this, () => this.rebuild());
+  }
+
+  /** Takes the next configuration of this name. Endpoints come apart, by `setEndpoints`. */
+  configure(runtime: ClusterRuntime): void {
+    this.runtime = runtime;
+    this.breakers.default.limits = runtime.circuitBreakers.default;
+    this.breakers.high.limits = runtime.circuitBreakers.high;
+    this.rebuild();
+  }
+
+  /** The current endpoints. Hosts that stay keep their pools and counters; those that left end what they have. */
+  setEndpoints(endpoints: EndpointsRuntime): void {
+    this.endpoints = endpoints;
+    const present = new Set<string>();
+    for (const locality of endpoints.localities) {
+      for (const endpoint of locality.endpoints) {
+        const address = addressText(endpoint.host, endpoint.port);
+        present.add(address);
+        const known = this.hosts.get(address);
+        if (known) known.endpoint = endpoint;
+        else this.hosts.set(address, new Host(address, endpoint.host, endpoint.port, endpoint));
+      }
+    }
+    for (const host of [...this.hosts.values()]) if (!present.has(host.address)) this.removeHost(host);
+    this.stats.membership_change++;
+    this.rebuild();
+  }
+
+  private removeHost(host: Host): void {
+    host.removed = true;
+    this.hosts.delete(host.address);
+    host.pool?.drain();
+  }
+
+  /** Call when the health of a host changed. */
+  rebuild(): void {
+    const { endpoints, hosts } = this;
+    const localities: LocalityHosts[] = endpoints.localities.map((locality) => ({
+      priority: locality.priority,
+      weight: locality.weight,
+      hosts: locality.endpoints.flatMap((endpoint) => hosts.get(addressText(endpoint.host, endpoint.port)) ?? []),
+    }));
+    this.load = assignLoad(this.runtime, localities, endpoints.overprovisioningFactorPercent, this.context.random);
+    this.stats.membership_total = hosts.size;
+    this.stats.membership_healthy = [...hosts.values()].filter((host) => host.isAvailable).length;
+  }
+
+  /** A host for a new request; undefined when there is none to use. `avoid`: hosts to pass over, for at most `attempts` picks. */
+  pick(target: SocketAddress | undefined, avoid?: ReadonlySet<Host>, attempts = 1): Host | undefined {
+    if (this.runtime.discovery.kind === 'original_dst') return target && this.originalHost(target);
+    if (this.load.isPanicking) this.stats.lb_healthy_panic++;
+    let host = this.load.pick();
+    for (let i = 1; i < attempts && host && avoid?.has(host); i++) host = this.load.pick();
+    if (!host) this.stats.upstream_cx_none_healthy++;
+    return host;
+  }
+
+  private originalHost({ host: ip, port }: SocketAddress): Host {
+    const { discovery } = this.runtime;
+    const toPort = discovery.kind === 'original_dst' ? (discovery.portOverride ?? port) : port;
+    const address = addressText(ip, toPort);
+    let host = this.hosts.get(address);
+    if (!host) {
+      host = new Host(address, ip, toPort, bareEndpoint(ip, toPort));
+      this.hosts.set(address, host);
+      this.scheduleCleanup();
+    }
+    host.lastUsedMs = this.context.clock.monotonicMs();
+    return host;
+  }
+
+  private scheduleCleanup(): void {
+    const { discovery } = this.runtime;
+    if (this.cleanup || discovery.kind !== 'original_dst') return;
+    const periodMs = Math.max(MIN_ORIGINAL_DST_CLEANUP_MS, discovery.cleanupIntervalMs);
+    this.cleanup = this.context.clock.after(
+      periodMs,
+      () => {
+        this.cleanup = undefined;
+        const now = this.context.clock.monotonicMs();
+        for (const host of [...this.hosts.values()]) {
+          if (now - host.lastUsedMs >= periodMs && host.stats.cx_active === 0 && host.stats.rq_active === 0) this.removeHost(host);
+        }
+        if (this.hosts.size > 0) this.scheduleCleanup();
+      },
+      { background: true },
+    );
+  }
+
+  /** The host's HTTP/1.1 pool. */
+  poolOf(host: Host): Http1Pool {
+    host.pool ??= new Http1Pool(this, host);
+    return host.pool;
+  }
+
+  /** Tells outlier detection and counters how a request ended; `status` 0 = no response because of us or the network. */
+  reportResult(host: Host, status: number): void {
+    if (status === 0 || status >= 500) host.stats.rq_error++;
+    else host.stats.rq_success++;
+    if (this.runtime.outlier) this.outlier.report(host, status === 0 || status >= 500, status === 0 || isGatewayFailure(status));
+  }
+
+  listHosts(): readonly Host[] {
+    return [...this.hosts.values()];
+  }
+
+  /** Drops every connection and timer. */
+  close(): void {
+    this.cleanup?.cancel();
+    this.outlier.close();
+    for (const host of this.hosts.values()) host.pool?.close();
+    this.hosts.clear();
+  }
+
+  /** No new request; connections end with what they carry. */
+  drain(): void {
+    this.cleanup?.cancel();
+    this.outlier.close();
+    for (const host of this.hosts.values()) host.pool?.drain();
+  }
+}
+
+const NO_METADATA: EndpointRuntime['metadata'] = new Map();
+
+function bareEndpoint(host: string, port: number): EndpointRuntime {
+  return { host, port, hostname: '', weight: 1, health: 'healthy', metadata: NO_METADATA, istioWorkload: undefined };
+}

@@ -1,0 +1,43 @@
+// One upstream address of one cluster. It outlives updates of the endpoint list as long as the address stays in it.
+
+import type { EndpointRuntime } from '../runtime/model.ts';
+import { HostStats } from './cluster-stats.ts';
+import type { Http1Pool } from './http1-pool.ts';
+
+export class Host {
+  /** "ip:port", IPv6 in brackets: identity within the cluster. */
+  readonly address: string;
+  readonly ip: string;
+  readonly port: number;
+  endpoint: EndpointRuntime;
+  readonly stats = new HostStats();
+  /** Made at first use. */
+  pool: Http1Pool | undefined;
+  /** Gone from the endpoint list: no new request. */
+  removed = false;
+  /** Until when outlier detection keeps it out; 0 = in. */
+  ejectedUntilMs = 0;
+  ejections = 0;
+  consecutive5xx = 0;
+  consecutiveGatewayFailures = 0;
+  lastUsedMs = 0;
+
+  constructor(address: string, ip: string, port: number, endpoint: EndpointRuntime) {
+    this.address = address;
+    this.ip = ip;
+    this.port = port;
+    this.endpoint = endpoint;
+  }
+
+  get weight(): number {
+    return this.endpoint.weight || 1;
+  }
+
+  /** Whether the balancer may choose it without panic. */
+  get isAvailable(): boolean {
+    return this.ejectedUntilMs === 0 && (this.endpoint.health === 'healthy' || this.endpoint.health === 'degraded');
+  }
+}
+
+/** "ip:port", with brackets around IPv6. */
+export const addressText = (ip: string, port: number): string => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);

@@ -1,0 +1,259 @@
+// HTTP/1.1 connections to one host: the most recently used idle one first, new ones as the circuit breakers allow, a queue
+// while they connect.
+
+import { Http1Client, type Http1ClientHost } from '../http/http1-client.ts';
+import type { ResetReason } from '../http/stream.ts';
+import { dial } from '../io/dial.ts';
+import { Timeout } from '../io/timer-wheel.ts';
+import type { BreakerState } from './circuit-breaker.ts';
+import type { ClusterState } from './cluster-state.ts';
+import type { Host } from './host.ts';
+
+/** Who waits for a connection. */
+export interface PoolUser {
+  onPoolReady(client: Http1Client): void;
+  onPoolFailure(reason: ResetReason, transportFailure: string): void;
+}
+
+type MemberState = 'connecting' | 'idle' | 'busy' | 'spent';
+
+/** A connection of the pool. `connectionBreaker` counts the connection, `breaker` the request it carries. */
+class Member extends Http1Client {
+  place: MemberState = 'connecting';
+  breaker: BreakerState;
+  readonly connectionBreaker: BreakerState;
+  timeout: Timeout | undefined;
+
+  constructor(pool: Http1ClientHost, breaker: BreakerState) {
+    super(pool);
+    this.breaker = breaker;
+    this.connectionBreaker = breaker;
+  }
+}
+type Waiting = { user: PoolUser; breaker: BreakerState; cancelled: boolean };
+
+export class Http1Pool implements Http1ClientHost {
+  private readonly cluster: ClusterState;
+  private readonly host: Host;
+  private readonly idle: Member[] = [];
+  private readonly all = new Set<Member>();
+  private waiting: Waiting[] = [];
+  private connecting = 0;
+  private draining = false;
+
+  constructor(cluster: ClusterState, host: Host) {
+    this.cluster = cluster;
+    this.host = host;
+  }
+
+  /**
+   * Gives `user` a connection: at once, later, or never (a failure, which may also come at once). Returns what cancels the wait;
+   * undefined when it is over already.
+   */
+  acquire(user: PoolUser, breaker: BreakerState): { cancel(): void } | undefined {
+    const { stats } = this.cluster;
+    const member = this.idle.pop();
+    if (member) {
+      if (!breaker.canRequest) {
+        this.idle.push(member);
+        stats.upstream_rq_pending_overflow++;
+        user.onPoolFailure('overflow', '');
+        return undefined;
+      }
+      this.hand(member, user, breaker);
+      return undefined;
+    }
+    // Envoy lets the first connection of a pool through, so that a limit of 0 pending still serves.
+    if (!breaker.canQueue) {
+      stats.upstream_rq_pending_overflow++;
+      user.onPoolFailure('overflow', '');
+      return undefined;
+    }
+    const entry: Waiting = { user, breaker, cancelled: false };
+    breaker.pending++;
+    stats.upstream_rq_pending_total++;
+    stats.upstream_rq_pending_active++;
+    this.waiting.push(entry);
+    if (this.connecting < this.waiting.length) {
+      if (breaker.canConnect || this.all.size === 0) this.connect(breaker);
+      else stats.upstream_cx_overflow++;
+    }
+    return {
+      cancel: () => {
+        if (entry.cancelled) return;
+        const at = this.waiting.indexOf(entry);
+        if (at < 0) return;
+        this.waiting.splice(at, 1);
+        this.leaveQueue(entry);
+        stats.upstream_rq_cancelled++;
+      },
+    };
+  }
+
+  /** Closes what is idle and lets the rest end its work. */
+  drain(): void {
+    this.draining = true;
+    for (const member of [...this.idle]) member.abandon();
+  }
+
+  /** Breaks everything off. */
+  close(): void {
+    this.draining = true;
+    for (const member of [...this.all]) {
+      member.connection.destroy();
+      member.onClose();
+    }
+  }
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  private leaveQueue(entry: Waiting): void {
+    entry.cancelled = true;
+    entry.breaker.pending--;
+    this.cluster.stats.upstream_rq_pending_active--;
+  }
+
+  private connect(breaker: BreakerState): void {
+    const { cluster, host } = this;
+    const member = new Member(this, breaker);
+    this.all.add(member);
+    this.connecting++;
+    breaker.connections++;
+    cluster.stats.upstream_cx_total++;
+    cluster.stats.upstream_cx_active++;
+    host.stats.cx_total++;
+    host.stats.cx_active++;
+    const target = { host: host.ip, port: host.port, localAddress: cluster.runtime.bindAddress };
+    const handler = {
+      onData: (bytes: Buffer) => member.onData(bytes),
+      onEnd: () => member.onEnd(),
+      onDrain: () => {},
+      onClose: (error: string | undefined) => this.onConnectFailed(member, error),
+    };
+    member.timeout = new Timeout(() => {
+      cluster.stats.upstream_cx_connect_timeout++;
+      this.onConnectFailed(member, 'timeout');
+    });
+    cluster.context.timeouts.arm(member.timeout, cluster.runtime.connectTimeoutMs);
+    member.connection = dial(cluster.context.transport, target, handler, () => this.onConnected(member));
+  }
+
+  private onConnected(member: Member): void {
+    if (member.place !== 'connecting') return;
+    member.timeout?.cancel();
+    member.place = 'spent';
+    this.connecting--;
+    member.connection.handler = member;
+    this.offer(member);
+  }
+
+  private onConnectFailed(member: Member, error: string | undefined): void {
+    if (member.place !== 'connecting') return;
+    const { cluster, host } = this;
+    member.timeout?.cancel();
+    member.place = 'spent';
+    this.connecting--;
+    cluster.stats.upstream_cx_connect_fail++;
+    host.stats.cx_connect_fail++;
+    this.forget(member);
+    member.connection.destroy();
+    const isTimeout = error === 'timeout' || error === 'ETIMEDOUT';
+    const reason: ResetReason = isTimeout ? 'connection timeout' : 'remote connection failure';
+    const transportFailure = isTimeout ? '' : `delayed connect error: ${describe(error)}`;
+    // Whoever waited for this host will not fare better with its next connection.
+    const { waiting } = this;
+    this.waiting = [];
+    for (const entry of waiting) {
+      this.leaveQueue(entry);
+      cluster.stats.upstream_rq_pending_failure_eject++;
+      entry.user.onPoolFailure(reason, transportFailure);
+    }
+  }
+
+  onReusable(client: Http1Client): void {
+    const member = client as Member;
+    this.endRequest(member);
+    const limit = this.cluster.runtime.maxRequestsPerConnection;
+    if (limit > 0 && member.requests >= limit) {
+      this.cluster.stats.upstream_cx_max_requests++;
+      member.abandon();
+    } else if (this.draining) member.abandon();
+    else this.offer(member);
+  }
+
+  onGone(client: Http1Client): void {
+    const member = client as Member;
+    if (member.place === 'idle') {
+      const at = this.idle.lastIndexOf(member);
+      if (at >= 0) this.idle.splice(at, 1);
+    } else this.endRequest(member);
+    this.forget(member);
+    this.connectForWaiting();
+  }
+
+  private offer(member: Member): void {
+    const entry = this.waiting.shift();
+    if (entry) {
+      this.leaveQueue(entry);
+      this.hand(member, entry.user, entry.breaker);
+      return;
+    }
+    member.place = 'idle';
+    this.idle.push(member);
+    const { runtime, context } = this.cluster;
+    if (runtime.idleTimeoutMs > 0) {
+      member.timeout = new Timeout(() => {
+        if (member.place === 'idle') member.abandon();
+      });
+      context.timeouts.arm(member.timeout, runtime.idleTimeoutMs);
+    }
+  }
+
+  private hand(member: Member, user: PoolUser, breaker: BreakerState): void {
+    const { cluster, host } = this;
+    member.timeout?.cancel();
+    member.place = 'busy';
+    breaker.requests++;
+    member.breaker = breaker;
+    cluster.stats.upstream_rq_total++;
+    cluster.stats.upstream_rq_active++;
+    host.stats.rq_total++;
+    host.stats.rq_active++;
+    user.onPoolReady(member);
+  }
+
+  private endRequest(member: Member): void {
+    if (member.place !== 'busy') return;
+    member.place = 'spent';
+    member.breaker.requests--;
+    this.cluster.stats.upstream_rq_active--;
+    this.host.stats.rq_active--;
+  }
+
+  private forget(member: Member): void {
+    if (!this.all.delete(member)) return;
+    member.timeout?.cancel();
+    member.connectionBreaker.connections--;
+    this.cluster.stats.upstream_cx_active--;
+    this.cluster.stats.upstream_cx_destroy++;
+    this.host.stats.cx_active--;
+  }
+
+  private connectForWaiting(): void {
+    const next = this.waiting[this.connecting];
+    if (next && (next.breaker.canConnect || this.all.size === 0)) this.connect(next.breaker);
+  }
+}
+
+const ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  EHOSTUNREACH: 'No route to host',
+  ENETUNREACH: 'Network is unreachable',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+};
+
+const describe = (error: string | undefined): string =>
+  error !== undefined && Object.hasOwn(ERRORS, error) ? (ERRORS[error] as string) : (error ?? 'closed');
