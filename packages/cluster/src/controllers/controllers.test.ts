@@ -1,22 +1,9 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { silentLogger, systemClock } from '@lateen/base';
+import { test } from 'node:test';
 import { eventually } from '@lateen/base/testing';
 import type { Deployment, DeploymentSpec, EndpointSlice, Endpoints, Pod, ReplicaSet, Service } from '@lateen/kube/types';
 import { DEPLOYMENTS, ENDPOINT_SLICES, ENDPOINTS, PODS, REPLICA_SETS, SERVICES } from '../node/kube-resources.ts';
-import { startAgent } from '../node/testing/agent-fixture.ts';
-import { startControllers } from './index.ts';
-
-async function startCluster(t: TestContext) {
-  const fixture = await startAgent(t);
-  const { client, network } = fixture;
-  const controllers = await startControllers({ client, network, clock: systemClock, logger: silentLogger });
-  // Tests close in order of registration; the fixture closes the agent.
-  t.after(() => controllers.close());
-  return fixture;
-}
-
-const FOREVER = 'trap "exit 0" TERM; while :; do sleep 0.05; done';
+import { FOREVER, shellTemplate, startCluster } from './testing/cluster-fixture.ts';
 
 const deployment = (name: string, spec: Partial<DeploymentSpec> = {}, version = 'v1'): Deployment => ({
   apiVersion: 'apps/v1',
@@ -25,13 +12,7 @@ const deployment = (name: string, spec: Partial<DeploymentSpec> = {}, version = 
   spec: {
     replicas: 2,
     selector: { matchLabels: { app: name } },
-    template: {
-      metadata: { labels: { app: name, version } },
-      spec: {
-        terminationGracePeriodSeconds: 2,
-        containers: [{ name: 'app', image: 'shell', args: [FOREVER], ports: [{ name: 'http', containerPort: 9080 }] }],
-      },
-    },
+    template: shellTemplate({ app: name, version }),
     ...spec,
   },
 });

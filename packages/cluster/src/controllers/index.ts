@@ -5,11 +5,14 @@ import { type Clock, type Closable, createLifecycle, type Logger } from '@lateen
 import type { KubeClient } from '@lateen/kube';
 import type { ClusterNetwork } from '../contracts.ts';
 import { createControllerContext } from './controller-context.ts';
+import { startDaemonSetController } from './daemon-set.ts';
 import { startDeploymentController } from './deployment.ts';
 import { startEndpointSliceController } from './endpoint-slice.ts';
+import { startJobController } from './job.ts';
 import { startReplicaSetController } from './replica-set.ts';
 import { startScheduler } from './scheduler.ts';
 import { startServiceNetworkController } from './service-network.ts';
+import { startStatefulSetController } from './stateful-set.ts';
 
 export type ControllersOptions = { client: KubeClient; network: ClusterNetwork; clock: Clock; logger: Logger };
 
@@ -19,6 +22,9 @@ export async function startControllers({ client, network, clock, logger }: Contr
   const context = lifecycle.add(await createControllerContext({ client, clock, logger }));
   lifecycle.add(startDeploymentController(context));
   lifecycle.add(startReplicaSetController(context));
+  lifecycle.add(startStatefulSetController(context));
+  lifecycle.add(startDaemonSetController(context));
+  lifecycle.add(startJobController(context));
   lifecycle.add(startEndpointSliceController(context));
   lifecycle.add(startServiceNetworkController(context, network));
   lifecycle.add(startScheduler(context));
