@@ -1,0 +1,28 @@
+// The node process of network.test.ts: runs every scenario and reports each.  argv: MODE [OUTSIDE_HOST OUTSIDE_PORT]
+
+import { createLogger, systemClock } from '@lateen/base';
+import { connectHost, createNetwork } from '../index.ts';
+import { type ScenarioContext, scenarios } from './scenarios.ts';
+
+const [, , mode, outsideHost, outsidePort] = process.argv as [string, string, 'root' | 'rootless', string?, string?];
+const host = connectHost();
+const network = await createNetwork({
+  mode,
+  reason: 'a test',
+  host,
+  clock: systemClock,
+  logger: createLogger({ level: 'error' }),
+  onApiServerConnection: (socket) => socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\napi server'),
+});
+const outside = outsideHost ? { host: outsideHost, port: Number(outsidePort) } : undefined;
+const context: ScenarioContext = { network, host, mode, outside };
+for (const [name, scenario] of Object.entries(scenarios)) {
+  const failure = await scenario(context).then(
+    () => undefined,
+    (error: Error) => error.stack ?? error.message,
+  );
+  host.report({ name, failure });
+}
+await network.close();
+host.close();
+process.exit(0);
