@@ -50,13 +50,13 @@ export const DEFAULT_MESH_CONFIG: MeshConfig = {
 
 /**
  * Reads MeshConfig YAML (ConfigMap `istio`, key `mesh`); unset fields take Istio's defaults.
- * @throws CodedError LAT0301 when the text is not a YAML mapping.
+ * @throws CodedError LAT0410 when the text is not a YAML mapping.
  */
 export function parseMeshConfig(text: string): MeshConfig {
   const value: unknown = text.trim() === '' ? {} : parseYaml(text);
   if (!isObject(value)) {
     throw new CodedError({
-      code: 'LAT0301',
+      code: 'LAT0410',
       what: 'the mesh configuration is not a YAML mapping',
       fix: 'check key "mesh" of ConfigMap "istio", or the file given by --mesh-config',
     });

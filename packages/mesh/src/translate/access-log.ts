@@ -92,11 +92,11 @@ function accessLogPath(view: View, mode: LogMode): string {
 }
 
 function unsupported(view: View, telemetry: Telemetry, path: string, what: string): void {
-  if (view.findings.some((finding) => finding.path === path && finding.source.name === telemetry.metadata.name)) return;
+  if (view.findings.some((finding) => finding.path === path && finding.resource?.name === telemetry.metadata.name)) return;
   view.report({
     code: 'LAT0212',
     level: 'warning',
-    source: refOf(telemetry),
+    resource: refOf(telemetry),
     path,
     message: `${what} is not supported yet and has no effect`,
   });

@@ -125,5 +125,5 @@ function reportUnsupportedTls(view: View, rules: MergedDestinationRule | undefin
   if (!rules || !mode || mode === 'DISABLE') return;
   const message = `TLS mode ${mode} towards ${rules.source.name} is not supported yet: connections stay plaintext`;
   if (view.findings.some((finding) => finding.message === message)) return;
-  view.report({ code: 'LAT0211', level: 'warning', source: rules.source, path: 'spec.trafficPolicy.tls.mode', message });
+  view.report({ code: 'LAT0211', level: 'warning', resource: rules.source, path: 'spec.trafficPolicy.tls.mode', message });
 }

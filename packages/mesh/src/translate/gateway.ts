@@ -147,7 +147,7 @@ function reportUnsupported(view: View, binding: ServerBinding): void {
   view.report({
     code: 'LAT0213',
     level: 'warning',
-    source: binding.source,
+    resource: binding.source,
     path: binding.path,
     message: `a Gateway server of ${what} is not supported yet: its port stays closed`,
   });
@@ -155,5 +155,5 @@ function reportUnsupported(view: View, binding: ServerBinding): void {
 
 function reportConflict(view: View, binding: ServerBinding, port: number): void {
   const message = `port ${port} already serves HTTP for another Gateway server: this ${binding.protocol} server has no effect`;
-  view.report({ code: 'LAT0204', level: 'warning', source: binding.source, path: binding.path, message });
+  view.report({ code: 'LAT0204', level: 'warning', resource: binding.source, path: binding.path, message });
 }

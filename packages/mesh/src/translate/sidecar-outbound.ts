@@ -198,7 +198,7 @@ function reportConflict(view: View, slot: Slot, { service, port }: Served): void
   view.report({
     code: 'LAT0203',
     level: 'warning',
-    source: service.source,
+    resource: service.source,
     path: 'spec.ports',
     message: `port ${port.port} of ${service.hostname} has no address of its own and is already taken by ${slot.owner.hostname}: give the service an address, or name the protocol (http, tls)`,
   });

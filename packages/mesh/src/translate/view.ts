@@ -107,7 +107,7 @@ function egressHosts(sidecar: Sidecar, findings: Finding[]): EgressHost[] | unde
     findings.push({
       code: 'LAT0210',
       level: 'warning',
-      source: refOf(sidecar),
+      resource: refOf(sidecar),
       path,
       message: `${what} is not supported yet and has no effect`,
     });

@@ -72,7 +72,7 @@ function httpRules(object: VirtualService, all: ByKey<VirtualService>, findings:
     if (!delegate || (delegate.spec.hosts ?? []).length > 0) {
       const why = delegate ? 'has hosts of its own, so it cannot be a delegate' : 'does not exist';
       const message = `delegate VirtualService "${key}" ${why}: the rule is left out`;
-      findings.push({ code: 'LAT0201', level: 'warning', source, path: `spec.${path}.delegate`, message });
+      findings.push({ code: 'LAT0201', level: 'warning', resource: source, path: `spec.${path}.delegate`, message });
       return [];
     }
     return delegateRules(route, delegate, findings);
@@ -86,7 +86,7 @@ function delegateRules(root: HttpRoute, delegate: VirtualService, findings: Find
     const matches = mergeMatches(root.match, route.match);
     if (matches?.length === 0) {
       const message = 'no match of this delegate rule lies within a match of the root rule: it is left out';
-      findings.push({ code: 'LAT0202', level: 'warning', source, path: `spec.${path}.match`, message });
+      findings.push({ code: 'LAT0202', level: 'warning', resource: source, path: `spec.${path}.match`, message });
       return [];
     }
     const { match: _own, ...rest } = route;

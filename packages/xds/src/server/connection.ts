@@ -138,6 +138,8 @@ type Variant = { mode: 'sotw' | 'delta'; send: (answer: Answer) => void };
 function createCore(options: ConnectionOptions, { mode, send }: Variant) {
   const subscriptions = new Map<string, Subscription>();
   let nonces = 0;
+  // Equal configuration is the same object, so that a push that concerns others costs nothing here.
+  let lastPushed: ResourceSet | undefined;
   const deliver = (subscription: Subscription, update: Update): void => {
     nonces++;
     const answer = { subscription, update, nonce: `${nonces}-${options.version()}`, version: options.version() };
@@ -188,6 +190,8 @@ function createCore(options: ConnectionOptions, { mode, send }: Variant) {
     },
     push(): void {
       const resources = options.resources();
+      if (resources === lastPushed) return;
+      lastPushed = resources;
       let changedClusters: ReadonlySet<string> = new Set();
       const order = [...subscriptions.values()].sort((a, b) => rankOf(a.typeUrl) - rankOf(b.typeUrl));
       for (const subscription of order) {

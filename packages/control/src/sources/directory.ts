@@ -1,0 +1,136 @@
+// Objects from a directory of YAML files, read again whenever something in it changes. A broken file keeps the objects it had.
+
+import { type FSWatcher, readdirSync, readFileSync, watch } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, CodedError, jsonEqual, type Logger, messageOf, silentLogger, systemClock, type Timer } from '@lateen/base';
+import { parseManifests } from '@lateen/kube';
+import type { KubeObject } from '@lateen/kube/types';
+import { DEFAULT_MESH_CONFIG, INGESTED_KINDS, keyOf, type MeshConfig, type ObjectChange, parseMeshConfig } from '@lateen/mesh';
+import type { ObjectSink, ObjectSource } from './source.ts';
+
+export type DirectorySourceOptions = {
+  directory: string;
+  /** MeshConfig as YAML; without it, ConfigMap "istio" in the directory, or the defaults. */
+  meshConfigFile?: string;
+  clusterId: string;
+  clock?: Clock;
+  logger?: Logger;
+};
+
+const SETTLE_MS = 20;
+// Some file systems report no changes.
+const RESCAN_MS = 2_000;
+const KNOWN_KINDS = new Set<string>([...INGESTED_KINDS, 'ConfigMap']);
+
+export function createDirectorySource(options: DirectorySourceOptions): ObjectSource {
+  const { directory, meshConfigFile, clusterId, clock = systemClock, logger = silentLogger } = options;
+  let byFile = new Map<string, KubeObject[]>();
+  let known = new Map<string, KubeObject>();
+  const watchers: FSWatcher[] = [];
+  const timers: Timer[] = [];
+  let settling: Timer | undefined;
+
+  const readFiles = (): Map<string, KubeObject[]> => {
+    const next = new Map<string, KubeObject[]>();
+    for (const file of yamlFiles(directory)) {
+      try {
+        const { manifests, errors } = parseManifests(readFileSync(file, 'utf8'), { file });
+        for (const error of errors) logger.error('cannot read an object', { file, line: error.line, error: error.message });
+        next.set(file, errors.length > 0 && byFile.has(file) ? (byFile.get(file) ?? []) : manifests.map(({ object }) => object));
+      } catch (error) {
+        logger.error('cannot read a file', { file, error: messageOf(error) });
+        next.set(file, byFile.get(file) ?? []);
+      }
+    }
+    return next;
+  };
+
+  const scan = (sink: ObjectSink): void => {
+    const files = readFiles();
+    const next = new Map<string, KubeObject>();
+    for (const [file, objects] of files) {
+      for (const object of objects.map(withNamespace)) {
+        const key = `${object.apiVersion.split('/', 1)[0]}/${object.kind}/${keyOf(object)}`;
+        if (next.has(key) && !byFile.has(file)) logger.warn('an object is declared twice; the last file wins', { object: key, file });
+        if (!KNOWN_KINDS.has(object.kind) && !known.has(key)) logger.debug('a kind without meaning to the mesh', { object: key, file });
+        next.set(key, object);
+      }
+    }
+    const changes: ObjectChange[] = [];
+    for (const [key, object] of next) {
+      const old = known.get(key);
+      if (!old || !jsonEqual(old, object)) changes.push({ type: 'apply', object });
+    }
+    for (const [key, object] of known) if (!next.has(key)) changes.push({ type: 'delete', object });
+    byFile = files;
+    known = next;
+    sink.setMeshConfig({ ...readMeshConfig(next), clusterId });
+    if (changes.length > 0) sink.change(changes);
+  };
+
+  const readMeshConfig = (objects: ReadonlyMap<string, KubeObject>): MeshConfig => {
+    const text = meshConfigFile ? readFileSync(meshConfigFile, 'utf8') : meshConfigMap(objects);
+    return text === undefined ? DEFAULT_MESH_CONFIG : parseMeshConfig(text);
+  };
+
+  return {
+    start(sink) {
+      scan(sink);
+      const settle = (): void => {
+        settling?.cancel();
+        settling = clock.after(SETTLE_MS, () => {
+          try {
+            scan(sink);
+          } catch (error) {
+            logger.error('cannot reload the configuration; the last good one stays', { error: messageOf(error) });
+          }
+        });
+      };
+      for (const path of [directory, ...(meshConfigFile ? [meshConfigFile] : [])]) {
+        const watcher = watch(path, { recursive: path === directory }, settle);
+        watcher.on('error', (error) => logger.warn('watching failed; changes are found by reading again', { path, error: error.message }));
+        watchers.push(watcher);
+      }
+      timers.push(clock.every(RESCAN_MS, settle));
+      return Promise.resolve();
+    },
+    close() {
+      settling?.cancel();
+      for (const timer of timers) timer.cancel();
+      for (const watcher of watchers) watcher.close();
+    },
+  };
+}
+
+/** @throws CodedError LAT0403 when the directory cannot be read. */
+function yamlFiles(directory: string): string[] {
+  try {
+    return readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /\.(ya?ml|json)$/.test(entry.name) && !entry.name.startsWith('.'))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort();
+  } catch (error) {
+    throw new CodedError({
+      code: 'LAT0403',
+      what: `cannot read the configuration directory ${directory}`,
+      why: messageOf(error),
+      fix: 'give --config-dir an existing directory',
+      cause: error,
+    });
+  }
+}
+
+function meshConfigMap(objects: ReadonlyMap<string, KubeObject>): string | undefined {
+  for (const object of objects.values()) {
+    if (object.kind === 'ConfigMap' && object.metadata.name === 'istio')
+      return (object['data'] as Record<string, string> | undefined)?.['mesh'];
+  }
+  return undefined;
+}
+
+const CLUSTER_SCOPED = new Set(['Namespace', 'Node', 'CustomResourceDefinition', 'ClusterRole', 'ClusterRoleBinding']);
+
+const withNamespace = (object: KubeObject): KubeObject =>
+  CLUSTER_SCOPED.has(object.kind) || object.metadata.namespace
+    ? object
+    : { ...object, metadata: { ...object.metadata, namespace: 'default' } };

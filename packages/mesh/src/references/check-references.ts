@@ -1,0 +1,158 @@
+// What an object refers to and the mesh does not have: asked by the validating webhook while the object is applied. Never an
+// error, since the other object may come a moment later.
+
+import type { Finding, ResourceRef } from '@lateen/api';
+import { hostMatches } from '@lateen/base';
+import type { KubeObject } from '@lateen/kube/types';
+import {
+  type Destination,
+  type DestinationRule,
+  type Gateway,
+  keyOf,
+  labelsMatch,
+  type MeshSnapshot,
+  resolveHost,
+  type VirtualService,
+  type VirtualServiceSpec,
+} from '../model/index.ts';
+import { MESH_GATEWAY, parseServerHost, resolveGateways, sharedHosts } from '../translate/index.ts';
+
+/** Warnings about this object as it would stand in the snapshot. Kinds without references have none. */
+export function checkReferences(object: KubeObject, snapshot: MeshSnapshot): Finding[] {
+  switch (object.kind) {
+    case 'VirtualService':
+      return checkVirtualService(object as KubeObject & VirtualService, snapshot);
+    case 'DestinationRule':
+      return checkDestinationRule(object as KubeObject & DestinationRule, snapshot);
+    case 'Gateway':
+      return object.apiVersion.startsWith('networking.istio.io/') ? checkGateway(object as KubeObject & Gateway, snapshot) : [];
+    default:
+      return [];
+  }
+}
+
+function checkVirtualService(object: VirtualService, snapshot: MeshSnapshot): Finding[] {
+  const resource = resourceOf(object);
+  const namespace = object.metadata.namespace ?? 'default';
+  const destinations = destinationsOf(object.spec).flatMap(([path, destination]) =>
+    checkDestination({ snapshot, namespace, resource }, path, destination),
+  );
+  const gateways = resolveGateways(object.spec.gateways, namespace)
+    .map((name, index) => ({ name, path: `spec.gateways[${index}]` }))
+    .filter(({ name }) => name !== MESH_GATEWAY)
+    .flatMap((bound) => checkBinding(object, snapshot, bound));
+  return [...destinations, ...gateways];
+}
+
+type Place = { snapshot: MeshSnapshot; namespace: string; resource: ResourceRef };
+
+function checkDestination({ snapshot, namespace, resource }: Place, path: string, { host, subset }: Destination): Finding[] {
+  const hostname = resolveHost(host, namespace, snapshot.mesh.clusterDomain);
+  const isKnown = [...snapshot.services.values()].some((service) => hostMatches(service.hostname, hostname));
+  if (!isKnown) {
+    const message = `Referenced host not found: "${host}": no Service or ServiceEntry is called ${hostname}; requests sent there get 503`;
+    return [{ code: 'IST0101', level: 'warning', path: `${path}.host`, message, resource }];
+  }
+  if (!subset) return [];
+  const defined = [...snapshot.destinationRules.values()]
+    .filter((rule) =>
+      hostMatches(resolveHost(rule.spec.host ?? '', rule.metadata.namespace ?? 'default', snapshot.mesh.clusterDomain), hostname),
+    )
+    .flatMap((rule) => (rule.spec.subsets ?? []).map(({ name }) => name));
+  if (defined.includes(subset)) return [];
+  const known = defined.length > 0 ? `its subsets are ${[...new Set(defined)].join(', ')}` : 'no DestinationRule defines subsets for it';
+  const message = `Referenced host+subset in destinationrule not found: "${host}+${subset}": ${known}; requests sent there get 503`;
+  return [{ code: 'IST0101', level: 'warning', path: `${path}.subset`, message, resource }];
+}
+
+function checkBinding(object: VirtualService, snapshot: MeshSnapshot, { name, path }: { name: string; path: string }): Finding[] {
+  const resource = resourceOf(object);
+  const gateway = snapshot.gateways.get(name);
+  if (!gateway) return [{ code: 'IST0101', level: 'warning', path, message: `Referenced gateway not found: "${name}"`, resource }];
+  const namespace = object.metadata.namespace ?? 'default';
+  const hosts = (object.spec.hosts ?? []).map((host) => resolveHost(host, namespace, snapshot.mesh.clusterDomain));
+  const serverHosts = (gateway.spec.servers ?? []).flatMap((server) =>
+    (server.hosts ?? []).map((host) => parseServerHost(host, gateway.metadata.namespace ?? 'default')),
+  );
+  const shared = sharedHosts(serverHosts, {
+    hosts,
+    source: { ...resource, apiVersion: object.apiVersion, namespace, resourceVersion: '' },
+  });
+  const served = serverHosts.map(({ host }) => host).join(', ');
+  if (shared.length === 0) {
+    const message = `gateway ${name} serves ${served || 'no host'}, this VirtualService is for ${hosts.join(', ')}: they have no host in common, so every request gets 404`;
+    return [{ code: 'LAT0101', level: 'warning', path: 'spec.hosts', message, fix: 'make the hosts of both agree', resource }];
+  }
+  if (hosts.includes('*') && !shared.includes('*')) {
+    const message = `this VirtualService is for every host, but gateway ${name} serves only ${shared.join(', ')}: a request with any other Host header (the load balancer's name, for example) gets 404`;
+    return [
+      {
+        code: 'LAT0102',
+        level: 'warning',
+        path: 'spec.hosts',
+        message,
+        fix: `set hosts: ["*"] in the servers of gateway ${name}`,
+        resource,
+      },
+    ];
+  }
+  return [];
+}
+
+function checkDestinationRule(object: DestinationRule, snapshot: MeshSnapshot): Finding[] {
+  const hostname = resolveHost(object.spec.host ?? '', object.metadata.namespace ?? 'default', snapshot.mesh.clusterDomain);
+  const isKnown = [...snapshot.services.values()].some(
+    (service) => hostMatches(hostname, service.hostname) || hostMatches(service.hostname, hostname),
+  );
+  if (isKnown) return [];
+  return [
+    {
+      code: 'IST0101',
+      level: 'warning',
+      path: 'spec.host',
+      message: `Referenced host not found: "${object.spec.host}"`,
+      resource: resourceOf(object),
+    },
+  ];
+}
+
+function checkGateway(object: Gateway, snapshot: MeshSnapshot): Finding[] {
+  const { selector } = object.spec;
+  if (!selector || [...snapshot.workloads.values()].some(({ labels }) => labelsMatch(selector, labels))) return [];
+  const text = Object.entries(selector)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+  return [
+    {
+      code: 'IST0101',
+      level: 'warning',
+      path: 'spec.selector',
+      message: `Referenced selector not found: "${text}": no pod has these labels`,
+      resource: resourceOf(object),
+    },
+  ];
+}
+
+// Every destination with its path.
+function destinationsOf(spec: VirtualServiceSpec): [string, Destination][] {
+  const routes = (kind: 'http' | 'tls' | 'tcp') =>
+    (spec[kind] ?? []).flatMap((rule, index) =>
+      (rule.route ?? []).map(({ destination }, at): [string, Destination] => [
+        `spec.${kind}[${index}].route[${at}].destination`,
+        destination,
+      ]),
+    );
+  const mirrors = (spec.http ?? []).flatMap((rule, index): [string, Destination][] => [
+    ...(rule.mirror ? [[`spec.http[${index}].mirror`, rule.mirror] as [string, Destination]] : []),
+    ...(rule.mirrors ?? []).map(({ destination }, at): [string, Destination] => [
+      `spec.http[${index}].mirrors[${at}].destination`,
+      destination,
+    ]),
+  ]);
+  return [...routes('http'), ...mirrors, ...routes('tls'), ...routes('tcp')].filter(([, destination]) => Boolean(destination?.host));
+}
+
+function resourceOf(object: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): ResourceRef {
+  const [namespace] = keyOf(object).split('/', 1);
+  return { apiVersion: object.apiVersion, kind: object.kind, ...(namespace && { namespace }), name: object.metadata.name };
+}
