@@ -1,0 +1,38 @@
+// ADS into the live configuration: subscriptions follow from what clusters and listeners name.
+
+import type { Clock, Logger } from '@lateen/base';
+import { type AdsClient, type AdsClientOptions, createAdsClient } from '@lateen/xds/client';
+import { type LiveConfig, resourceNameOf, TYPE_URLS } from './live-config.ts';
+
+export type AdsOptions = Pick<AdsClientOptions, 'address' | 'credentials' | 'protocol' | 'node' | 'random'> & {
+  config: LiveConfig;
+  clock: Clock;
+  logger: Logger;
+};
+
+/** Starts the stream; `close()` ends it. */
+export function startAds({ config, ...options }: AdsOptions): AdsClient {
+  const client = createAdsClient({
+    ...options,
+    // The order in which dependants come after what they depend on.
+    types: [
+      { typeUrl: TYPE_URLS.cluster, isFullState: true, nameOf: resourceNameOf },
+      { typeUrl: TYPE_URLS.endpoints, isFullState: false, nameOf: resourceNameOf },
+      { typeUrl: TYPE_URLS.listener, isFullState: true, nameOf: resourceNameOf },
+      { typeUrl: TYPE_URLS.route, isFullState: false, nameOf: resourceNameOf },
+    ],
+    onUpdate(update) {
+      const verdict = config.update(update);
+      if (!verdict.ok) return verdict;
+      if (update.typeUrl === TYPE_URLS.cluster) client.subscribe(TYPE_URLS.endpoints, config.wanted('endpoints'));
+      if (update.typeUrl === TYPE_URLS.listener) client.subscribe(TYPE_URLS.route, config.wanted('route'));
+      return verdict;
+    },
+  });
+  client.subscribe(TYPE_URLS.cluster, '*');
+  client.subscribe(TYPE_URLS.listener, '*');
+  // Static resources may name dynamic ones.
+  client.subscribe(TYPE_URLS.endpoints, config.wanted('endpoints'));
+  client.subscribe(TYPE_URLS.route, config.wanted('route'));
+  return client;
+}

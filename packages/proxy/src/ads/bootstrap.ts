@@ -1,0 +1,154 @@
+// Reads an Envoy-shaped bootstrap: YAML or JSON, snake_case or camelCase, into what this proxy runs from.
+
+import { fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
+import { CodedError, type JsonObject, messageOf, type SocketAddress } from '@lateen/base';
+import {
+  type ApiConfigSource,
+  ApiConfigSource_ApiType as ApiType,
+  type Cluster,
+  type ConfigSource,
+  type Listener,
+  type Node,
+} from '@lateen/xds/messages';
+import {
+  type Bootstrap,
+  Bootstrap_DynamicResourcesSchema,
+  Bootstrap_StaticResourcesSchema,
+  BootstrapSchema,
+} from '@lateen/xds/messages/admin';
+import { parse } from 'yaml';
+import { createReport, honours, type Report } from '../runtime/compile/report.ts';
+import { socketAddressOf } from '../runtime/compile/values.ts';
+import { messageRegistry } from './registry.ts';
+
+export type BootstrapSettings = {
+  readonly message: Bootstrap;
+  readonly node: Node | undefined;
+  /** Undefined: no admin interface. */
+  readonly admin: SocketAddress | undefined;
+  readonly clusters: readonly Cluster[];
+  readonly listeners: readonly Listener[];
+  /** Where ADS is; undefined for a static configuration. `host` may be a name. */
+  readonly ads: { readonly address: SocketAddress; readonly protocol: 'delta' | 'sotw'; readonly clusterName: string } | undefined;
+};
+
+// Accepted without effect: they tune what this proxy does not have (threads, resolvers, statistics sinks, Envoy's runtime).
+const WITHOUT_EFFECT = [
+  'nodeContextParams',
+  'flagsPath',
+  'clusterManager',
+  'hdsConfig',
+  'statsSinks',
+  'statsConfig',
+  'statsFlushInterval',
+  'statsFlushOnAdmin',
+  'watchdog',
+  'watchdogs',
+  'layeredRuntime',
+  'overloadManager',
+  'enableDispatcherStats',
+  'statsServerVersionOverride',
+  'useTcpForDnsLookups',
+  'dnsResolutionConfig',
+  'typedDnsResolverConfig',
+  'bootstrapExtensions',
+  'fatalActions',
+  'defaultRegexEngine',
+  'applicationLogConfig',
+];
+const check = honours(BootstrapSchema, ['node', 'staticResources', 'dynamicResources', 'admin', ...WITHOUT_EFFECT]);
+const checkStatic = honours(Bootstrap_StaticResourcesSchema, ['listeners', 'clusters']);
+const checkDynamic = honours(Bootstrap_DynamicResourcesSchema, ['ldsConfig', 'cdsConfig', 'adsConfig']);
+
+/**
+ * Parses and checks a bootstrap; `origin` names it in messages.
+ * @throws CodedError LAT4001 with every reason.
+ */
+export function parseBootstrap(text: string, origin: string): BootstrapSettings {
+  const refuse = (why: string, cause?: unknown) =>
+    new CodedError({
+      code: 'LAT4001',
+      what: `${origin} is not a bootstrap that this proxy can run`,
+      why,
+      fix: "Correct the fields named above; the format is Envoy's config.bootstrap.v3.Bootstrap.",
+      cause,
+    });
+  let message: MessageShape<typeof BootstrapSchema>;
+  try {
+    // Merge keys are YAML 1.1, which Envoy's parser reads.
+    const json = parse(text, { merge: true, maxAliasCount: 1000 }) as JsonValue;
+    message = fromJson(BootstrapSchema, json ?? {}, { registry: messageRegistry() });
+  } catch (error) {
+    throw refuse(messageOf(error), error);
+  }
+  const { report, reasons } = createReport('bootstrap');
+  const settings = settingsOf(message, report);
+  if (reasons.length > 0) throw refuse(reasons.join('\n'));
+  return settings;
+}
+
+function settingsOf(message: Bootstrap, report: Report): BootstrapSettings {
+  check(message, report);
+  const resources = message.staticResources;
+  if (resources) checkStatic(resources, report.at('static_resources'));
+  const admin = message.admin?.address;
+  return {
+    message,
+    node: message.node,
+    admin: admin && socketAddressOf(admin, report.at('admin').at('address')),
+    clusters: resources?.clusters ?? [],
+    listeners: resources?.listeners ?? [],
+    ads: adsOf(message, report.at('dynamic_resources')),
+  };
+}
+
+function adsOf(message: Bootstrap, report: Report): BootstrapSettings['ads'] {
+  const dynamic = message.dynamicResources;
+  if (!dynamic) return undefined;
+  checkDynamic(dynamic, report);
+  onlyAds(dynamic.ldsConfig, report.at('lds_config'));
+  onlyAds(dynamic.cdsConfig, report.at('cds_config'));
+  if (!dynamic.adsConfig) {
+    if (dynamic.ldsConfig || dynamic.cdsConfig) report.at('ads_config').refuse('is required by lds_config and cds_config');
+    return undefined;
+  }
+  const at = report.at('ads_config');
+  const protocol = PROTOCOLS[dynamic.adsConfig.apiType];
+  if (!protocol) at.at('api_type').refuse('must be GRPC or DELTA_GRPC');
+  const target = targetOf(dynamic.adsConfig, { clusters: message.staticResources?.clusters ?? [] }, at);
+  return target && { ...target, protocol: protocol ?? 'sotw' };
+}
+
+const PROTOCOLS: Partial<Record<number, 'delta' | 'sotw'>> = {
+  [ApiType.GRPC]: 'sotw',
+  [ApiType.DELTA_GRPC]: 'delta',
+  [ApiType.AGGREGATED_GRPC]: 'sotw',
+  [ApiType.AGGREGATED_DELTA_GRPC]: 'delta',
+};
+
+function onlyAds(source: ConfigSource | undefined, report: Report): void {
+  if (source && source.configSourceSpecifier.case !== 'ads') report.refuse('only ads is supported');
+}
+
+function targetOf(source: ApiConfigSource, { clusters }: { clusters: readonly Cluster[] }, report: Report) {
+  const service = source.grpcServices[0];
+  const at = report.at('grpc_services', 0);
+  if (source.grpcServices.length !== 1 || service?.targetSpecifier.case !== 'envoyGrpc') {
+    report.at('grpc_services').refuse('must be one envoy_grpc service');
+    return undefined;
+  }
+  const { clusterName } = service.targetSpecifier.value;
+  const cluster = clusters.find(({ name }) => name === clusterName);
+  const endpoint = cluster?.loadAssignment?.endpoints[0]?.lbEndpoints[0]?.hostIdentifier;
+  if (endpoint?.case !== 'endpoint') {
+    at.at('envoy_grpc')
+      .at('cluster_name')
+      .refuse(`${JSON.stringify(clusterName)} is not a static cluster with an endpoint`);
+    return undefined;
+  }
+  const address = socketAddressOf(endpoint.value.address, at.at('envoy_grpc').at('cluster_name'));
+  return address && { address, clusterName };
+}
+
+/** The node's metadata as plain JSON. */
+export const nodeMetadataOf = (node: Node | undefined): JsonObject => (node?.metadata ?? {}) as JsonObject;

@@ -1,0 +1,21 @@
+// Every message type that the proxy can read, for proto3 JSON with Any (bootstrap files, config dumps).
+
+import { createRegistry, type DescMessage, type Registry } from '@bufbuild/protobuf';
+import * as messages from '@lateen/xds/messages';
+import * as adminMessages from '@lateen/xds/messages/admin';
+
+let registry: Registry | undefined;
+
+export function messageRegistry(): Registry {
+  registry ??= createRegistry(...schemasIn(messages), ...schemasIn(adminMessages));
+  return registry;
+}
+
+function schemasIn(module: object, depth = 0): DescMessage[] {
+  return Object.values(module).flatMap((value: unknown): DescMessage[] => {
+    if (typeof value !== 'object' || value === null) return [];
+    if ('kind' in value) return value.kind === 'message' ? [value as DescMessage] : [];
+    // Extensions are namespaces, one level down.
+    return depth === 0 ? schemasIn(value, depth + 1) : [];
+  });
+}
