@@ -1,6 +1,7 @@
 // Public entry of @lateen/api.
 
 export { type CrdVersion, type CustomResourceDefinition, crds } from './crds/crds.ts';
+export { DEFAULT_OUTLIER_DETECTION, DEFAULT_RETRY, declaredMtlsMode, effectiveAlgorithm, effectiveWeights } from './defaults.ts';
 export type { WasmPlugin, WasmPluginSpec } from './extensions/wasm-plugin.ts';
 export { CATALOGUE, type CatalogueEntry, catalogueEntry } from './findings/catalogue.ts';
 export {
@@ -66,8 +67,10 @@ export type {
   StringMatch,
   WorkloadSelector,
 } from './schema/shared.ts';
+export { closestName } from './schema/suggest.ts';
 export type { AuthorizationPolicy, AuthorizationPolicySpec, Condition, Operation, Rule, Source } from './security/authorization-policy.ts';
 export type { MutualTls, PeerAuthentication, PeerAuthenticationSpec } from './security/peer-authentication.ts';
 export type { JWTRule, RequestAuthentication, RequestAuthenticationSpec } from './security/request-authentication.ts';
 export type { AccessLogging, Metrics, Telemetry, TelemetrySpec, Tracing } from './telemetry/telemetry.ts';
+export { repairIndentation } from './validate/indentation.ts';
 export { resourceRefOf, validateResource } from './validate/resource.ts';

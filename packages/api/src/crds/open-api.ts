@@ -57,8 +57,8 @@ function durationRules(node: SchemaNode): readonly { rule: string; message: stri
   return node.format === 'duration' && node.minDurationMs !== 0 ? [DURATION_MS_RULE] : [];
 }
 
-// None of the fields, or exactly one, in the form structural schemas allow.
-function oneOfAlternatives({ fields, required }: OneOf): OpenApiSchema[] {
+// None of the fields or one of them, in the form structural schemas allow.
+function oneOfAlternatives({ fields }: OneOf): OpenApiSchema[] {
   const each = fields.map((field) => ({ required: [field] }));
-  return required ? each : [{ not: { anyOf: each } }, ...each];
+  return [{ not: { anyOf: each } }, ...each];
 }

@@ -38,8 +38,8 @@ export type SchemaNode = {
   'x-kubernetes-int-or-string'?: true;
 };
 
-/** A protobuf oneof: at most one of `fields` may be set, exactly one when `required`. */
-export type OneOf = { fields: readonly string[]; required?: true };
+/** A protobuf oneof: at most one of `fields` may be set. */
+export type OneOf = { fields: readonly string[] };
 
 /** A schema whose values have the TypeScript type `T`. */
 export type Schema<T> = TUnsafe<T>;

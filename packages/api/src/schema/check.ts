@@ -74,10 +74,9 @@ function checkObject(node: SchemaNode, value: unknown, path: string, context: Co
     if (value[field] === undefined || value[field] === null)
       report.error(`${path}.${field}`, `Required value: ${path}.${field} is missing`);
   }
-  for (const { fields, required } of node.oneOfFields ?? []) {
+  for (const { fields } of node.oneOfFields ?? []) {
     const set = fields.filter((field) => value[field] !== undefined && value[field] !== null);
     if (set.length > 1) report.error(path, `only one of ${set.join(', ')} can be set`);
-    if (required && set.length === 0) report.error(path, `one of ${fields.join(', ')} must be set`);
   }
   return fits;
 }
@@ -134,11 +133,9 @@ function matchesPattern(pattern: string, value: string): boolean {
 function checkString(node: SchemaNode, value: unknown, path: string, report: Report): boolean {
   if (typeof value !== 'string') {
     const scalar = typeof value === 'number' || typeof value === 'boolean';
-    report.error(
-      path,
-      `Invalid value: ${show(value)}: ${path} must be of type string, not ${typeName(value)}`,
-      scalar ? `Put it in quotes: "${String(value)}".` : undefined,
-    );
+    const fix =
+      node.format === 'duration' && typeof value === 'number' ? `Write the unit: "${value}s".` : `Put it in quotes: "${String(value)}".`;
+    report.error(path, `Invalid value: ${show(value)}: ${path} must be of type string, not ${typeName(value)}`, scalar ? fix : undefined);
     return false;
   }
   if (node.enum && !node.enum.includes(value)) {

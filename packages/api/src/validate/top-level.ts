@@ -10,6 +10,7 @@ import { renderOutline } from './outline.ts';
 
 const TOP_LEVEL = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];
 const METADATA = ['name', 'namespace', 'labels', 'annotations', 'generateName', 'finalizers', 'ownerReferences'];
+const MAX_LISTED = 8;
 
 /** Reports LAT0001 for fields of spec or metadata at the top level, LAT0002 for others nobody knows. */
 export function checkTopLevel(object: KubeObjectLike, info: KindInfo, report: Report): void {
@@ -20,13 +21,16 @@ export function checkTopLevel(object: KubeObjectLike, info: KindInfo, report: Re
     if (place) places.set(key, place);
   }
   if (places.size > 0) reportLost(object, places, report);
-  for (const key of extra.filter((name) => !places.has(name))) {
+  // The rest of a flattened object (entries of maps) is a consequence of the same mistake.
+  if (places.size > 0) return;
+  for (const key of extra) {
     const guess = closestName(key, TOP_LEVEL);
+    const path = key.slice(0, 60);
     report.add({
       code: 'LAT0002',
       level: 'error',
-      path: key.slice(0, 60),
-      message: `unknown field ${JSON.stringify(key.slice(0, 60))}`,
+      path,
+      message: `unknown field ${JSON.stringify(path)}`,
       fix: guess && `Did you mean ${guess}?`,
     });
   }
@@ -40,29 +44,35 @@ function placeOf(key: string, info: KindInfo): string | undefined {
 }
 
 function reportLost(object: KubeObjectLike, places: Map<string, string>, report: Report): void {
-  const names = [...places.keys()];
-  const listed = names
-    .slice(0, 8)
-    .map((name) => `${name} -> ${places.get(name)}`)
-    .join(', ');
-  const one = names.length === 1;
+  const names = [...places.keys()].slice(0, MAX_LISTED).join(', ');
+  const one = places.size === 1;
   report.add({
     code: 'LAT0001',
     level: 'error',
     path: '',
-    message: `${names.slice(0, 8).join(', ')} ${one ? 'stands' : 'stand'} at the top level of the object, where ${one ? 'it has' : 'they have'} no effect: the indentation was lost`,
-    fix: `Indent ${one ? 'it' : 'them'} (${listed}):\n${corrected(object, places)}`,
+    message: `${names} ${one ? 'stands' : 'stand'} at the top level of the object, where ${one ? 'it has' : 'they have'} no effect: the indentation was lost`,
+    fix: `Indent ${one ? 'it' : 'them'} like this:\n${renderOutline(corrected(object, places))}`,
   });
 }
 
-// Fields whose place is directly below spec or metadata keep their value; deeper ones are only named, because the list they
-// belong to cannot be told from here.
-function corrected(object: KubeObjectLike, places: Map<string, string>): string {
-  const metadata: Record<string, unknown> = isObject(object.metadata) ? { ...object.metadata } : {};
-  const spec: Record<string, unknown> = isObject(object.spec) ? { ...object.spec } : {};
+// A tree with every misplaced field at its place; fields inside lists appear in a single entry.
+function corrected(object: KubeObjectLike, places: Map<string, string>): Record<string, unknown> {
+  const root: Record<string, unknown> = {};
   for (const [name, place] of places) {
-    if (place === `metadata.${name}`) metadata[name] = object[name];
-    if (place === `spec.${name}`) spec[name] = object[name];
+    const steps = place.split('.');
+    let parent = root;
+    for (const step of steps.slice(0, -1)) {
+      const field = step.replace('[]', '');
+      const existing = parent[field];
+      const child: Record<string, unknown> = isObject(existing)
+        ? existing
+        : Array.isArray(existing) && isObject(existing[0])
+          ? existing[0]
+          : {};
+      parent[field] = step.endsWith('[]') ? [child] : child;
+      parent = child;
+    }
+    if (!(name in parent)) parent[name] = object[name];
   }
-  return renderOutline({ apiVersion: object.apiVersion, kind: object.kind, metadata, spec });
+  return root;
 }
