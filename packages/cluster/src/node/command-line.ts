@@ -4,7 +4,7 @@
 
 import type { Container, Pod } from '@lateen/kube/types';
 import { expandReferences } from './expand.ts';
-import type { ImageCatalogue, ResolvedImage } from './image-catalogue.ts';
+import { fillVariables, type ImageCatalogue, type ResolvedImage } from './image-catalogue.ts';
 
 export const COMMAND_ANNOTATION_PREFIX = 'lateen.io/command.';
 
@@ -12,7 +12,7 @@ export const COMMAND_ANNOTATION_PREFIX = 'lateen.io/command.';
 export function findImage(pod: Pod, container: Container, catalogue: ImageCatalogue): ResolvedImage | undefined {
   const annotated = pod.metadata.annotations?.[`${COMMAND_ANNOTATION_PREFIX}${container.name}`];
   if (annotated === undefined) return catalogue.find(container.image ?? '');
-  const entrypoint = splitWords(annotated).map((word) => word.replaceAll('${node}', process.execPath));
+  const entrypoint = splitWords(annotated).map((word) => fillVariables(word, { node: process.execPath }));
   return {
     source: `annotation ${COMMAND_ANNOTATION_PREFIX}${container.name}`,
     entrypoint,

@@ -47,7 +47,7 @@ const mapText = (map: Record<string, string> | undefined): string =>
 /** The value of a resourceFieldRef (`limits.cpu`, …): rounded up to whole divisors; an unset limit is what the node has. */
 export function resourceValue(ref: ResourceFieldSelector, container: Container, facts: PodFacts): string | undefined {
   const [kind, resource = ''] = ref.resource.split('.', 2);
-  if (kind !== 'limits' && kind !== 'requests') return undefined;
+  if ((kind !== 'limits' && kind !== 'requests') || resource === '') return undefined;
   const own = container.resources?.[kind]?.[resource];
   const fallback = resource === 'cpu' || resource === 'memory' ? facts.allocatable[resource] : 0;
   const value = own !== undefined ? parseQuantity(own) : kind === 'limits' ? fallback : 0;

@@ -15,7 +15,7 @@ const cases: [text: string, expanded: string, why: string][] = [
   ['$(MISSING)', '$(MISSING)', 'an unknown name stays'],
   ['$$(A)', '$(A)', 'an escaped reference'],
   ['$$$(A)', '$alpha', 'an escape before a reference'],
-  ['$A ${A} $', '$A ${A} $', 'shell syntax is not ours'],
+  ['$A $ {A} $', '$A $ {A} $', 'shell syntax is not ours'],
   ['$(A', '$(A', 'no closing parenthesis'],
   ['$(B)', '$(A)', 'values are not expanded again'],
 ];

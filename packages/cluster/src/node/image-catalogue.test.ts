@@ -48,20 +48,23 @@ for (const [pattern, repository, matches] of patterns) {
   });
 }
 
-test('variables are filled in and a later file overrides an earlier one', () => {
+const WEB = `- {image: web, entrypoint: ["\${node}", "\${here}/web.ts"], cmd: ["--tag=\${tag}", "\${HOME}"], description: ours}`;
+
+test('variables are filled in, others stay', () => {
+  const catalogue = catalogueOf(WEB);
+  const image = catalogue.find('web:v7');
+  assert.deepEqual(image?.entrypoint, [process.execPath, join(folder, 'web.ts')]);
+  assert.deepEqual(image?.cmd, ['--tag=v7', '$' + '{HOME}']);
+  assert.equal(catalogue.find('nobody/knows'), undefined);
+});
+
+test('a later file overrides an earlier one', () => {
   const catalogue = catalogueOf(
-    '- {image: web, entrypoint: ["${node}", "${here}/web.ts"], cmd: ["--tag=${tag}"], description: first}',
-    '- {image: other, builtin: sidecar, description: second}\n- {image: web, entrypoint: [true], description: third}'.replace(
-      '[true]',
-      '["true"]',
-    ),
+    WEB,
+    '- {image: other, builtin: sidecar, description: o}\n- {image: web, entrypoint: ["true"], description: theirs}',
   );
   assert.deepEqual(catalogue.find('docker.io/me/web:v7')?.entrypoint, ['true']);
-  const first = catalogueOf('- {image: web, entrypoint: ["${node}", "${here}/web.ts"], cmd: ["--tag=${tag}"], description: first}');
-  const image = first.find('web:v7');
-  assert.deepEqual(image?.entrypoint, [process.execPath, join(folder, 'web.ts')]);
-  assert.deepEqual(image?.cmd, ['--tag=v7']);
-  assert.equal(first.find('nobody/knows'), undefined);
+  assert.equal(catalogue.find('other')?.builtin, 'sidecar');
 });
 
 for (const [text, reason] of [

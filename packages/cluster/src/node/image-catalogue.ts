@@ -41,8 +41,7 @@ export function createImageCatalogue(files: readonly string[]): ImageCatalogue {
       const found = loaded.findLast(({ entry }) => repositoryMatches(entry.image, repository));
       if (!found) return undefined;
       const { entry, source } = found;
-      const fill = (text: string) =>
-        text.replaceAll('${node}', process.execPath).replaceAll('${here}', dirname(source)).replaceAll('${tag}', tag);
+      const fill = (text: string) => fillVariables(text, { node: process.execPath, here: dirname(source), tag });
       return {
         source,
         entrypoint: (entry.entrypoint ?? []).map(fill),
@@ -53,6 +52,11 @@ export function createImageCatalogue(files: readonly string[]): ImageCatalogue {
       };
     },
   };
+}
+
+/** Replaces `${name}` where the name is known. */
+export function fillVariables(text: string, values: Record<string, string>): string {
+  return text.replace(/\$\{(\w{1,20})\}/g, (whole, name: string) => (Object.hasOwn(values, name) ? (values[name] as string) : whole));
 }
 
 function loadFile(file: string): { entry: CatalogueEntry; source: string }[] {

@@ -1,6 +1,6 @@
 // The kubelet of the one node: one worker for each pod bound to it.
 
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, createLifecycle, delay, type Logger, messageOf } from '@lateen/base';
 import { createInformer, type Informer, isConflict, isNotFound, type KubeClient, resourcePath } from '@lateen/kube';
@@ -11,6 +11,7 @@ import type { ImageCatalogue } from './image-catalogue.ts';
 import { CONFIG_MAPS, ENDPOINT_SLICES, PODS, SECRETS, SERVICE_ACCOUNTS, SERVICES } from './kube-resources.ts';
 import { createNodeApi } from './node-api.ts';
 import { createNodeRegistration, hostAddress, machineCapacity } from './node-object.ts';
+import { podLogDirectory } from './pod-paths.ts';
 import { statusPatch } from './pod-status.ts';
 import { PodWorker } from './pod-worker.ts';
 import type { PodWorkerDeps } from './pod-worker-deps.ts';
@@ -122,6 +123,7 @@ export function createNodeAgent(options: NodeAgentOptions): NodeAgent {
       pods = informer<Pod>(PODS);
       pods.subscribe({ onAdd: (pod) => podChanged(pod, deps), onUpdate: (pod) => podChanged(pod, deps), onDelete: podDeleted });
       await pods.synced();
+      await forgetLogsOfGonePods(options.stateDir, new Set(pods.store.list().map((pod) => podLogDirectory(options.stateDir, pod))));
     },
     async close() {
       stopping = true;
@@ -140,6 +142,15 @@ export function createNodeAgent(options: NodeAgentOptions): NodeAgent {
       if (running.length > 0) logger.info('all pods have stopped');
     },
   };
+}
+
+/** Pods may have been deleted while no agent ran. */
+async function forgetLogsOfGonePods(stateDir: string, known: ReadonlySet<string>): Promise<void> {
+  const names = await readdir(join(stateDir, 'logs')).catch(() => []);
+  for (const name of names) {
+    const path = join(stateDir, 'logs', name);
+    if (!known.has(path)) await rm(path, { recursive: true, force: true });
+  }
 }
 
 type Access = {

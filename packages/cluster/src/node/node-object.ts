@@ -79,7 +79,7 @@ const goArchitecture = (): string => ({ x64: 'amd64', ia32: '386' })[arch() as s
 
 function nodeStatus({ nodeName, hostIP, clock }: NodeRegistrationOptions, ready: boolean): NodeStatus {
   const { cpu, memory } = machineCapacity();
-  const capacity = { cpu: String(cpu), memory: `${Math.floor(memory / 1024)}Ki`, pods: String(MAX_PODS), 'ephemeral-storage': '0' };
+  const capacity = { cpu: String(cpu), memory: `${Math.floor(memory / 1024)}Ki`, pods: String(MAX_PODS) };
   return {
     capacity,
     allocatable: capacity,

@@ -1,9 +1,8 @@
 // The status of a pod as a value, from what its containers are doing.
 
 import { jsonEqual } from '@lateen/base';
-import type { ContainerStatus, Pod, PodCondition, PodPhase, PodStatus } from '@lateen/kube/types';
+import type { Container, ContainerStatus, Pod, PodCondition, PodPhase, PodStatus } from '@lateen/kube/types';
 import type { ContainerKind } from './container-history.ts';
-import { parseQuantity } from './quantity.ts';
 
 export type ContainerView = {
   name: string;
@@ -61,9 +60,20 @@ export function podStatus(input: PodStatusInput): PodStatus {
     ...(failed && { reason: failed.reason, message: failed.message }),
     ...(pod.spec.initContainers?.length && { initContainerStatuses: statusesOf(pod.spec.initContainers) }),
     containerStatuses: statusesOf(pod.spec.containers),
-    qosClass: qosClass(pod),
+    ...(pod.spec.ephemeralContainers?.length && { ephemeralContainerStatuses: pod.spec.ephemeralContainers.map(refusedStatus) }),
   };
 }
+
+export const EPHEMERAL_REFUSAL = 'ephemeral containers are not supported on this node; use kubectl exec';
+
+const refusedStatus = ({ name, image = '' }: Container): ContainerStatus => ({
+  name,
+  image,
+  imageID: '',
+  ready: false,
+  restartCount: 0,
+  state: { terminated: { exitCode: 1, reason: 'NotSupported', message: EPHEMERAL_REFUSAL } },
+});
 
 type Verdict = { ok: boolean; reason?: string; message?: string };
 
@@ -108,20 +118,6 @@ function gateVerdict(pod: Pod): Verdict {
   if (closed.length === 0) return { ok: true };
   const message = closed.map((type) => `the status of pod readiness gate ${JSON.stringify(type)} is not "True"`).join(', ');
   return { ok: false, reason: 'ReadinessGatesNotReady', message };
-}
-
-/** The quality-of-service class by the containers' resources. */
-export function qosClass({ spec }: Pod): 'Guaranteed' | 'Burstable' | 'BestEffort' {
-  const resources = [...spec.containers, ...(spec.initContainers ?? [])].map((container) => container.resources ?? {});
-  const any = resources.some(({ limits, requests }) => ['cpu', 'memory'].some((name) => limits?.[name] ?? requests?.[name]));
-  if (!any) return 'BestEffort';
-  const guaranteed = resources.every(({ limits, requests }) =>
-    ['cpu', 'memory'].every((name) => {
-      const limit = limits?.[name];
-      return limit !== undefined && parseQuantity(limit) === parseQuantity(requests?.[name] ?? limit);
-    }),
-  );
-  return guaranteed ? 'Guaranteed' : 'Burstable';
 }
 
 /** Fields that this node owns and that can go away again. */

@@ -4,16 +4,17 @@
 
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Backoff, createBackoff, delay, jsonEqual, messageOf, type Timer } from '@lateen/base';
+import { type Backoff, createBackoff, messageOf, type Timer } from '@lateen/base';
 import type { Pod, PodStatus } from '@lateen/kube/types';
 import type { PodSandbox } from '../contracts.ts';
 import type { PodContext } from './container-launch.ts';
 import { hostsFileText } from './hosts-file.ts';
 import { PodContainer } from './pod-container.ts';
 import { podDirectory, podLogDirectory } from './pod-paths.ts';
-import { type ContainerView, podPhase, podStatus, saysStatus } from './pod-status.ts';
+import { type ContainerView, EPHEMERAL_REFUSAL, podPhase, podStatus } from './pod-status.ts';
 import { createPodVolumes, type PodVolumes } from './pod-volumes.ts';
 import type { PodWorkerDeps } from './pod-worker-deps.ts';
+import { createStatusPublisher, type StatusPublisher } from './status-publisher.ts';
 import { rfc3339 } from './time-text.ts';
 
 /** Projected configuration is looked at again this often even when nobody says that it changed (token renewal). */
@@ -23,6 +24,7 @@ export class PodWorker {
   readonly #deps: PodWorkerDeps;
   readonly #containers: PodContainer[];
   readonly #volumes: PodVolumes;
+  readonly #publisher: StatusPublisher;
   readonly #setupBackoff: Backoff = createBackoff({ baseMs: 1000, maxMs: 60_000, jitter: 0 });
   /** Aborted when the pod begins to go: ends hooks and waits. */
   readonly #going = new AbortController();
@@ -38,12 +40,6 @@ export class PodWorker {
   #round: Promise<void> | undefined;
   #wakeUp: Timer | undefined;
   #setupRetryAtMs = 0;
-  #publishing: Promise<void> | undefined;
-  #publishAgain = false;
-  /** Newer than what the pod object shows for a moment after each write. */
-  #written: PodStatus | undefined;
-  /** The node stops: what happens to the containers now is no news about the pod. */
-  #silent = false;
 
   constructor(pod: Pod, deps: PodWorkerDeps) {
     this.#pod = pod;
@@ -57,6 +53,13 @@ export class PodWorker {
       source: deps.configuration,
       requestToken: (options) => deps.requestToken(this.#pod, options),
       clock: deps.clock,
+    });
+    this.#publisher = createStatusPublisher({
+      pod: () => this.#pod,
+      status: () => this.#status(),
+      write: deps.writeStatus,
+      clock: deps.clock,
+      logger: deps.logger,
     });
     const refresh = deps.clock.every(REFRESH_MS, () => void this.#volumes.refresh());
     this.#timers.push({ close: () => refresh.cancel() });
@@ -78,10 +81,13 @@ export class PodWorker {
 
   /** A new version of the pod object. */
   update(pod: Pod): void {
+    if ((pod.spec.ephemeralContainers?.length ?? 0) > (this.#pod.spec.ephemeralContainers?.length ?? 0)) {
+      this.#deps.event(pod, { type: 'Warning', reason: 'NotSupported', message: EPHEMERAL_REFUSAL });
+    }
     this.#pod = pod;
     if (pod.metadata.deletionTimestamp) void this.#end(this.#deletionGraceMs());
     this.#wake();
-    this.#publish();
+    this.#publisher.publish();
   }
 
   /** A ConfigMap or Secret of the pod's namespace changed. */
@@ -95,13 +101,13 @@ export class PodWorker {
 
   /** Ends the pod's processes because the node stops; the pod object stays, and a later start runs the pod anew. */
   async shutDown(graceLimitMs: number): Promise<void> {
-    this.#silent = true;
+    this.#publisher.silence();
     await this.#end(Math.min(this.#graceMs(), graceLimitMs), { keepObject: true });
   }
 
   /** Ends the pod's processes because its object is gone. */
   async discard(): Promise<void> {
-    this.#silent = true;
+    this.#publisher.silence();
     await this.#end(this.#graceMs(), { keepObject: true });
     await rm(podLogDirectory(this.#deps.stateDir, this.#pod), { recursive: true, force: true }).catch(() => {});
   }
@@ -126,7 +132,7 @@ export class PodWorker {
           signal: this.#going.signal,
           onChange: () => {
             this.#wake();
-            this.#publish();
+            this.#publisher.publish();
           },
         }),
     );
@@ -195,7 +201,7 @@ export class PodWorker {
     try {
       this.#refuseUnsupported();
       this.#sandbox ??= await this.#createSandbox();
-      this.#publish();
+      this.#publisher.publish();
       step = 'FailedMount';
       await this.#volumes.prepare();
       this.#context = {
@@ -308,7 +314,7 @@ export class PodWorker {
     for (const timer of this.#timers) timer.close();
     await this.#sandbox?.destroy();
     this.#sandbox = undefined;
-    if (!keepObject || completed) await this.#publish();
+    if (!keepObject || completed) await this.#publisher.publish();
     await rm(podDirectory(this.#deps.stateDir, this.#pod), { recursive: true, force: true });
     if (!keepObject || this.#pod.metadata.deletionTimestamp) await this.#remove();
   }
@@ -336,6 +342,18 @@ export class PodWorker {
 
   // ---- status
 
+  #status(): PodStatus {
+    return podStatus({
+      pod: this.#pod,
+      containers: this.#views(),
+      podIP: this.#sandbox?.ip,
+      hostIP: this.#deps.hostIP,
+      startTime: this.#startTime,
+      now: rfc3339(this.#deps.clock.now()),
+      failed: this.#failed,
+    });
+  }
+
   #views(): ContainerView[] {
     return this.#containers.map((container) => ({
       name: container.spec.name,
@@ -345,44 +363,5 @@ export class PodWorker {
       started: container.started,
       ready: container.ready,
     }));
-  }
-
-  /** Writes the status as it is now; calls in between are folded into one. */
-  #publish(): Promise<void> {
-    this.#publishAgain = true;
-    this.#publishing ??= this.#publishLoop().finally(() => {
-      this.#publishing = undefined;
-      // Asked for after the loop's last look and before this.
-      if (this.#publishAgain && !this.#silent) return this.#publish();
-    });
-    return this.#publishing;
-  }
-
-  async #publishLoop(): Promise<void> {
-    const { clock, logger } = this.#deps;
-    while (this.#publishAgain && !this.#silent) {
-      this.#publishAgain = false;
-      // What changes in the same turn is one write.
-      await Promise.resolve();
-      const status = podStatus({
-        pod: this.#pod,
-        containers: this.#views(),
-        podIP: this.#sandbox?.ip,
-        hostIP: this.#deps.hostIP,
-        startTime: this.#startTime,
-        now: rfc3339(clock.now()),
-        failed: this.#failed,
-      });
-      if (jsonEqual(status, this.#written) && saysStatus(this.#pod.status, status)) continue;
-      try {
-        await this.#deps.writeStatus(this.#pod, status);
-        this.#written = status;
-      } catch (error) {
-        if (this.#over) return;
-        logger.warn('the status of a pod could not be written; trying again', { pod: this.#pod.metadata.name, error });
-        this.#publishAgain = true;
-        await delay(clock, 1000);
-      }
-    }
   }
 }

@@ -28,7 +28,7 @@ export async function captureExec(target: ExecTarget, signal: AbortSignal): Prom
   return { exitCode, output };
 }
 
-/** Runs with the caller's streams. Without a terminal there is no resizing and no job control; see README. */
+/** Runs with the caller's streams, which stay open. */
 export async function streamExec(target: ExecTarget, streams: ExecStreams, signal: AbortSignal): Promise<ExecResult> {
   let child: ChildProcess;
   try {

@@ -1,0 +1,65 @@
+// Writes a pod's status whenever it changed: calls in between are one write, failed writes are tried again.
+
+import { type Clock, delay, jsonEqual, type Logger } from '@lateen/base';
+import type { Pod, PodStatus } from '@lateen/kube/types';
+import { saysStatus } from './pod-status.ts';
+
+export type StatusPublisherOptions = {
+  /** The newest version of the pod object. */
+  pod(): Pod;
+  status(): PodStatus;
+  write(pod: Pod, status: PodStatus): Promise<void>;
+  clock: Clock;
+  logger: Logger;
+};
+
+export type StatusPublisher = {
+  /** Resolves when the status as it is now has been written. */
+  publish(): Promise<void>;
+  /** From now on what happens is no news. */
+  silence(): void;
+};
+
+const RETRY_MS = 1000;
+
+export function createStatusPublisher(options: StatusPublisherOptions): StatusPublisher {
+  const stop = new AbortController();
+  let writing: Promise<void> | undefined;
+  let again = false;
+  // Newer than what the pod object shows for a moment after each write.
+  let written: PodStatus | undefined;
+
+  async function writeOnce(): Promise<void> {
+    // What changes in the same turn is one write.
+    await Promise.resolve();
+    const status = options.status();
+    if (jsonEqual(status, written) && saysStatus(options.pod().status, status)) return;
+    try {
+      await options.write(options.pod(), status);
+      written = status;
+    } catch (error) {
+      options.logger.warn('the status of a pod could not be written; trying again', { pod: options.pod().metadata.name, error });
+      again = true;
+      await delay(options.clock, RETRY_MS, stop.signal).catch(() => {});
+    }
+  }
+
+  async function loop(): Promise<void> {
+    while (again && !stop.signal.aborted) {
+      again = false;
+      await writeOnce();
+    }
+  }
+
+  function publish(): Promise<void> {
+    again = true;
+    writing ??= loop().finally(() => {
+      writing = undefined;
+      // Asked for after the loop's last look and before this.
+      if (again && !stop.signal.aborted) return publish();
+    });
+    return writing;
+  }
+
+  return { publish, silence: () => stop.abort() };
+}
