@@ -3,6 +3,7 @@
 import type { AddressInfo } from 'node:net';
 import { type Clock, type Closable, CodedError, createLifecycle, type Logger } from '@lateen/base';
 import type { KubeClient } from '@lateen/kube';
+import type { Namespace, ResourceRef } from '@lateen/kube/types';
 import type { MeshSnapshot } from '@lateen/mesh';
 import type { HttpAddress } from '../admin/http-server.ts';
 import type { ControlMetrics } from '../metrics.ts';
@@ -13,6 +14,7 @@ import { followInjectorConfig } from './injector-config.ts';
 import { keepRegistered } from './registration.ts';
 import { createValidateHandler } from './validate.ts';
 
+const NAMESPACES: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', namespaced: false };
 const CERTIFICATE_TTL_MS = 30 * 24 * 3_600_000;
 const RENEWAL_MS = 24 * 3_600_000;
 
@@ -41,7 +43,13 @@ export async function startWebhooks(options: WebhooksOptions): Promise<Webhooks>
     };
     const config = lifecycle.add(await followInjectorConfig({ client, namespace, env: options.env, clock, logger }));
     const validate = createValidateHandler({ snapshot, metrics });
-    const inject = createInjectHandler({ config: () => config.current, snapshot, metrics });
+    const inject = createInjectHandler({
+      config: () => config.current,
+      knownNamespace: (name) => snapshot().namespaces.get(`/${name}`),
+      readNamespace: (name) => client.get<Namespace>(NAMESPACES, { name }),
+      metrics,
+      logger,
+    });
     const server = createAdmissionServer({
       ...issue(),
       logger,

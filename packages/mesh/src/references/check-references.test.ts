@@ -50,6 +50,6 @@ for (const [name, spec, expected] of cases) {
       findings.map(({ code, path }) => [code, path]),
       expected.map(([code, path]) => [code, path]),
     );
-    expected.forEach(([, , text], index) => assert.match(findings[index]?.message ?? '', text));
+    for (const [index, [, , text]] of expected.entries()) assert.match(findings[index]?.message ?? '', text);
   });
 }

@@ -36,7 +36,7 @@ export type GatewayPort = { port: number; servers: readonly ServerBinding[] };
 export function gatewayPorts(view: View): GatewayPort[] {
   const { scope, snapshot } = view;
   const ports = new Map<number, ServerBinding[]>();
-  const targets = new Map(inboundPorts(view).map((inbound) => [inbound.port.port, inbound.targetPort]));
+  const targets = publishedPorts(view);
   const gateways = [...snapshot.gateways.values()].sort(compareAge).filter((gateway) => labelsMatch(gateway.spec.selector, scope.labels));
   for (const gateway of gateways) {
     const source = refOf(gateway);
@@ -58,6 +58,21 @@ export function gatewayPorts(view: View): GatewayPort[] {
     });
   }
   return [...ports].map(([port, servers]) => ({ port, servers })).sort((a, b) => a.port - b.port);
+}
+
+// Service port -> pod port. A gateway published elsewhere than on 80 and 443 (8080, where 80 cannot be bound) still answers
+// for Gateways that say 80 and 443: the Service's ports named http2 and https are meant.
+function publishedPorts(view: View): Map<number, number> {
+  const inbound = inboundPorts(view);
+  const targets = new Map(inbound.map(({ port, targetPort }) => [port.port, targetPort]));
+  for (const [number, name] of [
+    [80, 'http2'],
+    [443, 'https'],
+  ] as const) {
+    const named = inbound.find(({ port }) => port.name === name);
+    if (named && !targets.has(number)) targets.set(number, named.targetPort);
+  }
+  return targets;
 }
 
 export function parseServerHost(text: string, gatewayNamespace: string): ServerHost {

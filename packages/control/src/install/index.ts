@@ -1,0 +1,1 @@
+export { type InstallOptions, installManifests } from './manifests.ts';
