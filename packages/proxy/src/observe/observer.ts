@@ -7,14 +7,12 @@ import type { RequestRecord } from '../http/request-record.ts';
 import type { AccessLogRuntime, ListenerRuntime } from '../runtime/index.ts';
 import { compileAccessLog, type LogSinks } from './access-log.ts';
 import { createIstioMetrics } from './istio-metrics.ts';
-import { HttpStats, ListenerStats, TcpStats } from './stats.ts';
+import { HttpStats, TcpStats } from './stats.ts';
 
 export type Observer = ProxyObserver & {
   /** By stat prefix. */
   readonly httpStats: ReadonlyMap<string, HttpStats>;
   readonly tcpStats: ReadonlyMap<string, TcpStats>;
-  /** By listener name. */
-  readonly listenerStats: ReadonlyMap<string, ListenerStats>;
   close(): void;
 };
 
@@ -35,7 +33,6 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
   const eviction = clock.every(EVICT_EVERY_MS, () => metrics.evictIdle(EVICT_IDLE_MS));
   const httpStats = new Map<string, HttpStats>();
   const tcpStats = new Map<string, TcpStats>();
-  const listenerStats = new Map<string, ListenerStats>();
   const loggersOf = (logs: readonly AccessLogRuntime[]) => logs.map((log) => compileAccessLog(log, sinks.open(log.path), random));
   const statsOf = <T>(map: Map<string, T>, key: string, create: () => T): T => {
     const known = map.get(key);
@@ -47,10 +44,8 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
   return {
     httpStats,
     tcpStats,
-    listenerStats,
     http(listener, hcm): HttpObserver {
       const stats = statsOf(httpStats, hcm.statPrefix, () => new HttpStats());
-      const ofListener = statsOf(listenerStats, listener.name, () => new ListenerStats());
       const filter = hcm.filters.find((each) => each.kind === 'istio_stats');
       const istio = filter?.kind === 'istio_stats' ? metrics.reporter(reporterOf(listener), filter.stats) : undefined;
       const loggers = loggersOf(hcm.accessLogs);
@@ -58,11 +53,9 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
         connectionOpened() {
           stats.downstream_cx_total++;
           stats.downstream_cx_active++;
-          ofListener.opened();
         },
         connectionClosed() {
           stats.downstream_cx_active--;
-          ofListener.closed();
         },
         requestStarted() {
           stats.downstream_rq_total++;
@@ -77,7 +70,6 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
     },
     tcp(listener, tcp): TcpObserver {
       const stats = statsOf(tcpStats, tcp.statPrefix, () => new TcpStats());
-      const ofListener = statsOf(listenerStats, listener.name, () => new ListenerStats());
       const chains = listener.defaultFilterChain ? [...listener.filterChains, listener.defaultFilterChain] : listener.filterChains;
       const chain = chains.find(({ terminal }) => terminal.kind === 'tcp' && terminal.tcp === tcp);
       const reports = chain?.networkFilters.some((filter) => filter.kind === 'istio_stats');
@@ -87,14 +79,12 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
         connectionOpened(record) {
           stats.downstream_cx_total++;
           stats.downstream_cx_active++;
-          ofListener.opened();
           istio?.tcpOpened(record);
         },
         finish(record: RequestRecord) {
           stats.downstream_cx_active--;
           stats.downstream_cx_rx_bytes_total += record.bytesReceived;
           stats.downstream_cx_tx_bytes_total += record.bytesSent;
-          ofListener.closed();
           istio?.tcpClosed(record);
           for (const log of loggers) log(record);
         },

@@ -35,22 +35,6 @@ export class TcpStats {
   downstream_cx_tx_bytes_total = 0;
 }
 
-export class ListenerStats {
-  downstream_cx_total = 0;
-  downstream_cx_active = 0;
-  downstream_cx_destroy = 0;
-
-  opened(): void {
-    this.downstream_cx_total++;
-    this.downstream_cx_active++;
-  }
-
-  closed(): void {
-    this.downstream_cx_active--;
-    this.downstream_cx_destroy++;
-  }
-}
-
 /** One value, both ways of naming it: `/stats` prints `name`, Prometheus `family{labels}`. */
 export type Stat = {
   readonly name: string;

@@ -1,0 +1,67 @@
+// Small HTTP endpoints (admin, agent, metrics) on sockets of the transport. Not the data path: node:http is good enough here.
+
+import { createServer, type IncomingMessage } from 'node:http';
+import { CodedError, type Logger, messageOf, type SocketAddress, type Transport } from '@lateen/base';
+
+export type EndpointRequest = { method: string; path: string; query: URLSearchParams; headers: IncomingMessage['headers'] };
+export type EndpointReply = { status: number; body: string; contentType?: string; headers?: Record<string, string> };
+export type EndpointHandler = (request: EndpointRequest) => EndpointReply | Promise<EndpointReply>;
+
+export type Endpoint = { readonly address: SocketAddress; close(): Promise<void> };
+
+export type EndpointOptions = { transport: Transport; address: SocketAddress; logger: Logger; handle: EndpointHandler };
+
+/** Listens until closed; `close` also ends open connections. @throws CodedError LAT4002 when the address cannot be bound. */
+export async function serveEndpoint({ transport, address, logger, handle }: EndpointOptions): Promise<Endpoint> {
+  const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+    // Bodies mean nothing to any of these endpoints.
+    request.resume();
+    request.on('error', () => {});
+    const reply = async () => {
+      const url = parseTarget(request.url ?? '/');
+      if (!url) return { status: 400, body: 'malformed request target\n' };
+      return handle({ method: request.method ?? 'GET', path: url.pathname, query: url.searchParams, headers: request.headers });
+    };
+    void reply()
+      .catch((error: unknown): EndpointReply => {
+        logger.error('endpoint failed', { path: request.url, error: messageOf(error) });
+        return { status: 500, body: `${messageOf(error)}\n` };
+      })
+      .then(({ status, body, contentType = 'text/plain; charset=UTF-8', headers }) => {
+        response.on('error', () => {});
+        response.writeHead(status, {
+          'content-type': contentType,
+          'cache-control': 'no-cache, max-age=0',
+          'x-content-type-options': 'nosniff',
+          'content-length': Buffer.byteLength(body),
+          ...headers,
+        });
+        response.end(request.method === 'HEAD' ? undefined : body);
+      });
+  });
+  server.on('clientError', (_error, socket) => socket.destroy());
+  const listener = await transport
+    .listen(address, (socket) => {
+      socket.on('error', () => {});
+      server.emit('connection', socket);
+    })
+    .catch((error: unknown) => {
+      throw new CodedError({
+        code: 'LAT4002',
+        what: `cannot listen on ${address.host}:${address.port}`,
+        why: messageOf(error),
+        cause: error,
+      });
+    });
+  return {
+    address: listener.address,
+    async close() {
+      await listener.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function parseTarget(target: string): URL | undefined {
+  return target.startsWith('/') && URL.canParse(target, 'http://localhost') ? new URL(target, 'http://localhost') : undefined;
+}

@@ -1,0 +1,113 @@
+// All numbers of the proxy under Envoy's names: `/stats` and the Prometheus form of the same.
+
+import { compileRegex, escapeLabelValue } from '@lateen/base';
+import type { Observer } from '../observe/observer.ts';
+import { type Stat, statsOf } from '../observe/stats.ts';
+import type { Proxy } from '../proxy.ts';
+import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
+
+export type ServerStats = {
+  readonly uptimeSeconds: number;
+  /** 0 live, 1 draining, 2 pre-initializing, 3 initializing: Envoy's numbers. */
+  readonly state: number;
+  readonly isAdsConnected: boolean;
+  /** Cluster that ADS goes to; empty when there is none. */
+  readonly adsClusterName: string;
+};
+
+export function collectStats(proxy: Proxy, observer: Observer, server: ServerStats): Stat[] {
+  const stats: Stat[] = [];
+  const listeners = proxy.listeners();
+  for (const cluster of proxy.clusters()) {
+    const labels = { cluster_name: cluster.runtime.statName };
+    stats.push(...statsOf({ prefix: `cluster.${cluster.runtime.statName}.`, family: 'envoy_cluster_', labels, values: cluster.stats }));
+  }
+  for (const listener of listeners) {
+    const address = listener.runtime.addresses[0];
+    const name = listener.runtime.statPrefix || (address ? `${address.host}_${address.port}` : listener.runtime.name);
+    stats.push(
+      ...statsOf({ prefix: `listener.${name}.`, family: 'envoy_listener_', labels: { listener_address: name }, values: listener.stats }),
+    );
+  }
+  for (const [prefix, values] of observer.httpStats) {
+    stats.push(...statsOf({ prefix: `http.${prefix}.`, family: 'envoy_http_', labels: { http_conn_manager_prefix: prefix }, values }));
+  }
+  for (const [prefix, values] of observer.tcpStats) {
+    stats.push(...statsOf({ prefix: `tcp.${prefix}.`, family: 'envoy_tcp_', labels: { tcp_prefix: prefix }, values }));
+  }
+  // ADS runs beside the data path; its connection shows where dashboards look for it.
+  if (server.adsClusterName !== '' && !proxy.clusters().some((cluster) => cluster.name === server.adsClusterName)) {
+    const values = { upstream_cx_active: server.isAdsConnected ? 1 : 0 };
+    stats.push(
+      ...statsOf({
+        prefix: `cluster.${server.adsClusterName}.`,
+        family: 'envoy_cluster_',
+        labels: { cluster_name: server.adsClusterName },
+        values,
+      }),
+    );
+  }
+  const memory = process.memoryUsage();
+  const gauge = (name: string, value: number): Stat => ({
+    name,
+    family: `envoy_${name.replaceAll('.', '_')}`,
+    labels: {},
+    type: 'gauge',
+    value,
+  });
+  stats.push(
+    gauge('server.uptime', Math.floor(server.uptimeSeconds)),
+    gauge('server.live', server.state === 0 ? 1 : 0),
+    gauge('server.state', server.state),
+    gauge('server.concurrency', 1),
+    gauge('server.memory_allocated', memory.heapUsed),
+    gauge('server.memory_heap_size', memory.heapTotal),
+    gauge('server.memory_physical_size', memory.rss),
+    gauge('server.total_connections', proxy.connectionCount),
+    gauge('control_plane.connected_state', server.isAdsConnected ? 1 : 0),
+    gauge('listener_manager.total_listeners_active', listeners.length),
+    gauge('cluster_manager.active_clusters', proxy.clusters().length),
+  );
+  return stats;
+}
+
+export function renderPrometheus(stats: readonly Stat[]): string {
+  const families = new Map<string, Stat[]>();
+  for (const stat of stats) {
+    const known = families.get(stat.family);
+    if (known) known.push(stat);
+    else families.set(stat.family, [stat]);
+  }
+  let text = '';
+  for (const [family, members] of [...families].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    text += `# TYPE ${family} ${members[0]?.type}\n`;
+    for (const { labels, value } of members) {
+      const pairs = Object.entries(labels).map(([key, label]) => `${key}="${escapeLabelValue(label)}"`);
+      text += `${family}{${pairs.join(',')}} ${value}\n`;
+    }
+  }
+  return text;
+}
+
+export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** `/stats` with filter, usedonly, format=text|json|prometheus. `exposition` is the whole Prometheus text. */
+export function replyStats({ query }: Pick<EndpointRequest, 'query'>, stats: readonly Stat[], exposition: () => string): EndpointReply {
+  const filter = query.get('filter');
+  const regex = filter ? compileRegex(filter) : undefined;
+  if (regex && !regex.ok) return { status: 400, body: `Invalid regex: "${regex.error}"\n` };
+  const format = query.get('format') ?? 'text';
+  if (format === 'prometheus') return { status: 200, body: exposition(), contentType: PROMETHEUS_TYPE };
+  const chosen = stats
+    .filter(({ name, value }) => (!regex || regex.value.matchesPartly(name)) && (!query.has('usedonly') || value !== 0))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (format === 'json') {
+    return {
+      status: 200,
+      contentType: 'application/json',
+      body: JSON.stringify({ stats: chosen.map(({ name, value }) => ({ name, value })) }),
+    };
+  }
+  if (format !== 'text') return { status: 400, body: 'usage: /stats?format=(text|json|prometheus)\n' };
+  return { status: 200, body: chosen.map(({ name, value }) => `${name}: ${value}\n`).join('') };
+}

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import {
+  Cluster_DiscoveryType,
+  ClusterLoadAssignmentSchema,
+  ClusterSchema,
+  HttpConnectionManagerSchema,
+  ListenerSchema,
+  RouteConfigurationSchema,
+  routerHttpFilter,
+} from '@lateen/xds/messages';
+import type { Runtime } from '../runtime/index.ts';
+import { createLiveConfig, type ResourceKind, TYPE_URLS } from './live-config.ts';
+
+function setup() {
+  const runtimes: Runtime[] = [];
+  const config = createLiveConfig({ now: () => 1000, onRuntime: (runtime) => runtimes.push(runtime) });
+  const push = <Desc extends DescMessage>(kind: ResourceKind, schema: Desc, messages: MessageInitShape<Desc>[], removed: string[] = []) =>
+    config.update({
+      typeUrl: TYPE_URLS[kind],
+      version: '1',
+      removed,
+      changed: new Map(
+        messages.map((init) => {
+          const message = create(schema, init);
+          const name =
+            (message as unknown as { name?: string; clusterName?: string }).name ??
+            (message as unknown as { clusterName: string }).clusterName;
+          return [name, { resource: anyPack(schema, message), version: '1' }];
+        }),
+      ),
+    });
+  return { config, runtimes, push };
+}
+
+const eds = (name: string, altStatName = ''): MessageInitShape<typeof ClusterSchema> => ({
+  name,
+  altStatName,
+  clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+  edsClusterConfig: { edsConfig: { configSourceSpecifier: { case: 'ads', value: {} } } },
+});
+
+const listener = (name: string, routeConfigName: string): MessageInitShape<typeof ListenerSchema> => ({
+  name,
+  address: { address: { case: 'socketAddress', value: { address: '127.0.0.1', portSpecifier: { case: 'portValue', value: 1 } } } },
+  filterChains: [
+    {
+      filters: [
+        {
+          name: 'hcm',
+          configType: {
+            case: 'typedConfig',
+            value: anyPack(
+              HttpConnectionManagerSchema,
+              create(HttpConnectionManagerSchema, {
+                routeSpecifier: {
+                  case: 'rds',
+                  value: { routeConfigName, configSource: { configSourceSpecifier: { case: 'ads', value: {} } } },
+                },
+                httpFilters: [
+                  {
+                    name: 'r',
+                    configType: {
+                      case: 'typedConfig',
+                      value: anyPack(routerHttpFilter.RouterSchema, create(routerHttpFilter.RouterSchema)),
+                    },
+                  },
+                ],
+              }),
+            ),
+          },
+        },
+      ],
+    },
+  ],
+});
+
+test('a cluster waits for its endpoints and its predecessor serves on; a listener waits for its routes', () => {
+  const { config, push } = setup();
+  push('cluster', ClusterSchema, [eds('a')]);
+  assert.equal(config.runtime.clusters.has('a'), false);
+  assert.deepEqual([...config.wanted('endpoints')], ['a']);
+  push('endpoints', ClusterLoadAssignmentSchema, [{ clusterName: 'a' }]);
+  assert.equal(config.runtime.clusters.get('a')?.statName, 'a');
+  push('listener', ListenerSchema, [listener('l', '80')]);
+  assert.equal(config.isInitialized, false);
+  assert.deepEqual([...config.wanted('route')], ['80']);
+  assert.equal(config.entries('listener')[0]?.state, 'warming');
+  push('route', RouteConfigurationSchema, [{ name: '80' }]);
+  assert.equal(config.runtime.listeners.has('l'), true);
+  assert.equal(config.isInitialized, true);
+  const before = config.runtime.listeners.get('l');
+  push('listener', ListenerSchema, [listener('l', '81')]);
+  assert.equal(config.runtime.listeners.get('l'), before);
+  assert.equal(config.isInitialized, true);
+});
+
+test('an update is refused as a whole with every reason, and the last good one serves on', () => {
+  const { config, runtimes, push } = setup();
+  push('cluster', ClusterSchema, [{ name: 'good' }]);
+  const before = config.runtime;
+  const verdict = push('cluster', ClusterSchema, [
+    { name: 'fine' },
+    { name: 'bad', healthChecks: [{}] },
+    { name: 'worse', healthChecks: [{}] },
+  ]);
+  assert.deepEqual(verdict, {
+    ok: false,
+    error: ['cluster "bad": health_checks: is not supported', 'cluster "worse": health_checks: is not supported'],
+  });
+  assert.equal(config.runtime, before);
+  assert.equal(runtimes.length, 1);
+});
+
+test('what did not change keeps its identity, what is removed goes, what nobody names is forgotten', () => {
+  const { config, push } = setup();
+  push('cluster', ClusterSchema, [eds('a'), { name: 'b' }]);
+  push('endpoints', ClusterLoadAssignmentSchema, [{ clusterName: 'a' }]);
+  const b = config.runtime.clusters.get('b');
+  push('cluster', ClusterSchema, [{ name: 'c' }], ['a']);
+  assert.equal(config.runtime.clusters.get('b'), b);
+  assert.deepEqual([...config.runtime.clusters.keys()], ['b', 'c']);
+  assert.deepEqual([...config.runtime.endpoints.keys()], []);
+});
+
+test('static resources cannot be replaced or removed by ADS', () => {
+  const { config, push } = setup();
+  config.addStatic({ clusters: [create(ClusterSchema, { name: 's' })], listeners: [] });
+  assert.equal(push('cluster', ClusterSchema, [{ name: 's' }]).ok, false);
+  push('cluster', ClusterSchema, [], ['s']);
+  assert.equal(config.runtime.clusters.has('s'), true);
+});

@@ -1,0 +1,147 @@
+// The data plane alone, from an Envoy-shaped bootstrap: static resources, ADS, admin interface.
+
+import {
+  type Clock,
+  CodedError,
+  createMetricRegistry,
+  type Logger,
+  messageOf,
+  type SocketAddress,
+  systemClock,
+  type Transport,
+} from '@lateen/base';
+import type { AdsClient, AdsClientOptions } from '@lateen/xds/client';
+import { type AdminSource, createAdminHandler, type ServerState } from '../admin/admin.ts';
+import { type Endpoint, serveEndpoint } from '../admin/http-endpoint.ts';
+import { startAds } from '../ads/ads.ts';
+import { type BootstrapSettings, nodeMetadataOf } from '../ads/bootstrap.ts';
+import { createLiveConfig } from '../ads/live-config.ts';
+import { createHostTransport } from '../io/host-transport.ts';
+import { createLogSinks } from '../observe/access-log.ts';
+import { createObserver } from '../observe/observer.ts';
+import { createProxy, type Proxy } from '../proxy.ts';
+import type { Resolver } from '../upstream/cluster-state.ts';
+
+export type RunProxyOptions = {
+  /** From `parseBootstrap`. */
+  bootstrap: BootstrapSettings;
+  logger: Logger;
+  /** Access log text for a path as configured ("/dev/stdout" included). */
+  appendLog: (path: string, text: string) => void;
+  /** Default: the host's network. */
+  transport?: Transport;
+  /** Where this process must dial the ADS address. Default: as written in the bootstrap. */
+  resolveAddress?: (address: SocketAddress) => SocketAddress;
+  /** Default plaintext. */
+  adsCredentials?: NonNullable<AdsClientOptions['credentials']>;
+  clock?: Clock;
+  random?: () => number;
+  newRequestId?: () => string;
+  resolve?: Resolver;
+  /** How long connections of replaced listeners may take to end. Default 45 s. */
+  drainMs?: number;
+  /** What /server_info says. */
+  version?: string;
+};
+
+export type RunningProxy = {
+  readonly proxy: Proxy;
+  /** What the admin interface shows; the agent serves parts of it on other ports. */
+  readonly source: AdminSource;
+  readonly adminAddress: SocketAddress | undefined;
+  state(): ServerState;
+  /** Answers end their connections from now on; the state becomes DRAINING. */
+  drain(): void;
+  /** Resolves when somebody asked over the admin interface to quit. */
+  readonly quit: Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Starts and returns once static listeners and the admin interface are bound. @throws CodedError with every reason. */
+export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> {
+  const { bootstrap, logger } = options;
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? Math.random;
+  const transport = options.transport ?? createHostTransport();
+  const node = { id: bootstrap.node?.id ?? '', cluster: bootstrap.node?.cluster ?? '', metadata: nodeMetadataOf(bootstrap.node) };
+  const registry = createMetricRegistry();
+  const sinks = createLogSinks({ append: options.appendLog, clock, logger });
+  const observer = createObserver({ registry, node, clock, random, sinks });
+  const proxy = createProxy({ ...options, transport, clock, random, node, observer });
+  const startedMs = clock.monotonicMs();
+  const bootstrapTimeMs = clock.now();
+  let ads: AdsClient | undefined;
+  let admin: Endpoint | undefined;
+  let isDraining = false;
+  let firstApply: Promise<void> | undefined;
+  let quit = () => {};
+  const quitRequested = new Promise<void>((resolve) => {
+    quit = resolve;
+  });
+
+  const config = createLiveConfig({
+    now: () => clock.now(),
+    onRuntime(runtime) {
+      const applied = proxy.apply(runtime);
+      firstApply ??= applied;
+      applied.catch((error: unknown) => logger.error('configuration is only partly in force', { error: messageOf(error) }));
+    },
+  });
+  const state = (): ServerState => {
+    if (isDraining) return 'DRAINING';
+    if (!ads || config.isInitialized) return 'LIVE';
+    return ads.isConnected ? 'INITIALIZING' : 'PRE_INITIALIZING';
+  };
+  const drain = () => {
+    isDraining = true;
+    proxy.drain();
+  };
+  const source: AdminSource = {
+    bootstrap: bootstrap.message,
+    bootstrapTimeMs,
+    config,
+    proxy,
+    observer,
+    logger,
+    node: bootstrap.node,
+    version: options.version ?? 'lateen/dev',
+    state,
+    uptimeMs: () => clock.monotonicMs() - startedMs,
+    isAdsConnected: () => ads?.isConnected ?? false,
+    adsClusterName: bootstrap.ads?.clusterName ?? '',
+    exposeMetrics: () => registry.expose(),
+    drain,
+    quit: () => quit(),
+  };
+  const close = async () => {
+    ads?.close();
+    await admin?.close();
+    await proxy.close();
+    observer.close();
+    sinks.close();
+  };
+
+  try {
+    const added = config.addStatic({ clusters: bootstrap.clusters, listeners: bootstrap.listeners });
+    if (!added.ok) throw new CodedError({ code: 'LAT4003', what: 'the static configuration was refused', why: added.error.join('\n') });
+    await firstApply;
+    if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  if (bootstrap.ads) {
+    const { host, port } = options.resolveAddress?.(bootstrap.ads.address) ?? bootstrap.ads.address;
+    ads = startAds({
+      address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+      protocol: bootstrap.ads.protocol,
+      node: bootstrap.node ?? { id: '' },
+      config,
+      clock,
+      random,
+      logger: logger.child('ads'),
+      ...(options.adsCredentials && { credentials: options.adsCredentials }),
+    });
+  }
+  return { proxy, source, adminAddress: admin?.address, state, drain, quit: quitRequested, close };
+}
