@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -224,4 +225,57 @@ test('a pod past its active deadline fails', async (t) => {
   await createPod('late', { activeDeadlineSeconds: 1, restartPolicy: 'Never', containers: [shell('app', FOREVER)] });
   await eventually(() => assert.equal(pod('late').status?.reason, 'DeadlineExceeded'));
   assert.equal(pod('late').status?.phase, 'Failed');
+});
+
+test('exec with a terminal echoes, edits lines and gives raw line ends', async (t) => {
+  const { agent, createPod, pod } = await startAgent(t);
+  await createPod('web', { containers: [shell('app', FOREVER)] });
+  await eventually(() => assert.equal(pod('web').status?.phase, 'Running'));
+  const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+  stdin.write('echo hx\x7fi >&2\rexit 3\r');
+  const ref = { namespace: 'default', name: 'web', container: 'app' };
+  const streams = { stdin, stdout, stderr: undefined };
+  const result = await agent.nodeApi.exec(ref, ['sh'], { tty: true }, streams, new AbortController().signal);
+  assert.deepEqual(result, { exitCode: 3 });
+  stdout.end();
+  assert.equal(await text(stdout), 'echo hx\b \bi >&2\r\nexit 3\r\nhi\r\n');
+});
+
+test('attach streams output from now on, and ends with the container', async (t) => {
+  const { client, agent, createPod, pod } = await startAgent(t);
+  await createPod('echo', { containers: [shell('app', 'read line; echo "got $line"', { stdin: true })], restartPolicy: 'Never' });
+  await eventually(() => assert.equal(pod('echo').status?.phase, 'Running'));
+  const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+  stdin.write('hello\n');
+  const ref = { namespace: 'default', name: 'echo', container: undefined };
+  const result = await agent.nodeApi.attach(ref, { tty: false }, { stdin, stdout, stderr: undefined }, new AbortController().signal);
+  assert.deepEqual(result, { exitCode: 0 });
+  stdout.end();
+  assert.equal(await text(stdout), 'got hello\n');
+  await client.delete(PODS, { namespace: 'default', name: 'echo' });
+});
+
+test('port-forward reaches a port of the pod, and an unknown pod is refused in words', async (t) => {
+  const { agent, createPod, pod } = await startAgent(t);
+  const server = createServer((socket) => socket.end('hello'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  await createPod('web', { containers: [shell('app', FOREVER), shell('second', FOREVER)] });
+  await eventually(() => assert.equal(pod('web').status?.phase, 'Running'));
+  const ref = { namespace: 'default', name: 'web', container: undefined };
+  const socket = await agent.nodeApi.portForward(ref, (server.address() as AddressInfo).port);
+  assert.equal(await text(socket), 'hello');
+  await assert.rejects(agent.nodeApi.portForward({ ...ref, name: 'none' }, 1), { message: 'pods "none" not found on this node' });
+  await assert.rejects(
+    agent.nodeApi.exec(
+      ref,
+      ['true'],
+      { tty: false },
+      { stdin: undefined, stdout: undefined, stderr: undefined },
+      new AbortController().signal,
+    ),
+    {
+      message: 'a container name must be specified for pod web, choose one of: [app second]',
+    },
+  );
 });

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { type Clock, CodedError } from '@lateen/base';
 import type { Pod } from '@lateen/kube/types';
-import type { ExecResult, ExecStreams, NodeApi, PodRef } from '../contracts.ts';
+import type { ExecResult, NodeApi, PodRef } from '../contracts.ts';
 import { readContainerLog } from './log-reader.ts';
 import type { PodContainer } from './pod-container.ts';
 import { containerLogPath } from './pod-paths.ts';
@@ -44,12 +44,10 @@ export function createNodeApi(options: NodeApiOptions): NodeApi {
     },
     async exec(ref, command, { tty }, streams, signal) {
       const { context, launched } = findRunning(ref);
-      if (tty) warnNoTerminal(streams);
-      return streamExec({ sandbox: context.sandbox, process: launched.process, command }, streams, signal);
+      return streamExec({ sandbox: context.sandbox, process: launched.process, command }, streams, { tty, signal });
     },
-    async attach(ref, { tty }, streams, signal) {
+    async attach(ref, _options, streams, signal) {
       const { launched } = findRunning(ref);
-      if (tty) warnNoTerminal(streams);
       const stop = launched.run.onOutput((stream, chunk) => void streams[stream]?.write(chunk));
       const input = launched.run.stdin;
       if (input && streams.stdin) streams.stdin.on('error', () => {}).pipe(input, { end: false });
@@ -110,9 +108,4 @@ function noLog(pod: Pod, container: string, previous: boolean): CodedError {
     ? `previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} not found`
     : `container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} is waiting to start`;
   return new CodedError({ code: 'LAT3123', what });
-}
-
-// A pseudo-terminal needs native code that this program does not have; pipes serve most of what people type.
-function warnNoTerminal(streams: ExecStreams): void {
-  (streams.stderr ?? streams.stdout)?.write('lateen: no terminal is allocated (-t): input and output are plain pipes\r\n');
 }

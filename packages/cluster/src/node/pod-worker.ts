@@ -314,7 +314,10 @@ export class PodWorker {
     for (const timer of this.#timers) timer.close();
     await this.#sandbox?.destroy();
     this.#sandbox = undefined;
-    if (!keepObject || completed) await this.#publisher.publish();
+    if (!keepObject || completed) {
+      this.#publisher.publish();
+      await this.#publisher.settled();
+    }
     await rm(podDirectory(this.#deps.stateDir, this.#pod), { recursive: true, force: true });
     if (!keepObject || this.#pod.metadata.deletionTimestamp) await this.#remove();
   }

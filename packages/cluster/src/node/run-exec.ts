@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { messageOf } from '@lateen/base';
 import type { ExecResult, ExecStreams, PodSandbox } from '../contracts.ts';
 import type { ProcessContext } from './container-launch.ts';
+import { createLineInput, createLineOutput } from './line-terminal.ts';
 
 export type ExecTarget = { sandbox: PodSandbox; process: ProcessContext; command: string[] };
 
@@ -28,30 +29,52 @@ export async function captureExec(target: ExecTarget, signal: AbortSignal): Prom
   return { exitCode, output };
 }
 
-/** Runs with the caller's streams, which stay open. */
-export async function streamExec(target: ExecTarget, streams: ExecStreams, signal: AbortSignal): Promise<ExecResult> {
+/** Runs with the caller's streams, which stay open. With `tty` they are those of a raw terminal (see line-terminal.ts). */
+export async function streamExec(
+  target: ExecTarget,
+  streams: ExecStreams,
+  options: { tty: boolean; signal: AbortSignal },
+): Promise<ExecResult> {
   let child: ChildProcess;
   try {
     child = spawnCommand(target, streams.stdin ? 'pipe' : 'ignore');
   } catch (error) {
     return { error: messageOf(error) };
   }
-  if (child.stdin && streams.stdin) {
-    child.stdin.on('error', () => {});
-    streams.stdin.on('error', () => {}).pipe(child.stdin);
-  }
-  // `end: false`: the caller's streams carry more than this process.
-  if (streams.stdout) child.stdout?.pipe(streams.stdout, { end: false });
-  else child.stdout?.resume();
-  if (streams.stderr) child.stderr?.pipe(streams.stderr, { end: false });
-  else child.stderr?.resume();
+  child.stdin?.on('error', () => {});
+  streams.stdin?.on('error', () => {});
+  const detach = options.tty ? connectTerminal(child, streams) : connectPipes(child, streams);
   try {
-    return { exitCode: await exitOf(child, signal) };
+    return { exitCode: await exitOf(child, options.signal) };
   } catch (error) {
     return { error: messageOf(error) };
   } finally {
-    if (child.stdin) streams.stdin?.unpipe(child.stdin);
+    detach();
   }
+}
+
+function connectPipes(child: ChildProcess, { stdin, stdout, stderr }: ExecStreams): () => void {
+  const { stdin: input } = child;
+  if (input) stdin?.pipe(input);
+  // `end: false`: the caller's streams carry more than this process.
+  if (stdout) child.stdout?.pipe(stdout, { end: false });
+  else child.stdout?.resume();
+  if (stderr) child.stderr?.pipe(stderr, { end: false });
+  else child.stderr?.resume();
+  return () => void (input && stdin?.unpipe(input));
+}
+
+function connectTerminal(child: ChildProcess, { stdin, stdout }: ExecStreams): () => void {
+  const output = createLineOutput();
+  if (stdout) output.pipe(stdout, { end: false });
+  else output.resume();
+  child.stdout?.pipe(output, { end: false });
+  child.stderr?.pipe(output, { end: false });
+  const { stdin: input } = child;
+  if (!input || !stdin) return () => {};
+  const lines = createLineInput({ echo: (bytes) => void stdout?.write(bytes), onInterrupt: () => void child.kill('SIGINT') });
+  stdin.pipe(lines).pipe(input);
+  return () => void stdin.unpipe(lines);
 }
 
 function exitOf(child: ChildProcess, signal: AbortSignal): Promise<number> {

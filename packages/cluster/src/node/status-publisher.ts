@@ -14,8 +14,9 @@ export type StatusPublisherOptions = {
 };
 
 export type StatusPublisher = {
-  /** Resolves when the status as it is now has been written. */
-  publish(): Promise<void>;
+  publish(): void;
+  /** Resolves when everything published so far is written. */
+  settled(): Promise<void>;
   /** From now on what happens is no news. */
   silence(): void;
 };
@@ -51,15 +52,18 @@ export function createStatusPublisher(options: StatusPublisherOptions): StatusPu
     }
   }
 
-  function publish(): Promise<void> {
+  function publish(): void {
     again = true;
-    writing ??= loop().finally(() => {
+    writing ??= loop().then(() => {
       writing = undefined;
       // Asked for after the loop's last look and before this.
-      if (again && !stop.signal.aborted) return publish();
+      if (again && !stop.signal.aborted) publish();
     });
-    return writing;
   }
 
-  return { publish, silence: () => stop.abort() };
+  async function settled(): Promise<void> {
+    while (writing) await writing;
+  }
+
+  return { publish, settled, silence: () => stop.abort() };
 }
