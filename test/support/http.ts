@@ -3,21 +3,32 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
 
 export type HttpAnswer = { status: number; headers: IncomingHttpHeaders; body: string };
-export type HttpOptions = { method?: string; headers?: Record<string, string>; body?: string; timeoutMs?: number };
+export type HttpOptions = {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+  timeoutMs?: number;
+  /** Sent as it stands instead of the URL's path, which would be normalised. */
+  rawPath?: string;
+};
 
 /** Rejects on connection errors and after `timeoutMs` (default 10 s). */
 export function httpRequest(url: string, options: HttpOptions = {}): Promise<HttpAnswer> {
-  const { method = 'GET', headers = {}, body, timeoutMs = 10_000 } = options;
+  const { method = 'GET', headers = {}, body, timeoutMs = 10_000, rawPath } = options;
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method, headers, agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
-      response.on('error', reject);
-    });
+    const outgoing = request(
+      url,
+      { method, headers, agent: false, signal: AbortSignal.timeout(timeoutMs), ...(rawPath ? { path: rawPath } : {}) },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
+        response.on('error', reject);
+      },
+    );
     outgoing.on('error', reject);
     outgoing.end(body);
   });

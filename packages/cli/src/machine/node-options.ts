@@ -1,4 +1,4 @@
-import type { NetworkMode } from '@lateen/cluster/network';
+import type { NetworkMode } from '@lateen/cluster/host';
 import type { Demo } from './demos.ts';
 
 /** What the host-side parent tells the node process, as JSON in its environment. */

@@ -1,7 +1,7 @@
 // The host-side parent of `lateen up`, from the choice of the rung to the last line.
 
 import { createWriteStream, rmSync } from 'node:fs';
-import { chooseNetworkMode, startNodeProcess } from '@lateen/cluster/network/host';
+import { chooseNetworkMode, startNodeProcess } from '@lateen/cluster/host';
 import { ExitCode } from '../program.ts';
 import type { CliSettings } from '../settings.ts';
 import { renderBanner } from './banner.ts';
@@ -33,7 +33,7 @@ export async function runMachine(options: MachineOptions): Promise<void> {
   const write = (text: string) => void process.stdout.write(text);
   try {
     const { mode, reason, refusals } = await chooseNetworkMode(options.requestedNetwork);
-    for (const refusal of refusals) write(`  ${refusal.mode}: ${refusal.reason}${refusal.fix ? `; ${refusal.fix}` : ''}\n`);
+    for (const refusal of refusals) write(`  ${refusal.mode} refused: ${refusal.why}; ${refusal.fix}\n`);
     write(`✔ network: ${mode} (${reason})\n`);
     const http = await chooseHttpPort(options.httpPort);
     if (http.note) write(`  ${http.note}\n`);
