@@ -1,0 +1,153 @@
+// `kube-inject`: injects the pod template inside a workload object, whatever its kind.
+
+import { isObject } from '@lateen/base';
+import { type KubeObject, type Pod, type PodSpec, parseApiVersion, type TemplateMeta } from '@lateen/kube/types';
+import type { InjectConfig } from './config.ts';
+import { decideByPod } from './decision.ts';
+import { normalizePodSpec } from './go-json.ts';
+import { mutatePod } from './inject-pod.ts';
+import type { Workload } from './templates/context.ts';
+import { workloadOf } from './workload.ts';
+
+export type InjectObjectResult = {
+  /** The injected object; the very input when its kind has no pods. */
+  object: KubeObject;
+  /** How many pod templates were injected. */
+  injected: number;
+  /** One line per pod template that was left alone, and why. */
+  warnings: string[];
+};
+
+type Fields = Record<string, unknown>;
+type Located = { metadata: TemplateMeta; spec: PodSpec; workload: Workload; put(metadata: TemplateMeta, spec: PodSpec): KubeObject };
+
+const TEMPLATE_KINDS = new Set([
+  'Deployment',
+  'ReplicaSet',
+  'StatefulSet',
+  'DaemonSet',
+  'Job',
+  'ReplicationController',
+  'DeploymentConfig',
+]);
+const WORKLOAD_GROUPS = new Set(['', 'apps', 'extensions', 'batch', 'apps.openshift.io']);
+
+/** Labels of the namespace play no role here: whoever calls it wants the sidecar, unless the pod says no. */
+export function injectObject(object: KubeObject, config: InjectConfig): InjectObjectResult {
+  if (object.kind === 'List' && Array.isArray(object['items'])) return injectList(object, config);
+  const located = locatePod(object);
+  if (!located) return { object, injected: 0, warnings: [] };
+  const { metadata, spec, workload, put } = located;
+  const name = `${workload.namespace ? `${workload.namespace}/` : ''}${metadata.name || workload.name}`;
+  const decision = decideByPod(metadata, spec, { policy: 'enabled', neverInjectSelector: [], alwaysInjectSelector: [] });
+  if (!decision.inject) {
+    const why = decision.code === 'HOST_NETWORK' ? 'host networking enabled' : 'sidecar injection disabled';
+    return { object, injected: 0, warnings: [`===> Skipping injection because ${workload.kind} ${JSON.stringify(name)} has ${why}`] };
+  }
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { ...metadata, name: metadata.name ?? '' },
+    spec: normalizePodSpec(spec),
+  } satisfies Pod;
+  const patched = mutatePod({ pod, workload, config: { ...config, revision: config.revision || 'default' } });
+  const { name: patchedName, creationTimestamp: _, ...rest } = patched.metadata;
+  return {
+    object: put({ ...rest, ...(patchedName === '' ? {} : { name: patchedName }) }, normalizePodSpec(patched.spec)),
+    injected: 1,
+    warnings: [],
+  };
+}
+
+function injectList(list: KubeObject, config: InjectConfig): InjectObjectResult {
+  const results = (list['items'] as unknown[]).map((item) =>
+    isObject(item) ? injectObject(item as KubeObject, config) : { object: item as KubeObject, injected: 0, warnings: [] },
+  );
+  return {
+    object: { ...list, items: results.map(({ object }) => object) },
+    injected: results.reduce((sum, { injected }) => sum + injected, 0),
+    warnings: results.flatMap(({ warnings }) => warnings),
+  };
+}
+
+function locatePod(object: KubeObject): Located | undefined {
+  const { kind, apiVersion } = object;
+  if (typeof apiVersion !== 'string' || !WORKLOAD_GROUPS.has(parseApiVersion(apiVersion).group)) return undefined;
+  const spec = object['spec'];
+  if (!isObject(spec)) return undefined;
+  const workload = { apiVersion, kind, name: object.metadata?.name ?? '', namespace: object.metadata?.namespace ?? '' };
+  if (kind === 'Pod') {
+    const put = (metadata: TemplateMeta, podSpec: PodSpec) =>
+      complete({ ...object, metadata: metadata as KubeObject['metadata'], spec: podSpec });
+    const pod = object as unknown as Pod;
+    return hasContainers(spec) ? { metadata: pod.metadata, spec: pod.spec, workload: workloadOf(pod), put } : undefined;
+  }
+  if (kind === 'CronJob') return locateInCronJob(object, spec, workload);
+  const template = spec['template'];
+  if (!TEMPLATE_KINDS.has(kind) || !isObject(template) || !hasContainers(template['spec'])) return undefined;
+  return {
+    metadata: metadataOf(template),
+    spec: template['spec'] as PodSpec,
+    workload,
+    put: (metadata, podSpec) => complete({ ...object, spec: { ...spec, template: { ...template, metadata, spec: podSpec } } }),
+  };
+}
+
+// As Istio does it: the labels and annotations go to the job template.
+function locateInCronJob(object: KubeObject, spec: Fields, workload: Workload): Located | undefined {
+  const job = spec['jobTemplate'];
+  const jobSpec = isObject(job) ? job['spec'] : undefined;
+  const template = isObject(jobSpec) ? jobSpec['template'] : undefined;
+  if (!isObject(job) || !isObject(jobSpec) || !isObject(template) || !hasContainers(template['spec'])) return undefined;
+  return {
+    metadata: metadataOf(job),
+    spec: template['spec'] as PodSpec,
+    workload,
+    put(metadata, podSpec) {
+      const podTemplate = { ...template, metadata: withoutCreation(metadataOf(template)), spec: podSpec };
+      return complete({ ...object, spec: { ...spec, jobTemplate: { ...job, metadata, spec: { ...jobSpec, template: podTemplate } } } });
+    },
+  };
+}
+
+const hasContainers = (spec: unknown): boolean => isObject(spec) && Array.isArray(spec['containers']);
+const metadataOf = (template: Fields): TemplateMeta => (isObject(template['metadata']) ? (template['metadata'] as TemplateMeta) : {});
+
+function withoutCreation<T extends { creationTimestamp?: unknown }>(metadata: T): Omit<T, 'creationTimestamp'> {
+  const { creationTimestamp: _, ...rest } = metadata;
+  return rest;
+}
+
+// The zero values that Go's types of these kinds always print; istioctl's output has them.
+const ZERO_STATUS: Readonly<Record<string, Fields>> = {
+  ReplicaSet: { replicas: 0 },
+  ReplicationController: { replicas: 0 },
+  StatefulSet: { availableReplicas: 0, replicas: 0 },
+  DaemonSet: { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 },
+  DeploymentConfig: {
+    availableReplicas: 0,
+    latestVersion: 0,
+    observedGeneration: 0,
+    replicas: 0,
+    unavailableReplicas: 0,
+    updatedReplicas: 0,
+  },
+};
+const ZERO_SPEC: Readonly<Record<string, Fields>> = {
+  Deployment: { strategy: {} },
+  StatefulSet: { updateStrategy: {} },
+  DaemonSet: { updateStrategy: {} },
+  DeploymentConfig: { strategy: { resources: {} }, test: false, triggers: null },
+};
+
+function complete(object: KubeObject): KubeObject {
+  const zeroSpec = ZERO_SPEC[object.kind];
+  const spec = zeroSpec && isObject(object['spec']) ? { ...zeroSpec, ...object['spec'] } : object['spec'];
+  const status = isObject(object['status']) ? object['status'] : {};
+  return {
+    ...object,
+    metadata: withoutCreation(object.metadata) as KubeObject['metadata'],
+    ...(spec === undefined ? {} : { spec }),
+    status: { ...ZERO_STATUS[object.kind], ...status },
+  };
+}
