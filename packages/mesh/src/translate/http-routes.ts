@@ -177,11 +177,7 @@ const REDIRECT_CODES: Readonly<Record<number, RedirectAction_RedirectResponseCod
 
 function redirectAction(redirect: HttpRedirect, place: RoutePlace) {
   const scheme = redirect.scheme ? { case: 'schemeRedirect' as const, value: redirect.scheme } : undefined;
-  const path = redirect.prefixRewrite
-    ? { case: 'prefixRewrite' as const, value: redirect.prefixRewrite }
-    : redirect.uri
-      ? { case: 'pathRedirect' as const, value: redirect.uri }
-      : undefined;
+  const path = redirect.uri ? { case: 'pathRedirect' as const, value: redirect.uri } : undefined;
   const derived =
     redirect.derivePort === 'FROM_REQUEST_PORT' ? place.port : redirect.derivePort ? (redirect.scheme === 'https' ? 443 : 80) : 0;
   return {
