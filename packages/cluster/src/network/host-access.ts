@@ -13,7 +13,7 @@ const BACKLOG = 1024;
 
 /** Services of the host's network namespace. Errors carry the system's `code`. */
 export type HostAccess = {
-  /** A listening server; `port` 0 picks one. The caller closes it. Its sockets keep their half open when the peer ends. */
+  /** A listening server; `port` 0 picks one. The caller closes it. */
   listenOnHost(address: SocketAddress): Promise<Server>;
   /** A connected, paused socket. The address may be any that the host can reach. */
   dialFromHost(address: SocketAddress): Promise<Socket>;
@@ -27,7 +27,7 @@ export const localHostAccess: HostAccess = {
   listenOnHost: (address) => openServer(address),
   dialFromHost({ host, port }) {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+      const socket = connect({ host, port, noDelay: true });
       // Paused before it connects: bytes read here would be lost when the socket is handed over.
       socket.pause();
       socket.setTimeout(DIAL_TIMEOUT_MS, () => socket.destroy(Object.assign(new Error('connection timed out'), { code: 'ETIMEDOUT' })));
@@ -64,7 +64,7 @@ export const localHostAccess: HostAccess = {
 /** A listening server. `paused`: its connections are not read, so that they can be handed to another process. */
 export function openServer({ host, port }: SocketAddress, options: { paused?: boolean } = {}): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ pauseOnConnect: options.paused ?? false, allowHalfOpen: true, noDelay: true });
+    const server = createServer({ pauseOnConnect: options.paused ?? false, noDelay: true });
     server.once('error', reject);
     server.listen({ host, port, backlog: BACKLOG }, () => {
       server.off('error', reject);

@@ -60,7 +60,7 @@ export function connectHost(): HostLink {
         (id) => ({ kind: 'listen', id, address }),
         ({ id }, handle) => {
           const server = handle as Server;
-          Object.assign(server, { allowHalfOpen: true, noDelay: true });
+          Object.assign(server, { noDelay: true });
           server.on('error', () => {});
           servers.set(id, server);
           server.once('close', () => servers.delete(id));
@@ -104,7 +104,6 @@ export function createLocalHost(): HostLink {
 }
 
 function adopt(socket: Socket): Socket {
-  socket.allowHalfOpen = true;
   socket.on('error', () => {});
   return socket.setNoDelay(true);
 }

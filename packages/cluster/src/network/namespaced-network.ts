@@ -115,7 +115,7 @@ async function relayOut(client: Socket, host: HostAccess): Promise<void> {
 /** A connected socket in the node's namespace. */
 function dialFromNode({ host, port }: SocketAddress, clock: Clock): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+    const socket = connect({ host, port, noDelay: true });
     const timer = clock.after(DIAL_TIMEOUT_MS, () =>
       socket.destroy(Object.assign(new Error('connection timed out'), { code: 'ETIMEDOUT' })),
     );

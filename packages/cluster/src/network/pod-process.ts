@@ -11,6 +11,7 @@ import { libc } from './kernel/libc.ts';
 import { arrangeMounts, type MountedFile } from './kernel/mounts.ts';
 import { CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, type Netns, openNamespace, restore } from './kernel/namespaces.ts';
 
+// pdeathsig twice: it is lost when the user changes, so the outer one alone would leave the container behind.
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 // What container runtimes leave to a container by default. Without net_admin an app cannot change its capture rules.
@@ -46,7 +47,14 @@ export function spawnInPod(request: PodProcessRequest, options: PodProcessOption
   const command = [
     ...[program('setpriv'), '--pdeathsig', 'KILL', '--'],
     ...[program('unshare'), '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'unchanged', '--'],
-    ...[program('setpriv'), '--no-new-privs', '--bounding-set', `-all,${CAPABILITIES.map((name) => `+${name}`).join(',')}`],
+    ...[
+      program('setpriv'),
+      '--pdeathsig',
+      'KILL',
+      '--no-new-privs',
+      '--bounding-set',
+      `-all,${CAPABILITIES.map((name) => `+${name}`).join(',')}`,
+    ],
     ...(options.changesUser ? userArguments(request) : []),
     ...['--', ...request.argv],
   ];
@@ -92,11 +100,15 @@ function killContainer(child: ChildProcess, signal: NodeJS.Signals | number = 'S
   const number = typeof signal === 'number' ? signal : osConstants.signals[signal];
   try {
     const pid = firstChildOf(child.pid);
-    // Not forked yet, or no longer: the outer process takes its child with it.
-    if (pid === undefined) return process.kill(child.pid, number === 0 ? 0 : 'SIGKILL');
-    const fatal = (number === osConstants.signals.SIGTERM || number === osConstants.signals.SIGINT) && !catches(pid, number);
-    return process.kill(pid, fatal ? 'SIGKILL' : number);
+    const { SIGKILL, SIGTERM, SIGINT } = osConstants.signals;
+    const isFatal = number === SIGKILL || ((number === SIGTERM || number === SIGINT) && (pid === undefined || !catches(pid, number)));
+    if (!isFatal) return process.kill(pid ?? child.pid, number);
+    // The outer one first: `unshare` cannot pass on that its child died of SIGKILL.
+    process.kill(child.pid, SIGKILL);
+    if (pid !== undefined) process.kill(pid, SIGKILL);
+    return true;
   } catch {
+    // Ended in the meantime.
     return false;
   }
 }

@@ -44,8 +44,10 @@ export function createPodTransport(place: SocketPlace): PodTransport {
     },
     async listenUdp(address) {
       const socket = createSocket(address.host.includes(':') ? 'udp6' : 'udp4');
+      // With a descriptor 'listening' comes before bind returns.
+      const listening = once(socket, 'listening');
       socket.bind({ fd: openUdp(place, address) });
-      await once(socket, 'listening');
+      await listening;
       return socket;
     },
     originalDestination,

@@ -1,9 +1,10 @@
 // The node process of network.test.ts: runs every scenario and reports each.  argv: MODE [OUTSIDE_HOST OUTSIDE_PORT]
 
-import { createLogger, systemClock } from '@lateen/base';
+import { createLogger, delay, systemClock } from '@lateen/base';
 import { connectHost, createNetwork } from '../index.ts';
 import { type ScenarioContext, scenarios } from './scenarios.ts';
 
+const SCENARIO_LIMIT_MS = 15_000;
 const [, , mode, outsideHost, outsidePort] = process.argv as [string, string, 'root' | 'rootless', string?, string?];
 const host = connectHost();
 const network = await createNetwork({
@@ -17,7 +18,8 @@ const network = await createNetwork({
 const outside = outsideHost ? { host: outsideHost, port: Number(outsidePort) } : undefined;
 const context: ScenarioContext = { network, host, mode, outside };
 for (const [name, scenario] of Object.entries(scenarios)) {
-  const failure = await scenario(context).then(
+  const limit = delay(systemClock, SCENARIO_LIMIT_MS).then(() => Promise.reject(new Error('not done in time')));
+  const failure = await Promise.race([scenario(context), limit]).then(
     () => undefined,
     (error: Error) => error.stack ?? error.message,
   );

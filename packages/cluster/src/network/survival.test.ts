@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { describe, test } from 'node:test';
+import { eventually } from '@lateen/base/testing';
+import type { NetworkMode } from '../contracts.ts';
+import { chooseNetworkMode } from './index.ts';
+
+type Started = { parent: ChildProcess; nextLine(): Promise<Record<string, unknown>>; pid: number; pids: number[] };
+
+/** `lateen up` in small: a parent, the node process, two pods. */
+async function start(mode: NetworkMode): Promise<Started> {
+  const parent = spawn(process.execPath, [path.join(import.meta.dirname, 'testing/survival-parent.ts'), mode], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: parent.stdout as NonNullable<typeof parent.stdout> })[Symbol.asyncIterator]();
+  const nextLine = async () => JSON.parse((await lines.next()).value ?? '{}') as Record<string, unknown>;
+  const { pid, pids } = (await nextLine()) as { pid: number; pids: number[] };
+  return { parent, nextLine, pid, pids };
+}
+
+/** Network namespaces that any process is in, by inode; those that only a descriptor holds belong to a process of ours or to none. */
+const namespacesOf = (pids: number[]) =>
+  new Set(
+    pids.flatMap((pid) => {
+      try {
+        return [readlinkSync(`/proc/${pid}/ns/net`)];
+      } catch {
+        return [];
+      }
+    }),
+  );
+const allPids = () =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+const hostLinks = () => readdirSync('/sys/class/net').sort();
+
+for (const mode of ['root', 'rootless', 'proxy'] as const) {
+  const refusal = await chooseNetworkMode(mode).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+  describe(`kill -9, ${mode}`, { skip: refusal ?? false }, () => {
+    for (const victim of ['parent', 'node process'] as const) {
+      test(`of the ${victim} leaves no process, namespace or link`, async () => {
+        const links = hostLinks();
+        const { parent, nextLine, pid, pids } = await start(mode);
+        const exited = once(parent, 'exit');
+        const made = namespacesOf([pid, ...pids]);
+        if (mode !== 'proxy') assert.equal(made.size, 3, 'the node and two pods have namespaces of their own');
+        process.kill(victim === 'parent' ? (parent.pid as number) : pid, 'SIGKILL');
+        if (victim === 'node process') assert.deepEqual(await nextLine(), { exit: { code: null, signal: 'SIGKILL' } });
+        await exited;
+        await eventually(() => [pid, ...pids].every((each) => !existsSync(`/proc/${each}`)));
+        if (mode !== 'proxy') {
+          const left = namespacesOf(allPids());
+          assert.deepEqual(
+            [...made].filter((namespace) => left.has(namespace)),
+            [],
+          );
+        }
+        assert.deepEqual(hostLinks(), links);
+      });
+    }
+  });
+}
