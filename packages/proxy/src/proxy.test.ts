@@ -1,27 +1,421 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import test from 'node:test';
-import { createProxy } from './proxy.ts';
-import { cluster, httpListener, routeTo, runtimeOf } from './testing/runtime.ts';
-import { answering, ok, openWire, startRawServer } from './testing/wire.ts';
+import { eventually } from '@lateen/base/testing';
+import type { ProxyObserver } from './http/observer.ts';
+import { formatResponseFlags, type RequestRecord } from './http/request-record.ts';
+import { createProxy, type Proxy as DataPlane, type ProxyOptions } from './proxy.ts';
+import { assignment, cluster, httpListener, type Resources, routeTo, runtimeOf, tcpListener } from './testing/runtime.ts';
+import { answering, exchangeOnce, ok, openWire, type RawServer, startRawServer } from './testing/wire.ts';
+
+type Stage = {
+  proxy: DataPlane;
+  /** Of the listener "in". */
+  port(): number;
+  /** "status flags details" of each finished request. */
+  log: string[];
+  upstream(...args: Parameters<typeof startRawServer>): Promise<RawServer>;
+  apply(resources: Resources): Promise<void>;
+};
+
+const GET = 'GET / HTTP/1.1\r\nhost: a.test\r\n\r\n';
+const GET_CLOSE = 'GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n';
+
+async function onStage(run: (stage: Stage) => Promise<void>, options: ProxyOptions = {}): Promise<void> {
+  const log: string[] = [];
+  const finish = (record: RequestRecord) =>
+    void log.push(`${record.responseCode} ${formatResponseFlags(record.responseFlags)} ${record.responseCodeDetails}`);
+  const observer: ProxyObserver = {
+    http: () => ({ connectionOpened() {}, connectionClosed() {}, requestStarted() {}, finish }),
+    tcp: () => ({ connectionOpened() {}, finish }),
+  };
+  const proxy = createProxy({ observer, ...options });
+  const servers: RawServer[] = [];
+  const stage: Stage = {
+    proxy,
+    port: () => proxy.addressOf('in')!.port,
+    log,
+    async upstream(onData) {
+      const server = await startRawServer(onData);
+      servers.push(server);
+      return server;
+    },
+    apply: (resources) => proxy.apply(runtimeOf(resources)),
+  };
+  try {
+    await run(stage);
+  } finally {
+    await proxy.close();
+    for (const server of servers) await server.close();
+  }
+}
+
+/** A port on which nothing listens. */
+async function freePort(): Promise<number> {
+  const server = await startRawServer(() => {});
+  await server.close();
+  return server.port;
+}
 
 test('a request goes through listener, route, cluster and upstream, and its answer comes back', async () => {
-  const upstream = await startRawServer(answering(() => ok('hello')));
-  const proxy = createProxy();
-  try {
-    await proxy.apply(runtimeOf({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [upstream.port])] }));
-    const wire = await openWire(proxy.addressOf('in')!.port);
+  await onStage(async ({ upstream, apply, log, port }) => {
+    const up = await upstream(answering(() => ok('hello')));
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
+    const wire = await openWire(port());
     wire.send('GET /a?b=c HTTP/1.1\r\nHost: example.test\r\nUser-Agent: x\r\n\r\n');
     const answer = await wire.expect('hello');
     assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
     assert.match(answer, /\r\nserver: istio-envoy\r\n/);
     assert.match(answer, /\r\nx-envoy-upstream-service-time: \d+\r\n/);
-    assert.match(upstream.received[0]!, /^GET \/a\?b=c HTTP\/1\.1\r\nhost: example\.test\r\nuser-agent: x\r\n/);
-    wire.send('GET /second HTTP/1.1\r\nHost: example.test\r\n\r\n');
-    await wire.expect('hello'.repeat(1));
-    await wire.expect('HTTP/1.1 200 OK');
+    assert.match(up.received[0]!, /^GET \/a\?b=c HTTP\/1\.1\r\nhost: example\.test\r\nuser-agent: x\r\n/);
+    wire.send(GET);
+    await eventually(() => wire.text().split('hello').length === 3);
+    assert.equal(up.received.length, 1, 'the upstream connection is kept');
+    assert.deepEqual(log, ['200 - via_upstream', '200 - via_upstream']);
     wire.close();
-  } finally {
-    await proxy.close();
-    await upstream.close();
-  }
+  });
+});
+
+test('bodies pass whole both ways: with length, chunked, large and slow readers', async () => {
+  const big = Buffer.alloc(3_000_000, 'abcdefghij');
+  const digest = (data: Buffer | string) => createHash('sha256').update(data).digest('hex');
+  await onStage(async ({ upstream, apply, port }) => {
+    const up = await upstream((socket, received) => {
+      const [head = '', body = ''] = received.split('\r\n\r\n', 2);
+      const length = Number(/content-length: (\d+)/.exec(head)?.[1] ?? 0);
+      if (head.includes('chunked') ? !received.endsWith('0\r\n\r\n') : body.length < length) return;
+      if (head.startsWith('POST /length')) socket.write(ok(digest(Buffer.from(body, 'latin1')), 'connection: close\r\n'));
+      else if (head.startsWith('GET /big'))
+        socket.write(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\ncontent-length: ${big.length}\r\nconnection: close\r\n\r\n`), big]));
+      else if (head.startsWith('GET /chunked'))
+        socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n');
+      else if (head.startsWith('GET /until-close')) socket.end('HTTP/1.1 200 OK\r\n\r\nto the end');
+      else socket.write(ok(received.slice(head.length + 4), 'connection: close\r\n'));
+    });
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
+    const posted = await openWire(port());
+    posted.send(`POST /length HTTP/1.1\r\nhost: a\r\ncontent-length: ${big.length}\r\n\r\n`);
+    posted.send(big);
+    await posted.expect(digest(big));
+    posted.close();
+
+    const chunked = await openWire(port());
+    chunked.send('POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n');
+    chunked.send('2\r\nde\r\n0\r\n\r\n');
+    await chunked.expect('0\r\n\r\n');
+    assert.match(chunked.text(), /\r\n\r\n5\r\nabcde\r\n0\r\n\r\n$/);
+    chunked.close();
+
+    const slow = await openWire(port());
+    slow.socket.pause();
+    slow.send('GET /big HTTP/1.1\r\nhost: a\r\n\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    slow.socket.resume();
+    await eventually(() => slow.text().length > big.length, { timeoutMs: 5000 });
+    assert.equal(digest(Buffer.from(slow.text().split('\r\n\r\n')[1]!, 'latin1')), digest(big));
+    slow.close();
+
+    const answer = await exchangeOnce(port(), 'GET /chunked HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+    assert.match(answer, /transfer-encoding: chunked[\s\S]*3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n$/);
+    const until = await exchangeOnce(port(), 'GET /until-close HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+    assert.match(until, /transfer-encoding: chunked[\s\S]*a\r\nto the end\r\n0\r\n\r\n$/);
+  });
+});
+
+test('local answers are those of Envoy', async (t) => {
+  const dead = await freePort();
+  await onStage(async ({ apply, log, upstream, port }) => {
+    const silent = await upstream(() => {});
+    const broken = await upstream((socket) => socket.destroy());
+    const garbage = await upstream((socket) => socket.write('nonsense\r\n\r\n'));
+    const at = (path: string, route: object) => ({ match: { path }, route });
+    await apply({
+      listeners: [
+        httpListener('in', [
+          at('/dead', { cluster: 'dead' }),
+          at('/none', { cluster: 'empty' }),
+          at('/missing', { cluster: 'no-such' }),
+          at('/slow', { cluster: 'silent', timeout: '0.05s' }),
+          at('/broken', { cluster: 'broken' }),
+          at('/garbage', { cluster: 'garbage' }),
+          at('/retried', { cluster: 'dead', retry_policy: { retry_on: 'connect-failure', num_retries: 2 } }),
+          at('/full', { cluster: 'full' }),
+          { match: { path: '/fixed' }, direct_response: { status: 418, body: { inline_string: 'tea' } } },
+          { match: { path: '/moved' }, redirect: { path_redirect: '/new' } },
+        ] as never[]),
+      ],
+      clusters: [
+        cluster('dead', [dead]),
+        cluster('empty', []),
+        cluster('silent', [silent.port]),
+        cluster('broken', [broken.port]),
+        cluster('garbage', [garbage.port]),
+        cluster('full', [silent.port], { circuit_breakers: { thresholds: [{ max_pending_requests: 0 }] } }),
+      ],
+    });
+    const reset = 'upstream connect error or disconnect/reset before headers.';
+    const refused = 'remote connection failure, transport failure reason: delayed connect error: Connection refused';
+    const refusedDetails = 'upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}';
+    const cases: readonly (readonly [path: string, status: number, body: string, entry: string])[] = [
+      ['/nowhere', 404, '', '404 NR route_not_found'],
+      ['/dead', 503, `${reset} reset reason: ${refused}`, `503 UF ${refusedDetails}`],
+      ['/none', 503, 'no healthy upstream', '503 UH no_healthy_upstream'],
+      ['/missing', 503, '', '503 NC cluster_not_found'],
+      ['/slow', 504, 'upstream request timeout', '504 UT response_timeout'],
+      [
+        '/broken',
+        503,
+        `${reset} reset reason: connection termination`,
+        '503 UC upstream_reset_before_response_started{connection_termination}',
+      ],
+      [
+        '/garbage',
+        502,
+        `${reset} reset reason: protocol error, transport failure reason: http1.codec_error`,
+        '502 UPE upstream_reset_before_response_started{protocol_error|http1.codec_error}',
+      ],
+      ['/retried', 503, `${reset} retried and the latest reset reason: ${refused}`, `503 URX,UF ${refusedDetails}`],
+      ['/full', 503, `${reset} reset reason: overflow`, '503 UO upstream_reset_before_response_started{overflow}'],
+      ['/fixed', 418, 'tea', '418 - direct_response'],
+      ['/moved', 301, '', '301 - direct_response'],
+    ];
+    for (const [path, status, body, entry] of cases) {
+      await t.test(path, async () => {
+        const answer = await exchangeOnce(port(), `GET ${path} HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n`);
+        assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `));
+        assert.equal(answer.split('\r\n\r\n')[1], body);
+        assert.equal(log.at(-1), entry);
+        if (path === '/moved') assert.match(answer, /location: http:\/\/a\.test\/new\r\n/);
+        if (path === '/full') assert.match(answer, /x-envoy-overloaded: true\r\n/);
+      });
+    }
+  });
+});
+
+test('a failed attempt is repeated on another host, as the retry policy allows', async () => {
+  const dead = await freePort();
+  await onStage(async ({ upstream, apply, log, proxy, port }) => {
+    const flaky = await upstream(
+      answering((_request, index) => (index === 0 ? 'HTTP/1.1 503 No\r\ncontent-length: 2\r\n\r\nno' : ok('yes'))),
+    );
+    const retry = { retry_policy: { retry_on: '5xx,connect-failure', num_retries: 5, retry_back_off: { base_interval: '0.001s' } } };
+    await apply({
+      listeners: [httpListener('in', [routeTo('flaky', retry, '/flaky'), routeTo('half', retry)])],
+      clusters: [cluster('flaky', [flaky.port]), cluster('half', [dead, flaky.port])],
+    });
+    const body = 'POST /flaky HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
+    assert.match(await exchangeOnce(port(), body), /200 OK[\s\S]*yes$/);
+    for (let i = 0; i < 8; i++) assert.match(await exchangeOnce(port(), GET_CLOSE), /200 OK/);
+    assert.ok(
+      log.every((entry) => entry === '200 - via_upstream'),
+      log.join('; '),
+    );
+    assert.equal(proxy.clusters()[0]!.breakers.default.retries, 0);
+    assert.equal(proxy.clusters()[0]!.breakers.default.requests, 0);
+  });
+});
+
+test('a request that meets a connection which its host just closed is sent again on a fresh one', async () => {
+  await onStage(async ({ upstream, apply, log, port }) => {
+    const up = await upstream((socket, received, connection) => {
+      const count = received.split('\r\n\r\n').length - 1;
+      // The second request on the first connection meets its end.
+      if (connection === 0 && count === 2) socket.destroy();
+      else socket.write(ok(`c${connection}`));
+    });
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
+    const wire = await openWire(port());
+    wire.send(GET);
+    await wire.expect('c0');
+    wire.send(GET);
+    await wire.expect('c1');
+    assert.deepEqual(log, ['200 - via_upstream', '200 - via_upstream']);
+    wire.close();
+  });
+});
+
+test('WebSocket: nothing passes before the 101, then everything does, with half-close', async () => {
+  await onStage(async ({ upstream, apply, port }) => {
+    const up = await upstream((socket, received) => {
+      if (received.endsWith('\r\n\r\n'))
+        setTimeout(
+          () => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx: y\r\n\r\nfirst'),
+          30,
+        );
+      if (received.endsWith('ping')) socket.write('pong');
+    });
+    const hcm = { upgrade_configs: [{ upgrade_type: 'websocket' }] };
+    await apply({ listeners: [httpListener('in', [routeTo('up')], hcm)], clusters: [cluster('up', [up.port])] });
+    const wire = await openWire(port());
+    wire.send('GET /chat HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: WebSocket\r\nsec-websocket-key: k\r\n\r\nearly');
+    await eventually(() => up.received.length === 1);
+    assert.match(up.received[0]!, /connection: upgrade\r\nupgrade: websocket\r\n/);
+    assert.ok(!up.received[0]!.includes('early'), 'early data waits');
+    const answer = await wire.expect('first');
+    assert.match(answer, /^HTTP\/1\.1 101 /);
+    await eventually(() => up.received[0]!.endsWith('early'));
+    wire.send('ping');
+    await wire.expect('pong');
+    wire.socket.end();
+    await wire.closed();
+  });
+});
+
+test('an answer before the request is complete reaches the client and closes the connection', async () => {
+  await onStage(async ({ upstream, apply, log, port }) => {
+    const up = await upstream((socket) => socket.write('HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n'));
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
+    const answer = await exchangeOnce(port(), 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nsome');
+    assert.match(answer, /^HTTP\/1\.1 413 [\s\S]*connection: close/);
+    assert.deepEqual(log, ['413 - via_upstream']);
+  });
+});
+
+test('an answer that breaks off is broken off towards the client', async () => {
+  await onStage(async ({ upstream, apply, log, port }) => {
+    const up = await upstream((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart', () => socket.destroy());
+    });
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
+    const wire = await openWire(port());
+    wire.send(GET);
+    await wire.closed();
+    assert.deepEqual(log, ['200 UC upstream_reset_after_response_started{connection_termination}']);
+    wire.close();
+  });
+});
+
+test('a client that half-closes still gets its answer', async () => {
+  await onStage(async ({ upstream, apply, log, port }) => {
+    const up = await upstream((socket) => void setTimeout(() => socket.write(ok('late')), 50));
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
+    const wire = await openWire(port());
+    wire.send(GET);
+    wire.socket.end();
+    assert.match(await wire.closed(), /late$/);
+    assert.deepEqual(log, ['200 - via_upstream']);
+    wire.close();
+  });
+});
+
+test('a client that leaves takes its upstream request with it', async () => {
+  await onStage(async ({ upstream, apply, log, proxy, port }) => {
+    const up = await upstream(() => {});
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
+    const wire = await openWire(port());
+    wire.send(GET);
+    await eventually(() => up.received.length === 1);
+    wire.socket.resetAndDestroy();
+    await eventually(() => log.length === 1);
+    assert.deepEqual(log, ['0 DC downstream_remote_disconnect']);
+    await eventually(() => proxy.clusters()[0]!.stats.upstream_cx_active === 0);
+  });
+});
+
+test('100-continue is answered here and the body follows', async () => {
+  await onStage(async ({ upstream, apply, port }) => {
+    const up = await upstream((socket, received) => {
+      if (received.endsWith('body')) socket.write(ok('done'));
+    });
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
+    const wire = await openWire(port());
+    wire.send('POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n');
+    await wire.expect('HTTP/1.1 100 Continue\r\n\r\n');
+    wire.send('body');
+    await wire.expect('done');
+    assert.ok(!up.received[0]!.includes('\r\nexpect:'));
+    wire.close();
+  });
+});
+
+test('routes, clusters and endpoints change under load without a failed request', async () => {
+  await onStage(async ({ upstream, log, proxy, port }) => {
+    const a = await upstream(answering(() => ok('a')));
+    const b = await upstream(answering(() => ok('b')));
+    const listener = httpListener('in', 'table');
+    const table = (name: string, target: string) => ({ name, virtual_hosts: [{ name: 'all', domains: ['*'], routes: [routeTo(target)] }] });
+    const eds = (name: string) => ({ name, type: 'EDS', eds_cluster_config: { eds_config: { ads: {} } } });
+    const first = runtimeOf({
+      listeners: [listener],
+      routes: [table('table', 'one')],
+      clusters: [eds('one')],
+      endpoints: [assignment('one', [a.port])],
+    });
+    await proxy.apply(first);
+    let running = true;
+    const load = (async () => {
+      const wire = await openWire(port());
+      for (let i = 1; running; i++) {
+        wire.send(GET);
+        await eventually(() => wire.text().split('HTTP/1.1 ').length === i + 1, { intervalMs: 1 });
+      }
+      wire.close();
+    })();
+    for (let i = 0; i < 20; i++) {
+      const name = i % 2 === 0 ? 'two' : 'one';
+      const next = runtimeOf({
+        routes: [table('table', name)],
+        clusters: [eds(name)],
+        endpoints: [assignment(name, [i % 3 === 0 ? a.port : b.port])],
+      });
+      await proxy.apply({ ...next, listeners: first.listeners });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    running = false;
+    await load;
+    assert.ok(log.length > 20);
+    assert.deepEqual([...new Set(log)], ['200 - via_upstream']);
+  });
+});
+
+test('a changed listener drains: the request under way ends, its connection closes, new ones get the new rules', async () => {
+  await onStage(async ({ upstream, apply, port }) => {
+    let release = () => {};
+    const up = await upstream((socket) => {
+      release = () => socket.write(ok('late'));
+    });
+    const clusters = [cluster('up', [up.port])];
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters });
+    const before = port();
+    const busy = await openWire(port());
+    const idle = await openWire(port());
+    busy.send(GET);
+    await eventually(() => up.received.length === 1);
+    await apply({ listeners: [httpListener('in', [{ match: { prefix: '/' }, direct_response: { status: 204 } }])], clusters });
+    await idle.closed();
+    assert.equal(port(), before, 'the port stays open');
+    assert.match(await exchangeOnce(port(), GET_CLOSE), /^HTTP\/1\.1 204 /);
+    release();
+    assert.match(await busy.closed(), /connection: close[\s\S]*late$/);
+    busy.close();
+    idle.close();
+  });
+});
+
+test('TCP passes both ways with half-close; a dead upstream closes the client', async () => {
+  const dead = await freePort();
+  await onStage(async ({ upstream, apply, log, proxy, port }) => {
+    const up = await upstream((socket, received) => {
+      if (received.endsWith('hello')) socket.write('world');
+    });
+    await apply({
+      listeners: [tcpListener('in', { cluster: 'up' }), tcpListener('dead', { cluster: 'dead' })],
+      clusters: [cluster('up', [up.port]), cluster('dead', [dead])],
+    });
+    const wire = await openWire(port());
+    wire.send('hello');
+    await wire.expect('world');
+    wire.socket.end();
+    await wire.closed();
+    await eventually(() => log.length === 1);
+    const lost = await openWire(proxy.addressOf('dead')!.port);
+    lost.send('x');
+    await lost.closed();
+    await eventually(() => log.length === 2);
+    assert.deepEqual(
+      log.map((entry) => entry.split(' ')[1]),
+      ['-', 'UF'],
+    );
+    lost.close();
+  });
 });

@@ -16,9 +16,10 @@ const CONNECT_FAILURES: ReadonlySet<ResetReason> = new Set(['local connection fa
 
 /** The retry rules for a request: the route's, widened by what a trusted caller asked for in headers. */
 export function retryRulesOf(exchange: Exchange, action: ForwardAction): RetryRuntime | undefined {
+  const rules = action.retry?.matchesRequest && !action.retry.matchesRequest(exchange) ? undefined : action.retry;
+  if (!exchange.head.hasEnvoyHeaders) return rules;
   const asked = `${exchange.head.value('x-envoy-retry-on') ?? ''},${exchange.head.value('x-envoy-retry-grpc-on') ?? ''}`;
   const max = exchange.head.value('x-envoy-max-retries');
-  const rules = action.retry?.matchesRequest && !action.retry.matchesRequest(exchange) ? undefined : action.retry;
   if (asked === ',' && max === undefined) return rules;
   const on = new Set(rules?.on);
   for (const word of asked.split(',')) {

@@ -4,6 +4,7 @@ import type { Exchange, Forwarder } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
 import { applyHeaderMutations, formatText } from '../http/header-mutations.ts';
 import type { Http1Client } from '../http/http1-client.ts';
+import { knownId } from '../http/known-headers.ts';
 import type { ResponseFlag } from '../http/request-record.ts';
 import type { ClientStreamHandler, ResetReason } from '../http/stream.ts';
 import type { Connection } from '../io/connection.ts';
@@ -60,6 +61,8 @@ function refuseUnrouted(exchange: Exchange, reason: string): void {
   exchange.respond({ status: 404, details: 'route_not_found', flag: 'NR' });
 }
 
+const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
+
 const RESET_FLAGS: Readonly<Record<ResetReason, ResponseFlag>> = {
   'local reset': 'LR',
   'remote reset': 'UR',
@@ -79,7 +82,7 @@ class Router implements Forwarder, PoolUser, ClientStreamHandler {
   private cluster!: ClusterState;
   private breaker!: BreakerState;
   private host: Host | undefined;
-  private readonly triedHosts = new Set<Host>();
+  private triedHosts: Set<Host> | undefined;
   private client: Http1Client | undefined;
   private wait: { cancel(): void } | undefined;
   private rules: RetryRuntime | undefined;
@@ -117,6 +120,14 @@ class Router implements Forwarder, PoolUser, ClientStreamHandler {
     if (!cluster) return exchange.respond({ status: decision.clusterNotFoundStatus, details: 'cluster_not_found', flag: 'NC' });
     this.cluster = cluster;
     exchange.cluster = cluster.runtime;
+    if (cluster.runtime.protocol.kind === 'http2') {
+      return exchange.respond({
+        status: 502,
+        body: 'HTTP/2 upstreams are not supported',
+        details: 'http2_upstream_not_supported',
+        flag: 'UPE',
+      });
+    }
     this.breaker = action.priority === 'high' ? cluster.breakers.high : cluster.breakers.default;
     if (!this.acceptsUpgrade()) return exchange.respond({ status: 403, details: 'upgrade_failed' });
     this.rules = retryRulesOf(exchange, action);
@@ -178,7 +189,7 @@ class Router implements Forwarder, PoolUser, ClientStreamHandler {
     if (this.decision.virtualHost.includeRequestAttemptCount && !this.suppress) {
       exchange.head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));
     }
-    const avoid = this.rules?.avoidPreviousHosts && this.triedHosts.size > 0 ? this.triedHosts : undefined;
+    const avoid = this.rules?.avoidPreviousHosts ? this.triedHosts : undefined;
     const host = cluster.pick(this.originalDestination(), avoid, this.rules?.hostSelectionMaxAttempts ?? 1);
     if (!host) {
       exchange.responseFlags = 0;
@@ -186,7 +197,6 @@ class Router implements Forwarder, PoolUser, ClientStreamHandler {
       return exchange.respond({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
     }
     this.host = host;
-    this.triedHosts.add(host);
     exchange.endpoint = host.endpoint;
     exchange.upstreamHost = host.address;
     if (this.decision.action.hostRewrite?.kind === 'auto' && host.endpoint.hostname !== '') this.rewriteHost(host.endpoint.hostname);
@@ -224,8 +234,7 @@ class Router implements Forwarder, PoolUser, ClientStreamHandler {
     this.client = client;
     client.attach(this);
     exchange.upstreamProtocol = 'HTTP/1.1';
-    const { socket } = client.connection;
-    exchange.upstreamLocalAddress = `${socket.localAddress}:${socket.localPort}`;
+    exchange.upstreamLocalAddress = client.connection.localAddress;
     this.requestSent = true;
     const first = this.replay ? this.replay.bytes : exchange.first;
     const end = exchange.requestEnded && exchange.requestTrailers === undefined;
@@ -298,6 +307,8 @@ class Router implements Forwarder, PoolUser, ClientStreamHandler {
       cluster.stats.upstream_rq_retry_overflow++;
       return false;
     }
+    this.triedHosts ??= new Set();
+    if (this.host) this.triedHosts.add(this.host);
     this.retries++;
     this.retryInFlight = true;
     this.retryPending = true;
@@ -387,7 +398,11 @@ class Router implements Forwarder, PoolUser, ClientStreamHandler {
     exchange.responseDurationMs = exchange.elapsedMs();
     exchange.responseCodeDetails = 'via_upstream';
     if (!this.suppress) {
-      head.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(exchange.responseDurationMs - this.requestDoneMs))));
+      head.setKnown(
+        SERVICE_TIME,
+        'x-envoy-upstream-service-time',
+        String(Math.max(0, Math.round(exchange.responseDurationMs - this.requestDoneMs))),
+      );
     }
     if (this.decision.virtualHost.includeAttemptCountInResponse) {
       head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));

@@ -22,9 +22,10 @@ const CONTROL_HEADERS = [
 ] as const;
 
 /** The timeouts of a request: the route's, unless a trusted caller sent others. */
-export function timeoutOf(exchange: Exchange, action: ForwardAction, rules: RetryRuntime | undefined): RequestTimes {
-  const timeoutMs = millis(exchange.head.value('x-envoy-upstream-rq-timeout-ms')) ?? action.timeoutMs;
-  let perTryTimeoutMs = millis(exchange.head.value('x-envoy-upstream-rq-per-try-timeout-ms')) ?? rules?.perTryTimeoutMs ?? 0;
+export function timeoutOf({ head }: Exchange, action: ForwardAction, rules: RetryRuntime | undefined): RequestTimes {
+  const told = (name: string) => (head.hasEnvoyHeaders ? millis(head.value(name)) : undefined);
+  const timeoutMs = told('x-envoy-upstream-rq-timeout-ms') ?? action.timeoutMs;
+  let perTryTimeoutMs = told('x-envoy-upstream-rq-per-try-timeout-ms') ?? rules?.perTryTimeoutMs ?? 0;
   if (timeoutMs > 0 && perTryTimeoutMs >= timeoutMs) perTryTimeoutMs = 0;
   return { timeoutMs, perTryTimeoutMs };
 }
@@ -35,7 +36,7 @@ const millis = (text: string | undefined): number | undefined => (text !== undef
 export function prepareUpstreamRequest(exchange: Exchange, decision: ForwardDecision, times: RequestTimes, suppress: boolean): void {
   const { head } = exchange;
   const { action } = decision;
-  for (const name of CONTROL_HEADERS) head.remove(name);
+  if (head.hasEnvoyHeaders) for (const name of CONTROL_HEADERS) head.remove(name);
   const expectedMs = times.perTryTimeoutMs || times.timeoutMs;
   if (expectedMs > 0 && !suppress) head.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
   if (decision.requestHeaders.length > 0) {

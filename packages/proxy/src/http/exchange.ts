@@ -35,6 +35,7 @@ export interface Forwarder {
   cancel(): void;
 }
 
+const NOTHING: readonly Buffer[] = [];
 let nextStreamId = 1;
 
 export class Exchange implements RequestView, RequestRecord, ServerStreamHandler, ClientFacts {
@@ -127,6 +128,8 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     if (underscoresInHeaders !== 'allow' && !this.acceptUnderscores(underscoresInHeaders === 'drop_header')) return;
     if (upgrade !== '' && upgrade !== 'h2c') this.upgrade = upgrade;
     if (upgrade === 'h2c') head.remove('http2-settings');
+    // What follows a refused CONNECT was meant for somebody else.
+    if (this.method === 'CONNECT') this.stream.closeAfterResponse();
     if (head.has('expect') && !this.handleExpect(end)) return;
     this.first = first;
     this.continueRequest();
@@ -200,20 +203,21 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     else if (!this.responseHead) this.holdRequestData(source.keep(bytes));
   }
 
-  private heldData: Buffer[] = [];
+  private heldData: Buffer[] | undefined;
   private heldBytes = 0;
 
   private holdRequestData(bytes: Buffer): void {
+    this.heldData ??= [];
     this.heldData.push(bytes);
     this.heldBytes += bytes.length;
     if (this.heldBytes > 64 * 1024) this.stream.pauseRequest();
   }
 
   /** What arrived of the body while filters had stopped the request; the forwarder takes it once. */
-  takeHeldData(): Buffer[] {
-    const held = this.heldData;
+  takeHeldData(): readonly Buffer[] {
+    const held = this.heldData ?? NOTHING;
     if (held.length > 0) {
-      this.heldData = [];
+      this.heldData = undefined;
       if (this.heldBytes > 64 * 1024) this.stream.resumeRequest();
       this.heldBytes = 0;
     }

@@ -35,6 +35,8 @@ const INTERNAL_IDS = INTERNAL_HEADERS.map(knownId);
 const REQUEST_ID = knownId('x-request-id');
 const FORWARDED_FOR = knownId('x-forwarded-for');
 const FORWARDED_PROTO = knownId('x-forwarded-proto');
+const INTERNAL = knownId('x-envoy-internal');
+const EXTERNAL_ADDRESS = knownId('x-envoy-external-address');
 const FORWARDED_CLIENT_CERT = knownId('x-forwarded-client-cert');
 
 export type ClientFacts = {
@@ -48,7 +50,7 @@ export function prepareRequestHeaders(head: Head, context: HcmContext, connectio
   const { hcm, proxy } = context;
   facts.remoteAddress = connection.remoteAddress;
   const isEdge = hcm.useRemoteAddress;
-  if (isEdge) {
+  if (isEdge && head.hasEnvoyHeaders) {
     for (let i = 0; i < INTERNAL_IDS.length; i++) {
       if (head.known(INTERNAL_IDS[i] as number) >= 0) head.remove(INTERNAL_HEADERS[i] as string);
     }
@@ -81,9 +83,9 @@ function settleAddress(head: Head, context: HcmContext, connection: ConnectionIn
     if (told === undefined) head.add('x-forwarded-for', connection.remoteIp);
     else head.set('x-forwarded-for', `${told},${connection.remoteIp}`);
   }
-  const external = ipOf(facts.remoteAddress);
-  if (isPrivate(external)) head.set('x-envoy-internal', 'true');
-  else head.set('x-envoy-external-address', external);
+  const external = facts.remoteAddress === connection.remoteAddress ? connection.remoteIp : ipOf(facts.remoteAddress);
+  if (isPrivate(external)) head.setKnown(INTERNAL, 'x-envoy-internal', 'true');
+  else head.setKnown(EXTERNAL_ADDRESS, 'x-envoy-external-address', external);
 }
 
 function settleProto(head: Head, context: HcmContext, connection: ConnectionInfo, facts: ClientFacts): void {
@@ -94,7 +96,7 @@ function settleProto(head: Head, context: HcmContext, connection: ConnectionInfo
   const isTold = told === 'http' || told === 'https';
   const trusts = !hcm.useRemoteAddress || hcm.xffNumTrustedHops > 0;
   facts.scheme = isTold && trusts ? told : own;
-  if (told !== facts.scheme) head.set('x-forwarded-proto', facts.scheme);
+  if (told !== facts.scheme) head.setKnown(FORWARDED_PROTO, 'x-forwarded-proto', facts.scheme);
   if (hcm.schemeToOverwrite !== '') facts.scheme = hcm.schemeToOverwrite;
 }
 
@@ -108,6 +110,17 @@ function addressFromRight(list: string, skip: number): string | undefined {
 
 const ipOf = (address: string): string => address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 
+let lastIp = '';
+let lastIsPrivate = false;
+
 function isPrivate(ip: string): boolean {
+  if (ip !== lastIp) {
+    lastIp = ip;
+    lastIsPrivate = isPrivateAddress(ip);
+  }
+  return lastIsPrivate;
+}
+
+function isPrivateAddress(ip: string): boolean {
   return /^(?:10\.|127\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|::1$|f[cd])/.test(ip);
 }

@@ -95,6 +95,7 @@ function parseLength(head: Head, line: number): number {
 }
 
 function isRepeated(head: Head, line: number): boolean {
+  if (!head.hasRepeats) return false;
   const name = head.lineName(line);
   return head.values(name).length > 1;
 }
@@ -108,7 +109,7 @@ function readConnection(framing: Framing, head: Head, isRequest: boolean): HeadF
     const at = line * 4;
     const start = head.spans[at + 2] as number;
     const end = head.spans[at + 3] as number;
-    if (equalsAsciiIgnoreCase(head.bytes, start, end, 'keep-alive') && head.values('connection').length === 1) framing.keepAlive = true;
+    if (equalsAsciiIgnoreCase(head.bytes, start, end, 'keep-alive') && !head.hasRepeats) framing.keepAlive = true;
     else bad = readConnectionTokens(framing, head, isRequest);
     head.remove('connection');
   }

@@ -3,7 +3,7 @@
 
 import { COLON, CR, FIELD_VALUE, LF, SP, TAB, TARGET, TOKEN_LOWER } from './bytes.ts';
 import type { Head } from './head.ts';
-import { idOfBytes } from './known-headers.ts';
+import { FIRST_ENVOY_ID, idOfBytes } from './known-headers.ts';
 
 /** The bytes so far are fine, but the head is not complete. */
 export const INCOMPLETE = 0;
@@ -126,7 +126,11 @@ function parseLines(head: Head, bytes: Uint8Array, start: number, from: number, 
     odd[line] = valueStart === nameEnd + 2 && bytes[nameEnd + 1] === SP && valueEnd === at ? 0 : 1;
     dropped[line] = 0;
     const id = idOfBytes(bytes, nameStart, nameEnd);
-    if (id >= 0 && (first[id] as number) < 0) first[id] = line;
+    if (id >= 0) {
+      if ((first[id] as number) < 0) first[id] = line;
+      else head.hasRepeats = true;
+      if (id >= FIRST_ENVOY_ID) head.hasEnvoyHeaders = true;
+    }
     line++;
     at += 2;
   }

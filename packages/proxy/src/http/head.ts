@@ -28,6 +28,10 @@ export class Head {
   version = 11;
   /** Of a response. */
   status = 0;
+  /** Some known header stands on several lines. */
+  hasRepeats = false;
+  /** Some line begins with "x-envoy-". */
+  hasEnvoyHeaders = false;
   private addedNames: string[] = [];
   private addedValues: string[] = [];
   private addedCount = 0;
@@ -43,6 +47,8 @@ export class Head {
     this.size = 0;
     this.count = 0;
     this.status = 0;
+    this.hasRepeats = false;
+    this.hasEnvoyHeaders = false;
     this.first.fill(-1);
     this.addedCount = 0;
   }
@@ -80,6 +86,8 @@ export class Head {
     copy.targetEnd = this.targetEnd;
     copy.version = this.version;
     copy.status = this.status;
+    copy.hasRepeats = this.hasRepeats;
+    copy.hasEnvoyHeaders = this.hasEnvoyHeaders;
     copy.addedNames = this.addedNames.slice(0, this.addedCount);
     copy.addedValues = this.addedValues.slice(0, this.addedCount);
     copy.addedCount = this.addedCount;
@@ -162,6 +170,17 @@ export class Head {
     return found;
   }
 
+  /** Sets a known header (see `knownId`) to a single value: as `set`, cheaper. */
+  setKnown(id: number, lowerName: string, value: string): void {
+    if ((this.first[id] as number) >= 0 || this.nextAdded(lowerName, 0) >= 0) this.remove(lowerName);
+    this.add(lowerName, value);
+  }
+
+  /** Whether a known header is there, added ones included. */
+  hasKnown(id: number, lowerName: string): boolean {
+    return (this.first[id] as number) >= 0 ? this.has(lowerName) : this.nextAdded(lowerName, 0) >= 0;
+  }
+
   /** An upper bound of what `writeHeaders` writes. */
   maxSize(): number {
     let size = this.size + 2 * this.count;
@@ -169,8 +188,8 @@ export class Head {
     return size;
   }
 
-  /** Writes the header lines that stand, in order, then the added ones; returns the end. `out` must have `maxSize()` room. */
-  writeHeaders(out: Buffer, position: number): number {
+  /** Writes the lines that stand, in order, then the added ones and `tail`; returns the end. `out` must have room for `maxSize()` and the tail. */
+  writeHeaders(out: Buffer, position: number, tail: string): number {
     const { bytes, spans, dropped, odd, count } = this;
     let at = position;
     let runStart = -1;
@@ -188,12 +207,9 @@ export class Head {
       if (dropped[line] === 0) at += out.write(`${this.lineName(line)}: ${this.lineValue(line)}\r\n`, at, 'latin1');
     }
     if (runStart >= 0) at += bytes.copy(out, at, runStart, runEnd);
-    if (this.addedCount > 0) {
-      let lines = '';
-      for (let i = 0; i < this.addedCount; i++) lines += `${this.addedNames[i]}: ${this.addedValues[i]}\r\n`;
-      at += out.write(lines, at, 'latin1');
-    }
-    return at;
+    let lines = '';
+    for (let i = 0; i < this.addedCount; i++) lines += `${this.addedNames[i]}: ${this.addedValues[i]}\r\n`;
+    return at + out.write(lines + tail, at, 'latin1');
   }
 
   private next(name: string, from: number): number {

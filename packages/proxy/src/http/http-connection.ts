@@ -11,6 +11,9 @@ import { Http1Server, type Http1ServerHost } from './http1-server.ts';
 import type { ConnectionInfo } from './request-view.ts';
 import type { ServerStreamHandler } from './stream.ts';
 
+/** How long a client that sent FIN may wait for its answer to begin before it is taken for gone. */
+const HALF_CLOSED_GRACE_MS = 5000;
+
 export class HttpConnection implements Http1ServerHost {
   private readonly context: HcmContext;
   private readonly info: ConnectionInfo;
@@ -24,6 +27,7 @@ export class HttpConnection implements Http1ServerHost {
   private readonly idle: Timeout = new Timeout(() => this.onIdleTimeout());
   private readonly headTimeout: Timeout = new Timeout(() => this.onHeadTimeout());
   private maxDuration: Timeout | undefined;
+  private halfClosed: Timeout | undefined;
 
   constructor(context: HcmContext, connection: Connection, info: ConnectionInfo, onClosed: () => void) {
     this.context = context;
@@ -81,6 +85,12 @@ export class HttpConnection implements Http1ServerHost {
     if (!this.idle.armed) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs);
   }
 
+  onHalfClosed(): void {
+    this.headTimeout.cancel();
+    this.halfClosed = new Timeout(() => this.codec.giveUpHalfClosed());
+    this.context.proxy.timeouts.arm(this.halfClosed, HALF_CLOSED_GRACE_MS);
+  }
+
   onClosing(): void {
     const { hcm, proxy } = this.context;
     this.idle.cancel();
@@ -96,6 +106,7 @@ export class HttpConnection implements Http1ServerHost {
     this.idle.cancel();
     this.headTimeout.cancel();
     this.maxDuration?.cancel();
+    this.halfClosed?.cancel();
     this.context.observer.connectionClosed();
     this.onClosed();
   }

@@ -5,6 +5,7 @@ import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-par
 import { Framing, readResponseFraming } from './framing.ts';
 import { Head } from './head.ts';
 import { type HeadLimits, INCOMPLETE, parseResponseHead, parseTrailers } from './head-parser.ts';
+import { knownId } from './known-headers.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
 import type { ClientStream, ClientStreamHandler, RequestLine, ResetReason } from './stream.ts';
 
@@ -16,6 +17,7 @@ export interface Http1ClientHost {
   onGone(client: Http1Client): void;
 }
 
+const CONTENT_LENGTH = knownId('content-length');
 const LIMITS: HeadLimits = { maxBytes: 60 * 1024, maxCount: 100 };
 const MAX_INFORMATIONAL = 20;
 
@@ -74,10 +76,10 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     const { first, end } = body;
     let extra = this.upgrading ? `connection: upgrade\r\nupgrade: ${upgrade}\r\n` : '';
     this.chunkedRequest = false;
-    if (!(end && first === undefined) && !this.upgrading && !head.has('content-length')) {
+    if (!(end && first === undefined) && !this.upgrading && !head.hasKnown(CONTENT_LENGTH, 'content-length')) {
       extra += 'transfer-encoding: chunked\r\n';
       this.chunkedRequest = true;
-    } else if (end && first === undefined && !head.has('content-length') && BODY_EXPECTED.has(line.method)) {
+    } else if (end && first === undefined && !head.hasKnown(CONTENT_LENGTH, 'content-length') && BODY_EXPECTED.has(line.method)) {
       extra += 'content-length: 0\r\n';
     }
     const startLine = `${line.method} ${line.path} HTTP/1.1\r\n`;
@@ -206,12 +208,15 @@ export class Http1Client implements ConnectionHandler, ClientStream {
         if (at < bytes.length) first = bytes.subarray(at);
         at = bytes.length;
     }
-    if (end) this.state = IDLE;
-    handler?.onResponseHead(head, first, end);
     if (end) {
-      if (at < bytes.length) this.abandon();
-      else this.finish(framing.keepAlive);
-    } else if (this.state === READING_CHUNKED && this.chunks.atTrailers) this.state = READING_TRAILERS;
+      // The connection is free before the answer is passed on: a pipelined request that follows at once shall find it.
+      this.state = IDLE;
+      this.finish(at === bytes.length && framing.keepAlive);
+      handler?.onResponseHead(head, first, true);
+      return bytes.length;
+    }
+    handler?.onResponseHead(head, first, false);
+    if (this.state === READING_CHUNKED && this.chunks.atTrailers) this.state = READING_TRAILERS;
     return at;
   }
 
@@ -274,13 +279,12 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   private complete(trailers: Head | undefined, inStep: boolean): void {
     const { handler } = this;
     this.state = IDLE;
-    handler?.onResponseEnd(trailers);
     this.finish(inStep && this.framing.keepAlive);
+    handler?.onResponseEnd(trailers);
   }
 
   /** The response is complete; the connection is free once the request is, too. */
   private finish(reusable: boolean): void {
-    if (this.state !== IDLE) return;
     this.handler = undefined;
     this.release(reusable && this.requestDone);
   }

@@ -7,9 +7,12 @@ import { TOKEN_LOWER } from './bytes.ts';
 import { Framing, readRequestFraming } from './framing.ts';
 import { Head } from './head.ts';
 import { faultOf, type HeadFault, type HeadLimits, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
+import { knownId } from './known-headers.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
 import { reasonOf, statusLine } from './status-lines.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
+
+const CONTENT_LENGTH = knownId('content-length');
 
 /** What the connection manager gives to its codec. */
 export type Http1ServerOptions = {
@@ -31,6 +34,8 @@ export interface Http1ServerHost {
   onHeadStarted(): void;
   /** Nothing is under way. */
   onIdle(): void;
+  /** The client will send no more, its request is complete and the answer is not. */
+  onHalfClosed(): void;
   /** Our side has said its last word; the client should hang up. */
   onClosing(): void;
   onConnectionClosed(): void;
@@ -66,6 +71,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   private request: ServerStreamHandler | undefined;
   private requestDone = false;
   private responseDone = false;
+  private responseStarted = false;
   private chunkedResponse = false;
   private closing = false;
   private pausedByHolding = false;
@@ -162,6 +168,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     if (fault) return this.refuse(fault, bytes.length);
     this.requestDone = false;
     this.responseDone = false;
+    this.responseStarted = false;
     this.closing = !framing.keepAlive;
     if (framing.body === BODY_NONE) {
       this.requestDone = true;
@@ -269,6 +276,16 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     if (this.state === READING_HEAD) this.refuse({ status: 408, details: 'request_header_timeout' }, 0);
   }
 
+  /** Takes a half-closed client for gone, unless its answer has begun. */
+  giveUpHalfClosed(): void {
+    const { request } = this;
+    if (!request || this.responseStarted) return;
+    this.state = DISCARDING;
+    this.request = undefined;
+    request.onDownstreamReset('downstream_remote_disconnect');
+    this.connection.destroy();
+  }
+
   /** The body of a request under way is broken. */
   private breakOff(details: string, consumed: number): number {
     this.state = DISCARDING;
@@ -290,7 +307,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
       this.state = DISCARDING;
       this.request.onDownstreamReset('downstream_remote_disconnect');
     }
-    // A complete request whose client half-closed is still answered.
+    // A complete request whose client half-closed is still answered; a client that left looks the same.
+    else this.host.onHalfClosed();
   }
 
   onDrain(): void {
@@ -310,8 +328,9 @@ export class Http1Server implements ConnectionHandler, ServerStream {
 
   sendHead(head: Head, first: Buffer | undefined, end: boolean): void {
     const { status } = head;
+    this.responseStarted = true;
     const bodyless = end && first === undefined;
-    const hasLength = head.has('content-length');
+    const hasLength = head.hasKnown(CONTENT_LENGTH, 'content-length');
     let extra = '';
     this.chunkedResponse = false;
     if (status === 101) {

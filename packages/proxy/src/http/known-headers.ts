@@ -54,6 +54,9 @@ const NAMES = [
 
 export type KnownHeader = (typeof NAMES)[number];
 
+/** Known names from this number on begin with "x-envoy-". */
+export const FIRST_ENVOY_ID: number = NAMES.indexOf('x-envoy-attempt-count');
+
 /** How many known names there are. */
 export const KNOWN_COUNT: number = NAMES.length;
 const IDS = new Map<string, number>(NAMES.map((name, id) => [name, id]));

@@ -5,7 +5,7 @@ import type { Connection } from '../io/connection.ts';
 import type { Head } from './head.ts';
 
 /** Pieces up to this size are copied next to their framing; larger ones are handed over. */
-const COPY_BYTES = 16 * 1024;
+const COPY_BYTES = 64 * 1024;
 const CHUNK_OVERHEAD = 24;
 const CRLF = Buffer.from('\r\n');
 const LAST_CHUNK = Buffer.from('0\r\n\r\n');
@@ -29,13 +29,10 @@ export function writeHead(connection: Connection, message: HeadMessage, source: 
   const out = arena.slab;
   let at = arena.position;
   at += out.write(startLine, at, 'latin1');
-  at = head.writeHeaders(out, at);
-  at += out.write(extraLines, at, 'latin1');
-  out[at++] = 13;
-  out[at++] = 10;
+  at = head.writeHeaders(out, at, `${extraLines}\r\n`);
   if (first !== undefined && first.length > 0) {
     if (!inline) {
-      const flowing = connection.write(arena.take(at));
+      const flowing = arena.send(connection, at);
       return writeBody(connection, first, { chunked, source }) && flowing;
     }
     if (chunked) at += out.write(`${first.length.toString(16)}\r\n`, at, 'latin1');
@@ -43,7 +40,7 @@ export function writeHead(connection: Connection, message: HeadMessage, source: 
     if (chunked) at += out.write('\r\n', at, 'latin1');
   }
   if (message.end && chunked) at += out.write('0\r\n\r\n', at, 'latin1');
-  return connection.write(arena.take(at));
+  return arena.send(connection, at);
 }
 
 /** Writes a part of a body; transient bytes are copied or kept through `source` (undefined: the bytes are ours). */
@@ -68,7 +65,7 @@ export function writeBody(connection: Connection, bytes: Buffer, how: { chunked:
     out[at++] = 13;
     out[at++] = 10;
   }
-  return connection.write(arena.take(at));
+  return arena.send(connection, at);
 }
 
 /** Ends a chunked body. */
@@ -80,7 +77,6 @@ export function writeLastChunk(connection: Connection, trailers: Head | undefine
   arena.reserve(trailers.maxSize() + 8);
   let at = arena.position;
   at += arena.slab.write('0\r\n', at, 'latin1');
-  at = trailers.writeHeaders(arena.slab, at);
-  at += arena.slab.write('\r\n', at, 'latin1');
-  connection.write(arena.take(at));
+  at = trailers.writeHeaders(arena.slab, at, '\r\n');
+  arena.send(connection, at);
 }

@@ -4,7 +4,10 @@
 import { isAuthority, normalizeAuthority } from './authority.ts';
 import type { HcmContext } from './context.ts';
 import type { Head } from './head.ts';
+import { knownId } from './known-headers.ts';
 import { normalizePath } from './normalize-path.ts';
+
+const HOST = knownId('host');
 
 export type RequestTarget =
   | { readonly kind: 'target'; readonly path: string; readonly authority: string }
@@ -20,9 +23,10 @@ const BAD_TARGET = refused(400, 'http1.invalid_url');
 export function readTarget(head: Head, method: string, context: HcmContext, localPort: number): RequestTarget {
   const { hcm } = context;
   const raw = head.text(head.targetStart, head.targetEnd);
-  const hosts = head.values('host');
-  if (hosts.length > 1) return BAD_HOST;
-  let host = hosts[0];
+  const hostLine = head.known(HOST);
+  if (head.hasRepeats && head.values('host').length > 1) return BAD_HOST;
+  const sent = hostLine >= 0 ? head.lineValue(hostLine) : undefined;
+  let host = sent;
   if (host === undefined && head.version < 11 && hcm.http1.defaultHostForHttp10 !== '') host = hcm.http1.defaultHostForHttp10;
   let target = raw;
   if (method === 'CONNECT') {
@@ -40,7 +44,7 @@ export function readTarget(head: Head, method: string, context: HcmContext, loca
   if (host === undefined || (host === '' && head.version >= 11 && method !== 'CONNECT')) return MISSING_HOST;
   if (!isAuthority(host)) return BAD_HOST;
   const authority = normalizeAuthority(host, hcm, localPort);
-  if (authority !== hosts[0]) head.set('host', authority);
+  if (authority !== sent) head.set('host', authority);
   if (target === '' || target === '*') return { kind: 'target', path: target, authority };
   const normalized = normalizePath(target, hcm);
   if (normalized.kind === 'invalid') return refused(400, normalized.details);

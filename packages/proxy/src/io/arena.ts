@@ -1,10 +1,12 @@
-// Memory for outgoing messages: carved from slabs, so that a message costs no allocation of its own. A slab is freed by the
-// collector once every piece of it has been written.
+// Memory for outgoing messages. A message is assembled in a slab and given to its connection; most writes end at once, and then
+// the next message uses the same bytes again. What could not be written at once keeps its place.
 
-const SLAB_BYTES = 128 * 1024;
+import type { Connection } from './connection.ts';
+
+const SLAB_BYTES = 256 * 1024;
 
 /** One per process is enough: a message is assembled without giving up the thread. */
-export class Arena {
+class Arena {
   slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
   /** Where the next message starts. */
   position = 0;
@@ -16,11 +18,13 @@ export class Arena {
     this.position = 0;
   }
 
-  /** Ends the message that was written up to `end` and returns it. */
-  take(end: number): Buffer {
-    const message = this.slab.subarray(this.position, end);
+  /** Sends the message that was assembled from `position` to `end`. False: wait for the connection to drain. */
+  send(connection: Connection, end: number): boolean {
+    const start = this.position;
     this.position = end;
-    return message;
+    const flowing = connection.write(this.slab.subarray(start, end));
+    if (connection.isFlushed) this.position = start;
+    return flowing;
   }
 }
 

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { codeOf } from '@lateen/base';
+import { readIntoShared } from './shared-read.ts';
 
 export interface ConnectionHandler {
   /** `bytes` may be read and changed during the call only; `Connection.keep` makes them last. */
@@ -28,18 +29,21 @@ export class Connection {
   private errorCode: string | undefined;
   private ended = false;
   private peerEnded = false;
+  private paused = false;
   closed = false;
+  private localText: string | undefined;
   bytesRead = 0;
   bytesWritten = 0;
 
-  constructor(socket: Socket, handler: ConnectionHandler, transient = false) {
+  /** `isRead`: the owner calls `received` itself, with bytes that do not last. */
+  constructor(socket: Socket, handler: ConnectionHandler, isRead = false) {
     this.socket = socket;
     this.handler = handler;
-    this.transient = transient;
+    this.transient = isRead || readIntoShared(socket, (bytes) => this.received(bytes));
     // Half-closed connections are legal on both sides; we end our side when the message is done.
     socket.allowHalfOpen = true;
     socket.setNoDelay(true);
-    if (!transient) socket.on('data', (bytes: Buffer) => this.received(bytes));
+    if (!this.transient) socket.on('data', (bytes: Buffer) => this.received(bytes));
     socket.on('end', () => {
       this.peerEnded = true;
       this.handler.onEnd();
@@ -74,6 +78,11 @@ export class Connection {
     return this.socket.write(bytes);
   }
 
+  /** Nothing that was written is still in memory. */
+  get isFlushed(): boolean {
+    return this.socket.writableLength === 0;
+  }
+
   /** Until `uncork`, writes are gathered into one. */
   cork(): void {
     this.socket.cork();
@@ -104,11 +113,21 @@ export class Connection {
   }
 
   pause(): void {
+    if (this.paused) return;
+    this.paused = true;
     this.socket.pause();
   }
 
   resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
     this.socket.resume();
+  }
+
+  /** Our end as "ip:port". */
+  get localAddress(): string {
+    this.localText ??= `${this.socket.localAddress}:${this.socket.localPort}`;
+    return this.localText;
   }
 
   get isPeerEnded(): boolean {

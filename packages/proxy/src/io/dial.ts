@@ -2,10 +2,7 @@
 
 import type { SocketAddress, Transport } from '@lateen/base';
 import { Connection, type ConnectionHandler } from './connection.ts';
-
-// Bytes are consumed (or copied) within the read call, so every connection of the process can read into the same memory.
-const READ_BYTES = 64 * 1024;
-const sharedRead = Buffer.allocUnsafeSlow(READ_BYTES);
+import { sharedRead } from './shared-read.ts';
 
 export type DialTarget = SocketAddress & { localAddress?: string | undefined };
 

@@ -38,7 +38,6 @@ export function inspect(
   if (!wantsTls && !wantsHttp) return done(result);
   const finish = (outcome: Inspected | undefined) => {
     timeout.cancel();
-    connection.pause();
     done(outcome);
   };
   const timeout = new Timeout(() => finish(listener.continueOnListenerFiltersTimeout ? result : undefined));

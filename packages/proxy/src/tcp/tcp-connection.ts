@@ -91,7 +91,7 @@ export class TcpConnection implements ConnectionHandler {
     if (!upstream || this.finished) return;
     this.connectTimeout.cancel();
     this.connected = true;
-    record.upstreamLocalAddress = `${upstream.socket.localAddress}:${upstream.socket.localPort}`;
+    record.upstreamLocalAddress = upstream.localAddress;
     this.observer.connectionOpened(record);
     for (const piece of this.early) upstream.write(piece);
     this.early = [];
