@@ -131,13 +131,17 @@ export function saysStatus(stored: PodStatus | undefined, wanted: PodStatus): bo
   return (
     [...fields].every((key) => jsonEqual(stored?.[key], wanted[key])) &&
     conditions.every((own) =>
-      jsonEqual(
+      sameCondition(
         own,
         stored?.conditions?.find(({ type }) => type === own.type),
       ),
     )
   );
 }
+
+// Others may have put a probe time into it.
+const sameCondition = (a: PodCondition, b: PodCondition | undefined): boolean =>
+  (['status', 'reason', 'message', 'lastTransitionTime'] as const).every((key) => (a[key] ?? '') === (b?.[key] ?? ''));
 
 /** A strategic merge patch of the status subresource; conditions of others stay, fields that are gone become null. */
 export function statusPatch(wanted: PodStatus): Record<string, unknown> {

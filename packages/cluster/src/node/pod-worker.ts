@@ -4,7 +4,7 @@
 
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Backoff, createBackoff, messageOf, type Timer } from '@lateen/base';
+import { type Backoff, createBackoff, jsonEqual, messageOf, type Timer } from '@lateen/base';
 import type { Pod, PodStatus } from '@lateen/kube/types';
 import type { PodSandbox } from '../contracts.ts';
 import type { PodContext } from './container-launch.ts';
@@ -84,7 +84,11 @@ export class PodWorker {
     if ((pod.spec.ephemeralContainers?.length ?? 0) > (this.#pod.spec.ephemeralContainers?.length ?? 0)) {
       this.#deps.event(pod, { type: 'Warning', reason: 'NotSupported', message: EPHEMERAL_REFUSAL });
     }
+    const { labels, annotations } = this.#pod.metadata;
     this.#pod = pod;
+    // Files of the downward API.
+    const isRelabelled = !jsonEqual([labels, annotations], [pod.metadata.labels, pod.metadata.annotations]);
+    if (isRelabelled && this.#context) void this.#volumes.refresh();
     if (pod.metadata.deletionTimestamp) void this.#end(this.#deletionGraceMs());
     this.#wake();
     this.#publisher.publish();

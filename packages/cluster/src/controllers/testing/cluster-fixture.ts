@@ -1,4 +1,4 @@
-// Controllers and a node agent over a memory client, for tests.
+// Controllers and a node agent over the real API server, for tests.
 
 import type { TestContext } from 'node:test';
 import { silentLogger, systemClock } from '@lateen/base';

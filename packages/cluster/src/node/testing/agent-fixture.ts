@@ -1,4 +1,4 @@
-// A node agent over a memory client and the host's network, for tests.
+// A node agent over the real API server and the host's network, for tests.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { silentLogger, systemClock } from '@lateen/base';
 import type { KubeEvent, Pod, PodSpec } from '@lateen/kube/types';
-import type { BuiltinContainer } from '../../contracts.ts';
+import type { BuiltinContainer, NodeApi } from '../../contracts.ts';
 import { createImageCatalogue } from '../image-catalogue.ts';
 import { EVENTS, PODS } from '../kube-resources.ts';
 import { createNodeAgent, type NodeAgent } from '../node-agent.ts';
+import { startTestApiServer, type TestClient } from './api-server.ts';
 import { createHostNetwork, type HostNetwork } from './host-network.ts';
-import { createMemoryClient, type MemoryClient } from './memory-client.ts';
 
 export const NODE_NAME = 'lateen';
 
@@ -23,7 +23,7 @@ const CATALOGUE = `
 `;
 
 export type AgentFixture = {
-  client: MemoryClient;
+  client: TestClient;
   network: HostNetwork;
   stateDir: string;
   agent: NodeAgent;
@@ -41,7 +41,15 @@ export async function startAgent(t: TestContext, builtins: Record<string, Builti
   const stateDir = mkdtempSync(join(tmpdir(), 'lateen-node-'));
   const catalogueFile = join(stateDir, 'catalogue.yaml');
   writeFileSync(catalogueFile, CATALOGUE);
-  const client = createMemoryClient();
+  // The API server asks whichever agent runs now.
+  const nodeApi: NodeApi = {
+    logs: (...args) => fixture.agent.nodeApi.logs(...args),
+    exec: (...args) => fixture.agent.nodeApi.exec(...args),
+    attach: (...args) => fixture.agent.nodeApi.attach(...args),
+    portForward: (...args) => fixture.agent.nodeApi.portForward(...args),
+  };
+  const server = await startTestApiServer(join(stateDir, 'keys'), nodeApi);
+  const { client } = server;
   const network = createHostNetwork();
   const create = () =>
     createNodeAgent({
@@ -99,6 +107,7 @@ export async function startAgent(t: TestContext, builtins: Record<string, Builti
   };
   t.after(async () => {
     await fixture.agent.close();
+    await server.close();
     rmSync(stateDir, { recursive: true, force: true });
   });
   await fixture.agent.start();
