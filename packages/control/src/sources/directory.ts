@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Clock, CodedError, jsonEqual, type Logger, messageOf, silentLogger, systemClock, type Timer } from '@lateen/base';
 import { parseManifests } from '@lateen/kube';
 import type { KubeObject } from '@lateen/kube/types';
-import { DEFAULT_MESH_CONFIG, INGESTED_KINDS, keyOf, type MeshConfig, type ObjectChange, parseMeshConfig } from '@lateen/mesh';
+import { INGESTED_KINDS, keyOf, type MeshConfig, type ObjectChange, parseMeshConfig } from '@lateen/mesh';
 import type { ObjectSink, ObjectSource } from './source.ts';
 
 export type DirectorySourceOptions = {
@@ -17,6 +17,8 @@ export type DirectorySourceOptions = {
   logger?: Logger;
 };
 
+type File = { text: string; objects: readonly KubeObject[] };
+
 const SETTLE_MS = 20;
 // Some file systems report no changes.
 const RESCAN_MS = 2_000;
@@ -24,53 +26,55 @@ const KNOWN_KINDS = new Set<string>([...INGESTED_KINDS, 'ConfigMap']);
 
 export function createDirectorySource(options: DirectorySourceOptions): ObjectSource {
   const { directory, meshConfigFile, clusterId, clock = systemClock, logger = silentLogger } = options;
-  let byFile = new Map<string, KubeObject[]>();
+  let files = new Map<string, File>();
   let known = new Map<string, KubeObject>();
+  let mesh: { text: string | undefined; config: MeshConfig } | undefined;
   const watchers: FSWatcher[] = [];
   const timers: Timer[] = [];
   let settling: Timer | undefined;
 
-  const readFiles = (): Map<string, KubeObject[]> => {
-    const next = new Map<string, KubeObject[]>();
-    for (const file of yamlFiles(directory)) {
-      try {
-        const { manifests, errors } = parseManifests(readFileSync(file, 'utf8'), { file });
-        for (const error of errors) logger.error('cannot read an object', { file, line: error.line, error: error.message });
-        next.set(file, errors.length > 0 && byFile.has(file) ? (byFile.get(file) ?? []) : manifests.map(({ object }) => object));
-      } catch (error) {
-        logger.error('cannot read a file', { file, error: messageOf(error) });
-        next.set(file, byFile.get(file) ?? []);
-      }
+  // A file whose text has not changed is not parsed (nor complained about) again.
+  const readFile = (path: string): File => {
+    const old = files.get(path);
+    try {
+      const text = readFileSync(path, 'utf8');
+      if (old?.text === text) return old;
+      const { manifests, errors } = parseManifests(text, { file: path });
+      for (const error of errors) logger.error('cannot read an object', { file: path, line: error.line, error: error.message });
+      // One broken document: the whole file keeps its last good state.
+      const objects = errors.length > 0 && old ? old.objects : manifests.map(({ object }) => withNamespace(object));
+      return { text, objects };
+    } catch (error) {
+      logger.error('cannot read a file', { file: path, error: messageOf(error) });
+      return old ?? { text: '', objects: [] };
     }
-    return next;
+  };
+
+  const readMeshConfig = (): MeshConfig => {
+    const text = meshConfigFile ? readFileSync(meshConfigFile, 'utf8') : meshConfigMap(known);
+    if (mesh && mesh.text === text) return mesh.config;
+    const { mesh: config, findings } = parseMeshConfig(text);
+    for (const { level, path, message } of findings) logger.warn('the mesh configuration is questionable', { level, path, message });
+    mesh = { text, config };
+    return config;
   };
 
   const scan = (sink: ObjectSink): void => {
-    const files = readFiles();
+    files = new Map(yamlFiles(directory).map((path) => [path, readFile(path)]));
     const next = new Map<string, KubeObject>();
-    for (const [file, objects] of files) {
-      for (const object of objects.map(withNamespace)) {
-        const key = `${object.apiVersion.split('/', 1)[0]}/${object.kind}/${keyOf(object)}`;
-        if (next.has(key) && !byFile.has(file)) logger.warn('an object is declared twice; the last file wins', { object: key, file });
-        if (!KNOWN_KINDS.has(object.kind) && !known.has(key)) logger.debug('a kind without meaning to the mesh', { object: key, file });
-        next.set(key, object);
-      }
-    }
+    // Of an object declared twice the last file wins.
+    for (const { objects } of files.values()) for (const object of objects) next.set(identityOf(object), object);
     const changes: ObjectChange[] = [];
     for (const [key, object] of next) {
       const old = known.get(key);
       if (!old || !jsonEqual(old, object)) changes.push({ type: 'apply', object });
     }
     for (const [key, object] of known) if (!next.has(key)) changes.push({ type: 'delete', object });
-    byFile = files;
+    for (const { object } of changes)
+      if (!KNOWN_KINDS.has(object.kind)) logger.debug('a kind without meaning to the mesh', { object: identityOf(object) });
     known = next;
-    sink.setMeshConfig({ ...readMeshConfig(next), clusterId });
+    sink.setMeshConfig({ ...readMeshConfig(), clusterId });
     if (changes.length > 0) sink.change(changes);
-  };
-
-  const readMeshConfig = (objects: ReadonlyMap<string, KubeObject>): MeshConfig => {
-    const text = meshConfigFile ? readFileSync(meshConfigFile, 'utf8') : meshConfigMap(objects);
-    return text === undefined ? DEFAULT_MESH_CONFIG : parseMeshConfig(text);
   };
 
   return {
@@ -127,6 +131,9 @@ function meshConfigMap(objects: ReadonlyMap<string, KubeObject>): string | undef
   }
   return undefined;
 }
+
+const identityOf = (object: Pick<KubeObject, 'kind' | 'metadata'> & { apiVersion?: string }): string =>
+  `${object.apiVersion?.split('/', 1)[0] ?? ''}/${object.kind}/${keyOf(object)}`;
 
 const CLUSTER_SCOPED = new Set(['Namespace', 'Node', 'CustomResourceDefinition', 'ClusterRole', 'ClusterRoleBinding']);
 

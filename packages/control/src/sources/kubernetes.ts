@@ -1,9 +1,9 @@
 // Objects from a Kubernetes API, embedded or real: one list-watch for each kind.
 
-import { type Clock, delay, type Logger, messageOf, silentLogger, systemClock } from '@lateen/base';
+import { type Clock, delay, type Logger, silentLogger, systemClock } from '@lateen/base';
 import { createInformer, type Informer, type KubeClient } from '@lateen/kube';
 import type { ConfigMap, KubeObject, ResourceRef } from '@lateen/kube/types';
-import { DEFAULT_MESH_CONFIG, parseMeshConfig } from '@lateen/mesh';
+import { parseMeshConfig } from '@lateen/mesh';
 import type { ObjectSink, ObjectSource } from './source.ts';
 
 const core = (resource: string, namespaced = true): ResourceRef => ({ group: '', version: 'v1', resource, namespaced });
@@ -55,12 +55,9 @@ export function createKubernetesSource(options: KubernetesSourceOptions): Object
 
   const followMeshConfig = (sink: ObjectSink): Informer<KubeObject> => {
     const read = (object: KubeObject | undefined) => {
-      try {
-        const text = (object as ConfigMap | undefined)?.data?.['mesh'];
-        sink.setMeshConfig({ ...(text === undefined ? DEFAULT_MESH_CONFIG : parseMeshConfig(text)), clusterId });
-      } catch (error) {
-        logger.error('cannot read the mesh configuration; the last good one stays', { error: messageOf(error) });
-      }
+      const { mesh, findings } = parseMeshConfig((object as ConfigMap | undefined)?.data?.['mesh']);
+      for (const { level, path, message } of findings) logger.warn('the mesh configuration is questionable', { level, path, message });
+      sink.setMeshConfig({ ...mesh, clusterId });
     };
     const informer = createInformer<KubeObject>({
       client,

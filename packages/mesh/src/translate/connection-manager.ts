@@ -41,7 +41,7 @@ export function httpConnectionManager(view: View, { place, statPrefix, routes }:
       upgradeConfigs: [{ upgradeType: 'websocket' }],
       accessLog: accessLogs(view, place === 'inbound' ? 'SERVER' : 'CLIENT'),
       useRemoteAddress: place === 'gateway',
-      ...normalization(view.snapshot.mesh.pathNormalization.normalization),
+      ...normalization(view.snapshot.mesh.pathNormalization?.normalization),
       ...identity(place),
     }),
   );
@@ -57,7 +57,7 @@ function identity(place: FilterPlace): InitOf<typeof HttpConnectionManagerSchema
   };
 }
 
-function normalization(mode: PathNormalization): InitOf<typeof HttpConnectionManagerSchema> {
+function normalization(mode: PathNormalization | undefined): InitOf<typeof HttpConnectionManagerSchema> {
   const { KEEP_UNCHANGED, UNESCAPE_AND_FORWARD } = HttpConnectionManager_PathWithEscapedSlashesAction;
   switch (mode) {
     case 'NONE':
