@@ -42,7 +42,8 @@ export function injectObject(object: KubeObject, config: InjectConfig): InjectOb
   const decision = decideByPod(metadata, spec, { policy: 'enabled', neverInjectSelector: [], alwaysInjectSelector: [] });
   if (!decision.inject) {
     const why = decision.code === 'HOST_NETWORK' ? 'host networking enabled' : 'sidecar injection disabled';
-    return { object, injected: 0, warnings: [`===> Skipping injection because ${workload.kind} ${JSON.stringify(name)} has ${why}`] };
+    const warning = `===> Skipping injection because ${workload.kind} ${JSON.stringify(name)} has ${why}`;
+    return { object: put(withoutCreation(metadata), normalizePodSpec(spec)), injected: 0, warnings: [warning] };
   }
   const pod = {
     apiVersion: 'v1',

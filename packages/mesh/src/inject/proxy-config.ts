@@ -59,7 +59,11 @@ const annotationError = (why: string): CodedError =>
 
 /** Compact JSON for PROXY_CONFIG. */
 export function formatProxyConfig(config: Values): string {
-  const entries = Object.entries(config).filter(([key, value]) => {
+  const sorted: Values = {
+    ...config,
+    ...(isObject(config['proxyMetadata']) ? { proxyMetadata: Object.fromEntries(proxyMetadataOf(config)) } : {}),
+  };
+  const entries = Object.entries(sorted).filter(([key, value]) => {
     if (value === null || value === undefined || value === '' || jsonEqual(value, DEFAULTS[key])) return false;
     return !(key === 'proxyMetadata' && isObject(value) && Object.keys(value).length === 0);
   });
