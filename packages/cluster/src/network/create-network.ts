@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Clock, Logger } from '@lateen/base';
 import type { ClusterNetwork, NetworkMode } from '../contracts.ts';
+import { createExplicitNetwork } from './explicit/explicit-network.ts';
 import type { HostLink } from './host-link.ts';
 import { createNamespacedNetwork } from './namespaced-network.ts';
 
@@ -18,6 +19,5 @@ export type NetworkOptions = {
 /** The pod network of this process' mode. Root and rootless need the namespaces that `startNodeProcess` gives. The caller closes it. */
 export async function createNetwork(options: NetworkOptions): Promise<ClusterNetwork> {
   const { mode } = options;
-  if (mode === 'proxy') throw new Error('proxy mode is not built');
-  return createNamespacedNetwork({ ...options, mode });
+  return mode === 'proxy' ? createExplicitNetwork(options) : createNamespacedNetwork({ ...options, mode });
 }

@@ -74,6 +74,15 @@ export function openServer({ host, port }: SocketAddress, options: { paused?: bo
   });
 }
 
+/** Kills a process group; whether there was one. */
+export function killGroup(leader: number): boolean {
+  try {
+    return process.kill(-leader, 'SIGKILL');
+  } catch {
+    return false;
+  }
+}
+
 /** `dns.getServers()` gives "ip", "ip:port" or "[ip6]:port". */
 function parseServer(text: string): SocketAddress {
   if (isIP(text)) return { host: text, port: 53 };

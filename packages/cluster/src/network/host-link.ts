@@ -1,7 +1,7 @@
 // The node process' half: asks the parent for what needs the host's network. The end of the parent is the end of this process.
 
 import type { Server, Socket } from 'node:net';
-import { type HostAccess, localHostAccess } from './host-access.ts';
+import { type HostAccess, killGroup, localHostAccess } from './host-access.ts';
 import type { HostReply, HostRequest } from './host-protocol.ts';
 
 /** Exit status of a node process whose parent went away (EX_SOFTWARE of sysexits). */
@@ -11,6 +11,9 @@ const MAX_PENDING = 1024;
 export type HostLink = HostAccess & {
   /** Gives a JSON value to the parent's `onReport`. */
   report(value: unknown): void;
+  /** Proxy mode: process groups that the parent kills if this process ends without having done so. */
+  adoptGroup(pid: number): void;
+  releaseGroup(pid: number): void;
   /** Called once when the parent asks for an orderly end; the process must then exit by itself. */
   onStop(run: () => void): void;
   /** Lets the process end by itself. Requests fail afterwards. */
@@ -24,11 +27,14 @@ export function connectHost(): HostLink {
   let next = 1;
   let onStop: () => void = () => process.exit(0);
   const pending = new Map<number, { resolve(reply: HostReply, handle: unknown): void; reject(error: Error): void }>();
+  const groups = new Set<number>();
   const servers = new Map<number, Server>();
   const early = new Map<number, Socket[]>();
 
   process.on('disconnect', () => {
-    if (!closed) process.exit(EXIT_ORPHANED);
+    if (closed) return;
+    for (const pid of groups) killGroup(pid);
+    process.exit(EXIT_ORPHANED);
   });
   process.on('message', (message, handle) => {
     const reply = message as HostReply;
@@ -88,6 +94,14 @@ export function connectHost(): HostLink {
         ({ result }) => Buffer.from(result as string, 'base64'),
       ),
     report: (value) => post({ kind: 'report', value }),
+    adoptGroup(pid) {
+      groups.add(pid);
+      post({ kind: 'adopt', pid });
+    },
+    releaseGroup(pid) {
+      groups.delete(pid);
+      post({ kind: 'release', pid });
+    },
     onStop(run) {
       onStop = run;
     },
@@ -100,7 +114,7 @@ export function connectHost(): HostLink {
 
 /** The same services without a parent: for tests and for processes that live in the host's namespace themselves. */
 export function createLocalHost(): HostLink {
-  return { ...localHostAccess, report: () => {}, onStop: () => {}, close: () => {} };
+  return { ...localHostAccess, report: () => {}, adoptGroup: () => {}, releaseGroup: () => {}, onStop: () => {}, close: () => {} };
 }
 
 function adopt(socket: Socket): Socket {

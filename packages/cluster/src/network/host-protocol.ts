@@ -8,7 +8,9 @@ export type HostRequest =
   | { kind: 'lookup'; id: number; name: string }
   /** `message` is base64. */
   | { kind: 'query'; id: number; message: string }
-  | { kind: 'report'; value: unknown };
+  | { kind: 'report'; value: unknown }
+  /** Process groups to kill when the node process ends. */
+  | { kind: 'adopt' | 'release'; pid: number };
 
 export type HostReply =
   | { kind: 'reply'; id: number; result?: string | string[] }

@@ -4,7 +4,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import type { Server, Socket } from 'node:net';
 import type { NetworkMode } from '../contracts.ts';
-import { localHostAccess, openServer } from './host-access.ts';
+import { killGroup, localHostAccess, openServer } from './host-access.ts';
 import type { HostReply, HostRequest } from './host-protocol.ts';
 
 export type NodeProcessOptions = {
@@ -71,11 +71,13 @@ export function namespaceCommand(mode: NetworkMode): string[] {
   // The UTS namespace is there so that a rootless process may come back to it after it made one for a pod.
   if (mode === 'root') return ['unshare', '--net', '--mount', '--uts', '--', ...dieWithParent];
   if (mode === 'rootless') return ['unshare', '--user', '--map-root-user', '--net', '--mount', '--uts', '--', ...dieWithParent];
-  return process.platform === 'linux' ? dieWithParent : [];
+  // Not killed with the parent: it must end its pods' process groups first, which it does when the parent's channel closes.
+  return [];
 }
 
 function serveHost(child: ChildProcess, onReport: NodeProcessOptions['onReport']): void {
-  const answer = async (request: Exclude<HostRequest, { kind: 'report' }>) => {
+  const groups = new Set<number>();
+  const answer = async (request: HostRequest & { id: number }) => {
     const { id } = request;
     try {
       switch (request.kind) {
@@ -98,7 +100,12 @@ function serveHost(child: ChildProcess, onReport: NodeProcessOptions['onReport']
   child.on('message', (message) => {
     const request = message as HostRequest;
     if (request.kind === 'report') onReport?.(request.value);
+    else if (request.kind === 'adopt') groups.add(request.pid);
+    else if (request.kind === 'release') groups.delete(request.pid);
     else void answer(request);
+  });
+  child.once('exit', () => {
+    for (const pid of groups) killGroup(pid);
   });
 }
 
