@@ -61,6 +61,13 @@ export function splitPorts(text: string): string[] {
     .filter((port) => port !== '');
 }
 
+/** The excluded inbound ports with the status port among them, unless that is off ("0") or there already. */
+export function excludeInboundPort(statusPort: string, excluded: string): string {
+  const port = statusPort.trim();
+  const ports = splitPorts(excluded);
+  return port === '' || port === '0' || ports.includes(port) ? excluded : [...ports, port].join(',');
+}
+
 /** Go's strconv.ParseBool; undefined for anything else. */
 export function parseGoBool(text: string): boolean | undefined {
   if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true;

@@ -24,6 +24,8 @@ export type InjectConfig = {
   meshConfig: Values;
   /** The revision this injector serves; "" and "default" are the default one. */
   revision: string;
+  /** Revision tags that point here; pods and namespaces may select them by istio.io/rev as well. */
+  tags: readonly string[];
   /** istio-proxy becomes an init container with restartPolicy Always unless the pod says otherwise. */
   nativeSidecars: boolean;
   compliancePolicy: string;
@@ -39,6 +41,8 @@ export type InjectConfigOptions = {
   meshConfig?: Values;
   /** Default: values.revision. */
   revision?: string;
+  /** Default none. "default" makes this the default revision. */
+  tags?: readonly string[];
   /** istiod's environment switches: ENABLE_NATIVE_SIDECARS, COMPLIANCE_POLICY, PLATFORM. */
   env?: Record<string, string | undefined>;
   /** A parsed injector configuration (`--injectConfigFile`): policy, templates, selectors, injectedAnnotations. */
@@ -70,6 +74,7 @@ export function createInjectConfig(options: InjectConfigOptions = {}): InjectCon
     values,
     meshConfig: overlayValues(overlayValues(DEFAULT_MESH_CONFIG, inValues), options.meshConfig ?? {}),
     revision: options.revision ?? String(values['revision'] ?? ''),
+    tags: options.tags ?? [],
     nativeSidecars: env['ENABLE_NATIVE_SIDECARS'] === 'true',
     compliancePolicy: env['COMPLIANCE_POLICY'] ?? '',
     isOpenShift: env['PLATFORM'] === 'openshift',

@@ -1,6 +1,7 @@
 // Whether a pod is injected, and why. Two steps, as in Istio: the selectors of the webhook configuration look at the labels of
 // namespace and pod; then the injector looks at the pod itself.
 
+import { compileLabelSelector, labelSelectorMatches } from '@lateen/kube/selector';
 import type { LabelSelector, PodSpec, TemplateMeta } from '@lateen/kube/types';
 import type { InjectConfig } from './config.ts';
 
@@ -35,7 +36,8 @@ const no = (code: DecisionCode, reason: string): Decision => ({ inject: false, c
 export function decideByLabels(namespace: NamespaceMeta, podLabels: Record<string, string>, config: InjectConfig): Decision {
   const labels = namespace.labels ?? {};
   const revision = config.revision || 'default';
-  const isDefault = revision === 'default';
+  const isOurs = (name: string | undefined): boolean => name !== undefined && (name === revision || config.tags.includes(name));
+  const isDefault = isOurs('default');
   const podSwitch = podLabels[INJECT];
   if (podSwitch === 'false') return no('POD_DISABLED', `the pod label ${INJECT} is "false"`);
   // istio-injection stands above istio.io/rev, on the namespace and on the pod.
@@ -46,13 +48,13 @@ export function decideByLabels(namespace: NamespaceMeta, podLabels: Record<strin
     return yes('NAMESPACE_ENABLED', `namespace ${namespace.name} has ${INJECTION}=enabled`);
   }
   if (labels[REVISION] !== undefined) {
-    return labels[REVISION] === revision
-      ? yes('NAMESPACE_ENABLED', `namespace ${namespace.name} has ${REVISION}=${revision}`)
+    return isOurs(labels[REVISION])
+      ? yes('NAMESPACE_ENABLED', `namespace ${namespace.name} has ${REVISION}=${labels[REVISION]}`)
       : no('OTHER_REVISION', `namespace ${namespace.name} selects revision ${labels[REVISION]}, this is ${revision}`);
   }
   if (podLabels[REVISION] !== undefined) {
-    return podLabels[REVISION] === revision
-      ? yes('POD_ENABLED', `the pod has ${REVISION}=${revision}`)
+    return isOurs(podLabels[REVISION])
+      ? yes('POD_ENABLED', `the pod has ${REVISION}=${podLabels[REVISION]}`)
       : no('OTHER_REVISION', `the pod selects revision ${podLabels[REVISION]}, this is ${revision}`);
   }
   if (isDefault && podSwitch === 'true') return yes('POD_ENABLED', `the pod label ${INJECT} is "true"`);
@@ -83,27 +85,5 @@ export function decideByPod(
 
 // An empty selector selects nothing here, unlike elsewhere in Kubernetes.
 function matchesAny(selectors: readonly LabelSelector[], labels: Record<string, string>): boolean {
-  return selectors.some((selector) => {
-    const wanted = Object.entries(selector.matchLabels ?? {});
-    const expressions = selector.matchExpressions ?? [];
-    if (wanted.length === 0 && expressions.length === 0) return false;
-    return (
-      wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value) &&
-      expressions.every(({ key, operator, values = [] }) => {
-        const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-        switch (operator) {
-          case 'In':
-            return value !== undefined && values.includes(value);
-          case 'NotIn':
-            return value === undefined || !values.includes(value);
-          case 'Exists':
-            return value !== undefined;
-          case 'DoesNotExist':
-            return value === undefined;
-          default:
-            return false;
-        }
-      })
-    );
-  });
+  return selectors.some((selector) => compileLabelSelector(selector).length > 0 && labelSelectorMatches(selector, labels));
 }

@@ -70,12 +70,18 @@ function dropZeros(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(dropZeros);
   if (!isObject(value)) return value;
   return Object.fromEntries(
-    Object.entries(value)
+    Object.entries(withDivisor(value))
       .filter(
         ([key, inner]) => inner !== null && inner !== undefined && !(OMITTED_WHEN_ZERO.has(key) && isZero(inner)) && !isEmptyList(inner),
       )
       .map(([key, inner]) => [key, dropZeros(inner)]),
   );
+}
+
+// A quantity that is no pointer: Go prints its zero.
+function withDivisor(value: Record<string, unknown>): Record<string, unknown> {
+  const reference = value['resourceFieldRef'];
+  return isObject(reference) && reference['divisor'] === undefined ? { ...value, resourceFieldRef: { ...reference, divisor: '0' } } : value;
 }
 
 const isZero = (value: unknown): boolean => value === 0 || value === false || value === '';

@@ -13,3 +13,4 @@ export {
   parseSetFlags,
   type Values,
 } from './values.ts';
+export { parseInjectPath } from './webhook-path.ts';

@@ -34,6 +34,12 @@ const WORKLOAD_GROUPS = new Set(['', 'apps', 'extensions', 'batch', 'apps.opensh
 
 /** Labels of the namespace play no role here: whoever calls it wants the sidecar, unless the pod says no. */
 export function injectObject(object: KubeObject, config: InjectConfig): InjectObjectResult {
+  const result = inject(object, config);
+  // Templates share values between pods; as YAML those would become anchors and aliases.
+  return result.object === object ? result : { ...result, object: JSON.parse(JSON.stringify(result.object)) as KubeObject };
+}
+
+function inject(object: KubeObject, config: InjectConfig): InjectObjectResult {
   if (object.kind === 'List' && Array.isArray(object['items'])) return injectList(object, config);
   const located = locatePod(object);
   if (!located) return { object, injected: 0, warnings: [] };
@@ -62,7 +68,7 @@ export function injectObject(object: KubeObject, config: InjectConfig): InjectOb
 
 function injectList(list: KubeObject, config: InjectConfig): InjectObjectResult {
   const results = (list['items'] as unknown[]).map((item) =>
-    isObject(item) ? injectObject(item as KubeObject, config) : { object: item as KubeObject, injected: 0, warnings: [] },
+    isObject(item) ? inject(item as KubeObject, config) : { object: item as KubeObject, injected: 0, warnings: [] },
   );
   return {
     object: { ...list, items: results.map(({ object }) => object) },

@@ -78,6 +78,18 @@ describe('the decision', () => {
     },
     { name: 'and so the default revision injects', namespace: { ...ENABLED, 'istio.io/rev': 'canary' }, code: 'NAMESPACE_ENABLED' },
     { name: 'the revision label of a pod', labels: { 'istio.io/rev': 'canary' }, config: { revision: 'canary' }, code: 'POD_ENABLED' },
+    {
+      name: 'a tag of this revision',
+      namespace: { 'istio.io/rev': 'prod' },
+      config: { revision: 'canary', tags: ['prod'] },
+      code: 'NAMESPACE_ENABLED',
+    },
+    {
+      name: 'the tag "default" takes istio-injection',
+      namespace: ENABLED,
+      config: { revision: 'canary', tags: ['default'] },
+      code: 'NAMESPACE_ENABLED',
+    },
     { name: 'the host network', namespace: ENABLED, spec: { hostNetwork: true }, code: 'HOST_NETWORK' },
     { name: 'kube-system', namespace: ENABLED, ns: 'kube-system', code: 'IGNORED_NAMESPACE' },
     {

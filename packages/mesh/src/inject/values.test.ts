@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { canonicalQuantity } from './go-json.ts';
 import { overlayValues, parseSetFlag, parseSetFlags, valueAt } from './values.ts';
+import { parseInjectPath } from './webhook-path.ts';
 
 describe('--set', () => {
   const cases: [string, unknown][] = [
@@ -65,4 +66,13 @@ describe('quantities', () => {
     ['', ''],
   ];
   for (const [given, expected] of cases) test(`${given} is written ${expected}`, () => assert.equal(canonicalQuantity(given), expected));
+});
+
+describe('the webhook path', () => {
+  const cases: [string, Record<string, string>][] = [
+    ['/inject', {}],
+    ['/inject/cluster/c1/net/n--slash--1/', { ISTIO_META_CLUSTER_ID: 'c1', ISTIO_META_NETWORK: 'n/1' }],
+    ['/inject/my_var/x/odd', { MY_VAR: 'x' }],
+  ];
+  for (const [path, expected] of cases) test(path, () => assert.deepEqual(parseInjectPath(path), expected));
 });

@@ -2,6 +2,7 @@
 
 import { isObject } from '@lateen/base';
 import type { Container, PodSpec, ResourceRequirements, TemplateMeta } from '@lateen/kube/types';
+import { excludeInboundPort } from '../annotations.ts';
 import type { InjectConfig } from '../config.ts';
 import { canonicalQuantity } from '../go-json.ts';
 import { interceptionModeOf } from '../proxy-config.ts';
@@ -115,12 +116,9 @@ export function defaultContainerAnnotations(context: TemplateContext): Record<st
 
 /** Ports that must not be captured: the given ones and the status port. */
 export function excludedInboundPorts(context: TemplateContext): string {
-  const statusPort = annotationOr(context, 'status.sidecar.istio.io/port', 'global.proxy.statusPort').trim();
-  const excluded = annotationOr(context, 'traffic.sidecar.istio.io/excludeInboundPorts', 'global.proxy.excludeInboundPorts');
-  if (statusPort === '' || statusPort === '0') return excluded;
-  const ports = excluded
-    .split(',')
-    .map((port) => port.trim())
-    .filter((port) => port !== '');
-  return ports.includes(statusPort) ? excluded : [...ports, statusPort].join(',');
+  const statusPort = annotationOr(context, 'status.sidecar.istio.io/port', 'global.proxy.statusPort');
+  return excludeInboundPort(
+    statusPort,
+    annotationOr(context, 'traffic.sidecar.istio.io/excludeInboundPorts', 'global.proxy.excludeInboundPorts'),
+  );
 }

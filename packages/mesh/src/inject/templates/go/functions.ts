@@ -2,7 +2,7 @@
 
 import { isObject, jsonEqual } from '@lateen/base';
 import { stringify } from 'yaml';
-import { splitPorts } from '../../annotations.ts';
+import { excludeInboundPort } from '../../annotations.ts';
 import { goJson } from '../../go-json.ts';
 import { formatProxyConfig } from '../../proxy-config.ts';
 import { appendMultusNetwork } from '../sidecar.ts';
@@ -57,12 +57,6 @@ function portsOf(containers: unknown, isWanted: (name: unknown) => boolean): str
     .filter(({ protocol }) => protocol !== 'UDP' && protocol !== 'SCTP')
     .map(({ containerPort }) => containerPort)
     .join(',');
-}
-
-function excludeInboundPort(port: unknown, excluded: unknown): string {
-  const text = textOf(port).trim();
-  const ports = splitPorts(textOf(excluded));
-  return text === '' || text === '0' || ports.includes(text) ? textOf(excluded) : [...ports, text].join(',');
 }
 
 function withoutNulls(value: unknown): unknown {
@@ -151,7 +145,7 @@ const ISTIO: [string, TemplateFunction][] = [
   ['annotation', (meta, name, fallback) => own(record(record(meta)['annotations']), name) ?? textOf(fallback)],
   ['isset', (map, key) => Object.hasOwn(record(map), textOf(key))],
   ['valueOrDefault', (value, fallback) => (value === '' || value === undefined || value === null ? fallback : value)],
-  ['excludeInboundPort', excludeInboundPort],
+  ['excludeInboundPort', (port, excluded) => excludeInboundPort(textOf(port), textOf(excluded))],
   ['includeInboundPorts', (containers) => portsOf(containers, () => true)],
   ['applicationPorts', (containers) => portsOf(containers, (name) => name !== 'istio-proxy')],
   ['kubevirtInterfaces', textOf],
