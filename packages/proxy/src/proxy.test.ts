@@ -2,60 +2,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
 import { eventually } from '@lateen/base/testing';
-import type { ProxyObserver } from './http/observer.ts';
-import { formatResponseFlags, type RequestRecord } from './http/request-record.ts';
-import { createProxy, type Proxy as DataPlane, type ProxyOptions } from './proxy.ts';
-import { assignment, cluster, httpListener, type Resources, routeTo, runtimeOf, tcpListener } from './testing/runtime.ts';
-import { answering, exchangeOnce, ok, openWire, type RawServer, startRawServer } from './testing/wire.ts';
-
-type Stage = {
-  proxy: DataPlane;
-  /** Of the listener "in". */
-  port(): number;
-  /** "status flags details" of each finished request. */
-  log: string[];
-  upstream(...args: Parameters<typeof startRawServer>): Promise<RawServer>;
-  apply(resources: Resources): Promise<void>;
-};
+import { assignment, cluster, httpListener, routeTo, runtimeOf, tcpListener } from './testing/runtime.ts';
+import { freePort, onStage } from './testing/stage.ts';
+import { answering, exchangeOnce, ok, openWire } from './testing/wire.ts';
 
 const GET = 'GET / HTTP/1.1\r\nhost: a.test\r\n\r\n';
 const GET_CLOSE = 'GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n';
-
-async function onStage(run: (stage: Stage) => Promise<void>, options: ProxyOptions = {}): Promise<void> {
-  const log: string[] = [];
-  const finish = (record: RequestRecord) =>
-    void log.push(`${record.responseCode} ${formatResponseFlags(record.responseFlags)} ${record.responseCodeDetails}`);
-  const observer: ProxyObserver = {
-    http: () => ({ connectionOpened() {}, connectionClosed() {}, requestStarted() {}, finish }),
-    tcp: () => ({ connectionOpened() {}, finish }),
-  };
-  const proxy = createProxy({ observer, ...options });
-  const servers: RawServer[] = [];
-  const stage: Stage = {
-    proxy,
-    port: () => proxy.addressOf('in')!.port,
-    log,
-    async upstream(onData) {
-      const server = await startRawServer(onData);
-      servers.push(server);
-      return server;
-    },
-    apply: (resources) => proxy.apply(runtimeOf(resources)),
-  };
-  try {
-    await run(stage);
-  } finally {
-    await proxy.close();
-    for (const server of servers) await server.close();
-  }
-}
-
-/** A port on which nothing listens. */
-async function freePort(): Promise<number> {
-  const server = await startRawServer(() => {});
-  await server.close();
-  return server.port;
-}
 
 test('a request goes through listener, route, cluster and upstream, and its answer comes back', async () => {
   await onStage(async ({ upstream, apply, log, port }) => {

@@ -8,6 +8,7 @@ import { HttpConnection } from '../http/http-connection.ts';
 import type { ProxyObserver, TcpObserver } from '../http/observer.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import { Connection } from '../io/connection.ts';
+import { Timeout } from '../io/timer-wheel.ts';
 import type { FilterChainRuntime, HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
 import { TcpConnection } from '../tcp/tcp-connection.ts';
 import { describeConnection, localOf, remoteOf } from './connection-info.ts';
@@ -109,8 +110,10 @@ export class ActiveListener {
     }
     if (found.applicationProtocols[0] === 'h2c' || terminal.hcm.codec === 'http2') {
       // No HTTP/2 codec here: say so in HTTP/2's own words instead of answering with what the client cannot read.
+      connection.handler = ignoring;
       connection.write(HTTP2_REFUSAL);
       connection.end();
+      this.services.proxy.timeouts.arm(new Timeout(() => connection.destroy()), REFUSAL_LINGER_MS);
       return { drain: () => connection.destroy() };
     }
     return new HttpConnection(this.httpContext(terminal.hcm), connection, info, () => {});
@@ -163,6 +166,9 @@ export class ActiveListener {
     return this.connections.size;
   }
 }
+
+/** How long a refused client may take to read why. */
+const REFUSAL_LINGER_MS = 1000;
 
 // An empty SETTINGS frame, then GOAWAY(last stream 0, HTTP_1_1_REQUIRED).
 const HTTP2_REFUSAL = Buffer.from('000000040000000000' + '000008070000000000' + '00000000' + '0000000d', 'hex');

@@ -1,0 +1,54 @@
+// A proxy with upstreams and a log, for tests of the whole path.
+
+import type { ProxyObserver } from '../http/observer.ts';
+import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
+import { createProxy, type Proxy as DataPlane, type ProxyOptions } from '../proxy.ts';
+import { type Resources, runtimeOf } from './runtime.ts';
+import { type RawServer, startRawServer } from './wire.ts';
+
+export type Stage = {
+  proxy: DataPlane;
+  /** Of the listener "in". */
+  port(): number;
+  /** "status flags details" of each finished request. */
+  log: string[];
+  upstream(...args: Parameters<typeof startRawServer>): Promise<RawServer>;
+  apply(resources: Resources): Promise<void>;
+};
+
+/** Runs a test with everything closed at its end. */
+export async function onStage(run: (stage: Stage) => Promise<void>, options: ProxyOptions = {}): Promise<void> {
+  const log: string[] = [];
+  const finish = (record: RequestRecord) =>
+    void log.push(`${record.responseCode} ${formatResponseFlags(record.responseFlags)} ${record.responseCodeDetails}`);
+  const observer: ProxyObserver = {
+    http: () => ({ connectionOpened() {}, connectionClosed() {}, requestStarted() {}, finish }),
+    tcp: () => ({ connectionOpened() {}, finish }),
+  };
+  const proxy = createProxy({ observer, ...options });
+  const servers: RawServer[] = [];
+  const stage: Stage = {
+    proxy,
+    port: () => proxy.addressOf('in')!.port,
+    log,
+    async upstream(onData) {
+      const server = await startRawServer(onData);
+      servers.push(server);
+      return server;
+    },
+    apply: (resources) => proxy.apply(runtimeOf(resources)),
+  };
+  try {
+    await run(stage);
+  } finally {
+    await proxy.close();
+    for (const server of servers) await server.close();
+  }
+}
+
+/** A port on which nothing listens. */
+export async function freePort(): Promise<number> {
+  const server = await startRawServer(() => {});
+  await server.close();
+  return server.port;
+}

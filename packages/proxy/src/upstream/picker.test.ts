@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { EndpointRuntime, LbPolicy } from '../runtime/model.ts';
+import { Host } from './host.ts';
+import { assignLoad } from './load-assignment.ts';
+import { createPicker } from './picker.ts';
+
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+const endpoint = (weight: number, health: EndpointRuntime['health'] = 'healthy'): EndpointRuntime => ({
+  host: '10.0.0.1',
+  port: 80,
+  hostname: '',
+  weight,
+  health,
+  metadata: new Map(),
+  istioWorkload: undefined,
+});
+const hosts = (...weights: number[]): Host[] => weights.map((weight, i) => new Host(`10.0.0.${i}:80`, `10.0.0.${i}`, 80, endpoint(weight)));
+
+const POLICIES: readonly LbPolicy[] = [
+  { kind: 'round_robin', slowStart: undefined },
+  { kind: 'least_request', choiceCount: 2, activeRequestBias: 1, slowStart: undefined },
+  { kind: 'random' },
+];
+
+for (const policy of POLICIES) {
+  test(`${policy.kind}: picks from the list, everyone in proportion to its weight`, () => {
+    assert.equal(createPicker(policy, [], seeded(1)).pick(), undefined);
+    const [only] = hosts(1);
+    assert.equal(createPicker(policy, [only!], seeded(1)).pick(), only);
+    for (const weights of [
+      [1, 1, 1],
+      [1, 2, 5],
+    ]) {
+      const list = hosts(...weights);
+      const picker = createPicker(policy, list, seeded(7));
+      const counts = new Map<Host, number>();
+      const rounds = 24_000;
+      for (let i = 0; i < rounds; i++) {
+        const host = picker.pick()!;
+        counts.set(host, (counts.get(host) ?? 0) + 1);
+      }
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      for (const [i, host] of list.entries()) {
+        const share = (counts.get(host) ?? 0) / rounds;
+        assert.ok(Math.abs(share - weights[i]! / total) < 0.02, `${weights} host ${i}: ${share}`);
+      }
+    }
+  });
+}
+
+test('least_request prefers the host with fewer active requests', () => {
+  const list = hosts(1, 1);
+  list[0]!.stats.rq_active = 10;
+  const picker = createPicker(POLICIES[1]!, list, seeded(3));
+  let idle = 0;
+  for (let i = 0; i < 1000; i++) if (picker.pick() === list[1]) idle++;
+  assert.ok(idle > 700 && idle < 800, `${idle}`);
+});
+
+test('traffic fails over by priority as health goes down, and panic serves the sick', () => {
+  const settings = { lb: POLICIES[2]!, localityWeighted: false, healthyPanicThresholdPercent: 0 };
+  const shareOfFirst = (healthyFirst: number, panicPercent: number) => {
+    const first = hosts(...Array<number>(10).fill(1));
+    for (const host of first.slice(healthyFirst)) host.endpoint = endpoint(1, 'unhealthy');
+    const second = hosts(...Array<number>(10).fill(1));
+    const load = assignLoad(
+      { ...settings, healthyPanicThresholdPercent: panicPercent } as never,
+      [
+        { priority: 0, weight: 1, hosts: first },
+        { priority: 1, weight: 1, hosts: second },
+      ],
+      140,
+      seeded(11),
+    );
+    let count = 0;
+    for (let i = 0; i < 5000; i++) if (first.includes(load.pick()!)) count++;
+    return Math.round(count / 50);
+  };
+  assert.equal(shareOfFirst(10, 0), 100);
+  assert.equal(shareOfFirst(8, 0), 100);
+  assert.ok(Math.abs(shareOfFirst(5, 0) - 70) <= 3);
+  assert.equal(shareOfFirst(0, 0), 0);
+});
+
+test('with nobody healthy: none without panic, everyone with it', () => {
+  const list = hosts(1, 1);
+  for (const host of list) host.endpoint = endpoint(1, 'unhealthy');
+  const pick = (healthyPanicThresholdPercent: number) =>
+    assignLoad(
+      { lb: POLICIES[2]!, localityWeighted: false, healthyPanicThresholdPercent } as never,
+      [{ priority: 0, weight: 1, hosts: list }],
+      140,
+      seeded(1),
+    ).pick();
+  assert.equal(pick(0), undefined);
+  assert.ok(list.includes(pick(50)!));
+});
