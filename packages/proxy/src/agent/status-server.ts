@@ -1,0 +1,76 @@
+// What the agent answers on its own ports: readiness, merged metrics, the application's probes, drain and quit.
+
+import { type Clock, type Logger, messageOf, type Transport } from '@lateen/base';
+import { type AdminSource, exposition } from '../admin/admin.ts';
+import type { EndpointHandler, EndpointReply } from '../admin/http-endpoint.ts';
+import { PROMETHEUS_TYPE } from '../admin/stats.ts';
+import { fetchAppMetrics } from './app-metrics.ts';
+import { probeApp } from './app-probes.ts';
+import type { ProxyEnvironment } from './environment.ts';
+
+export type StatusSource = {
+  environment: ProxyEnvironment;
+  source: AdminSource;
+  transport: Transport;
+  clock: Clock;
+  logger: Logger;
+  drain(): void;
+  quit(): void;
+};
+
+const text = (status: number, body: string): EndpointReply => ({ status, body });
+
+/** 15021: what kubelet and load balancers ask. */
+export const createReadinessHandler =
+  ({ source }: Pick<StatusSource, 'source'>): EndpointHandler =>
+  ({ path }) =>
+    path === '/healthz/ready' ? readiness(source) : text(404, 'not found\n');
+
+/** 15090: the proxy's own statistics. */
+export const createMetricsHandler =
+  ({ source }: Pick<StatusSource, 'source'>): EndpointHandler =>
+  ({ path }) =>
+    path === '/stats/prometheus' ? { status: 200, contentType: PROMETHEUS_TYPE, body: exposition(source) } : text(404, 'not found\n');
+
+/** 15020: the agent. */
+export function createStatusHandler(status: StatusSource): EndpointHandler {
+  const { environment, source, transport, clock } = status;
+  return async ({ method, path, headers }) => {
+    switch (path) {
+      case '/healthz/ready':
+        return readiness(source);
+      case '/stats/prometheus':
+      case '/metrics':
+        return { status: 200, contentType: PROMETHEUS_TYPE, body: exposition(source) + (await appMetrics(status)) };
+      case '/quitquitquit':
+        return postOnly(method, status.quit);
+      case '/drain':
+        return postOnly(method, status.drain);
+    }
+    const prober = environment.appProbers.get(path);
+    if (prober) return probeApp({ prober, host: environment.instanceIp, transport, clock, headers });
+    return text(404, path.startsWith('/app-health/') ? `no probe is known for ${path}\n` : 'not found\n');
+  };
+}
+
+function readiness(source: AdminSource): EndpointReply {
+  const state = source.state();
+  if (state === 'LIVE') return text(200, '');
+  return text(503, state === 'DRAINING' ? 'the proxy is draining\n' : `the proxy has no configuration yet (${state})\n`);
+}
+
+function postOnly(method: string, act: () => void): EndpointReply {
+  if (method !== 'POST') return { ...text(405, 'use POST\n'), headers: { allow: 'POST' } };
+  act();
+  return text(200, 'OK\n');
+}
+
+async function appMetrics({ environment, transport, logger }: StatusSource): Promise<string> {
+  if (!environment.appMetrics) return '';
+  try {
+    return await fetchAppMetrics({ ...environment.appMetrics, transport });
+  } catch (error) {
+    logger.warn('application metrics are left out', { port: environment.appMetrics.port, error: messageOf(error) });
+    return '';
+  }
+}
