@@ -16,7 +16,7 @@ import { createDefinitionCleaner } from './crd/definition-cleaner.ts';
 import { createHandler, type Handler } from './handler.ts';
 import { createHttpsServer } from './http/https-server.ts';
 import { createInProcessTransport } from './http/in-process.ts';
-import { createRegistry } from './registry/registry.ts';
+import { createRegistry, type Registry } from './registry/registry.ts';
 import type { Core } from './rest/call.ts';
 import { createUpgradeHandler } from './streaming/upgrade.ts';
 
@@ -48,6 +48,7 @@ export type ApiServer = {
   /** For controllers in this process, as system:masters. */
   transport: KubeTransport;
   tokens: ServiceAccountTokens;
+  registry: Registry;
   /** Ends all connections and streams. The store stays open. */
   close(): Promise<void>;
 };
@@ -99,6 +100,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     handle,
     transport,
     tokens,
+    registry,
     async close() {
       closing.abort(new Error('the API server is closing'));
       cleaner.close();

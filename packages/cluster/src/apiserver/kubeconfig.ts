@@ -17,7 +17,7 @@ export type KubeconfigInput = {
 };
 
 /** The file's text (YAML). It holds a private key: write it with mode 0600. */
-export function formatKubeconfig(input: KubeconfigInput): string {
+export function renderKubeconfig(input: KubeconfigInput): string {
   const { name = 'lateen', namespace = 'default' } = input;
   const encode = (pem: string) => Buffer.from(pem).toString('base64');
   return stringify({

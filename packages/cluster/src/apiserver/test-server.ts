@@ -11,7 +11,7 @@ import { type CertificateAuthority, createCertificateAuthority } from '@lateen/p
 import type { NodeApi } from '../contracts.ts';
 import { createStore, type Store } from '../store/index.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer } from './api-server.ts';
-import { formatKubeconfig } from './kubeconfig.ts';
+import { renderKubeconfig } from './kubeconfig.ts';
 
 export type KubectlResult = { code: number; stdout: string; stderr: string };
 export type TestServer = {
@@ -67,7 +67,7 @@ export async function startTestServer(
   const kubeconfigPath = join(home, 'config');
   writeFileSync(
     kubeconfigPath,
-    formatKubeconfig({ server: url, ca: ca.rootPem, clientCertificate: admin.certPem, clientKey: admin.keyPem }),
+    renderKubeconfig({ server: url, ca: ca.rootPem, clientCertificate: admin.certPem, clientKey: admin.keyPem }),
     { mode: 0o600 },
   );
   t.after(async () => {

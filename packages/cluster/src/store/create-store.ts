@@ -2,7 +2,7 @@
 // millions); the journal is written before memory, so that what a caller was told is never lost.
 
 import type { KubeObject } from '@lateen/kube/types';
-import type { Journal, Store, StoreEvent, StoreKey, StoreScope, WriteResult } from './store.ts';
+import type { Journal, Store, StoreEvent, StoreKey, StoreScope, WatchScope, WriteResult } from './store.ts';
 
 export type StoreOptions = {
   /** Default: none, the state dies with the process. */
@@ -11,7 +11,7 @@ export type StoreOptions = {
   historySize?: number;
 };
 
-type Watcher = { scope: StoreScope; onEvent: (event: StoreEvent) => void };
+type Watcher = { scope: WatchScope; onEvent: (event: StoreEvent) => void };
 type Table = Map<string, Map<string, KubeObject>>;
 
 /** A store over `journal`, which it closes with itself. */
@@ -115,8 +115,8 @@ export function createStore(options: StoreOptions = {}): Store {
   };
 }
 
-const inScope = (scope: StoreScope, key: StoreKey): boolean =>
-  scope.resource === key.resource && (scope.namespace === undefined || scope.namespace === key.namespace);
+const inScope = (scope: WatchScope, key: StoreKey): boolean =>
+  (scope.resource === undefined || scope.resource === key.resource) && (scope.namespace === undefined || scope.namespace === key.namespace);
 
 const withRevision = (object: KubeObject, revision: number): KubeObject => ({
   ...object,

@@ -8,6 +8,8 @@ export type StoreKey = { resource: string; namespace: string; name: string };
 
 /** All objects of a resource, or those in one namespace. */
 export type StoreScope = { resource: string; namespace?: string | undefined };
+/** As StoreScope; without a resource, everything. */
+export type WatchScope = Partial<StoreScope>;
 
 export type StoreEvent = {
   type: 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -45,7 +47,7 @@ export type Store = {
    * Calls back with every event after `from`: at once for past ones, then as they come. Undefined when `from` is beyond the
    * history (410 Gone). The function returned stops it.
    */
-  watch(scope: StoreScope, from: number, onEvent: (event: StoreEvent) => void): (() => void) | undefined;
+  watch(scope: WatchScope, from: number, onEvent: (event: StoreEvent) => void): (() => void) | undefined;
   close(): void;
 };
 

@@ -109,7 +109,7 @@ function checkArray(value: unknown[], schema: JsonSchemaProps, at: At): void {
   if (schema.minItems !== undefined && value.length < schema.minItems)
     fault(value.length, `should have at least ${schema.minItems} items`, at);
   const { items } = schema;
-  if (items) value.forEach((item, i) => visit(item, items, { ...at, path: `${at.path}[${i}]` }));
+  if (items) for (const [i, item] of value.entries()) visit(item, items, { ...at, path: `${at.path}[${i}]` });
   checkUnique(value, schema, at);
 }
 

@@ -44,7 +44,7 @@ function visit(value: unknown, schema: Schema, at: Visit): void {
       return;
     case 'array':
       if (!Array.isArray(value)) return mismatch(value, at, `[]${goName(schema.items)}`);
-      value.forEach((item, i) => visit(item, schema.items, { ...at, path: `${at.path}[${i}]` }));
+      for (const [i, item] of value.entries()) visit(item, schema.items, { ...at, path: `${at.path}[${i}]` });
       return;
     default:
       if (!fits(value, schema.type)) mismatch(value, at, goName(schema));
