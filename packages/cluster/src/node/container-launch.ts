@@ -94,7 +94,7 @@ export async function launchContainer(
 }
 
 /** The node's own builtin: istio-init's arguments become capture rules of the pod's network. */
-const istioInit: BuiltinContainer = async ({ argv, sandbox, write }) => {
+export const captureContainer: BuiltinContainer = async ({ argv, sandbox, write }) => {
   const rules = parseCaptureArgs(argv);
   if (!rules.ok) throw configurationError(`istio-init: ${rules.error}`);
   await sandbox.capture(rules.value);
@@ -103,7 +103,7 @@ const istioInit: BuiltinContainer = async ({ argv, sandbox, write }) => {
 };
 
 function requireBuiltin(name: string, deps: PodWorkerDeps): BuiltinContainer {
-  const builtin = Object.hasOwn(deps.builtins, name) ? deps.builtins[name] : name === 'istio-init' ? istioInit : undefined;
+  const builtin = Object.hasOwn(deps.builtins, name) ? deps.builtins[name] : name === 'istio-init' ? captureContainer : undefined;
   if (!builtin)
     throw new CodedError({
       code: 'LAT3103',
@@ -127,13 +127,13 @@ function processContext(container: Container, { context, env, mounts, workingDir
   const hosts = hostsFile === undefined || own ? [] : [{ source: hostsFile, target: '/etc/hosts', readOnly: false }];
   const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
   const group = container.securityContext?.runAsGroup ?? pod.spec.securityContext?.runAsGroup;
-  const cwd = container.workingDir ?? workingDir;
+  const cwd = container.workingDir ?? workingDir ?? '/';
   return {
     rewrite,
     env: Object.fromEntries([...env].map(([name, value]) => [name, rewrite(value)])),
     mounts: mode === 'proxy' ? [] : [...hosts, ...mounts],
     hostname: pod.spec.hostname ?? pod.metadata.name,
-    ...(cwd !== undefined && { cwd: rewrite(cwd) }),
+    cwd: rewrite(cwd),
     ...(user !== undefined && { runAsUser: user }),
     ...(group !== undefined && { runAsGroup: group }),
   };

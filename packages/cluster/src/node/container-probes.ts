@@ -39,6 +39,7 @@ export function startContainerProbes(options: ContainerProbesOptions): { close()
     loops.push(
       startProbeLoop({
         probe: readiness,
+        eager: true,
         clock,
         run: (signal) => run(readiness, signal),
         onFailure: (message) => options.onUnhealthy('Readiness', message),
@@ -51,6 +52,7 @@ export function startContainerProbes(options: ContainerProbesOptions): { close()
   else {
     const loop = startProbeLoop({
       probe: startup,
+      eager: true,
       clock,
       run: (signal) => run(startup, signal),
       onFailure: (message) => options.onUnhealthy('Startup', message),

@@ -43,7 +43,7 @@ export function createImageCatalogue(files: readonly string[]): ImageCatalogue {
       const { entry, source } = found;
       const fill = (text: string) => fillVariables(text, { node: process.execPath, here: dirname(source), tag });
       return {
-        source,
+        source: `catalogue ${source}`,
         entrypoint: (entry.entrypoint ?? []).map(fill),
         cmd: (entry.cmd ?? []).map(fill),
         env: Object.fromEntries(Object.entries(entry.env ?? {}).map(([name, value]) => [name, fill(value)])),

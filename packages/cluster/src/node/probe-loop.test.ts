@@ -42,6 +42,27 @@ for (const { name, probe, answers, changes } of plays) {
   test(`probing: ${name}`, async () => assert.deepEqual(await play(probe, answers), changes));
 }
 
+test('an eager probe asks often before its first success, and counts once a period', async () => {
+  const clock = createVirtualClock();
+  const seen: string[] = [];
+  let asked = 0;
+  const loop = startProbeLoop({
+    probe: { periodSeconds: 10, failureThreshold: 2 },
+    eager: true,
+    clock,
+    run: async () => (++asked && clock.now() >= 25_000 ? undefined : 'no'),
+    onChange: (healthy) => seen.push(`${healthy ? 'up' : 'down'} at ${Math.floor(clock.now() / 10_000)}x`),
+    onFailure: () => seen.push(`failure at ${Math.floor(clock.now() / 10_000)}x`),
+  });
+  for (let at = 0; at < 40_000; at += 50) {
+    clock.advance(50);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  loop.close();
+  assert.ok(asked > 25, `asked ${asked} times`);
+  assert.deepEqual(seen, ['failure at 1x', 'failure at 2x', 'down at 2x', 'up at 2x']);
+});
+
 test('a probe that takes too long fails with a timeout', async () => {
   const clock = createVirtualClock();
   const failed = Promise.withResolvers<string>();
