@@ -156,7 +156,7 @@ export type PodDisruptionBudget = TypeMeta & {
 
 /** autoscaling/v1 Scale, the `scale` subresource. */
 export type Scale = TypeMeta & {
-  metadata: ObjectMeta;
+  metadata: Omit<ObjectMeta, 'creationTimestamp'> & { creationTimestamp?: string | null };
   spec?: { replicas?: number };
   status?: { replicas: number; selector?: string };
 };

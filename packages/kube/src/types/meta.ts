@@ -32,7 +32,7 @@ export type ObjectMeta = {
   resourceVersion?: string;
   generation?: number;
   /** RFC 3339, seconds. */
-  creationTimestamp?: string | null;
+  creationTimestamp?: string;
   deletionTimestamp?: string;
   deletionGracePeriodSeconds?: number;
   labels?: Record<string, string>;
