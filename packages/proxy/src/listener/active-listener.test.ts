@@ -67,7 +67,7 @@ test('one port serves HTTP, TLS by server name and plain TCP, told apart by thei
           listener_filters: [TLS_INSPECTOR, HTTP_INSPECTOR],
           filter_chains: [
             chain(tcpListener('t', { cluster: 'tls' }), { transport_protocol: 'tls', server_names: ['a.test'] }),
-            chain(httpListener('h', [routeTo('web')]), { application_protocols: ['http/1.1', 'h2c'] }),
+            chain(httpListener('h', [routeTo('web')]), { transport_protocol: 'raw_buffer', application_protocols: ['http/1.1', 'h2c'] }),
             chain(tcpListener('p', { cluster: 'tcp' }), { transport_protocol: 'raw_buffer' }),
           ] as never,
         },
