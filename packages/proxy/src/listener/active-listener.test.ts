@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import test from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import type { SocketAddress } from '@lateen/base';
@@ -92,7 +91,7 @@ test('one port serves HTTP, TLS by server name and plain TCP, told apart by thei
     secure.destroy();
     const other = connectTls({ host: '127.0.0.1', port: port(), servername: 'b.test', rejectUnauthorized: false });
     other.on('error', () => {});
-    await once(other, 'close');
+    await eventually(() => other.destroyed);
     assert.equal(tls.received.length, 1, 'no chain for another name');
     const http2 = await exchangeOnce(port(), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     assert.equal(http2.charCodeAt(9 + 3), 7, 'GOAWAY, in frames that an HTTP/2 client understands');
