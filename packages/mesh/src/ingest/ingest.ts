@@ -97,13 +97,17 @@ function createDraft(previous: MeshSnapshot) {
     return true;
   };
 
+  const ownKinds = new Map<string, Map<string, KubeObject>>();
   const putObject = (kind: string, key: string, object: KubeObject | undefined): KubeObject | undefined => {
-    const byKey = next.objects.get(kind) ?? new Map<string, KubeObject>();
+    let byKey = ownKinds.get(kind);
+    if (!byKey) {
+      byKey = new Map(next.objects.get(kind));
+      ownKinds.set(kind, byKey);
+      next.objects = new Map(next.objects).set(kind, byKey);
+    }
     const old = byKey.get(key);
-    const copy = new Map(byKey);
-    if (object) copy.set(key, object);
-    else copy.delete(key);
-    next.objects = new Map(next.objects).set(kind, copy);
+    if (object) byKey.set(key, object);
+    else byKey.delete(key);
     return old;
   };
   const putService = (key: string, service: MeshService | undefined): void => {
