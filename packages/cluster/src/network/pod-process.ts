@@ -82,7 +82,7 @@ let homes: { net: number; mnt: number; uts: number } | undefined;
 // resets the working directory.
 function insidePodNamespaces<T>(netns: Netns, run: () => T): T {
   homes ??= { net: openNamespace('net'), mnt: openNamespace('mnt'), uts: openNamespace('uts') };
-  const workingDirectory = process.cwd();
+  const workingDirectory = currentFolder();
   libc().unshare(CLONE_NEWNS | CLONE_NEWUTS);
   try {
     libc().setns(netns.fd, CLONE_NEWNET);
@@ -92,6 +92,17 @@ function insidePodNamespaces<T>(netns: Netns, run: () => T): T {
     restore(homes.uts, CLONE_NEWUTS);
     restore(homes.mnt, CLONE_NEWNS);
     process.chdir(workingDirectory);
+  }
+}
+
+/** Where to go back to; the folder may have been deleted under us. */
+function currentFolder(): string {
+  try {
+    const folder = process.cwd();
+    accessSync(folder, constants.X_OK);
+    return folder;
+  } catch {
+    return '/';
   }
 }
 

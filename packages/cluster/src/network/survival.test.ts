@@ -37,6 +37,13 @@ const allPids = () =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
+function killIfLeft(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // As it should be.
+  }
+}
 const hostLinks = () => readdirSync('/sys/class/net').sort();
 
 for (const mode of ['root', 'rootless', 'proxy'] as const) {
@@ -46,9 +53,10 @@ for (const mode of ['root', 'rootless', 'proxy'] as const) {
   );
   describe(`kill -9, ${mode}`, { skip: refusal ?? false }, () => {
     for (const victim of ['parent', 'node process'] as const) {
-      test(`of the ${victim} leaves no process, namespace or link`, async () => {
+      test(`of the ${victim} leaves no process, namespace or link`, async (t) => {
         const links = hostLinks();
         const { parent, nextLine, pid, pids } = await start(mode);
+        t.after(() => [pid, ...pids].forEach(killIfLeft));
         const exited = once(parent, 'exit');
         const made = namespacesOf([pid, ...pids]);
         if (mode !== 'proxy') assert.equal(made.size, 3, 'the node and two pods have namespaces of their own');

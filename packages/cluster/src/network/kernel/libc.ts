@@ -21,6 +21,9 @@ export type Libc = {
   /** Return the previous id; they cannot fail visibly. */
   setfsuid(uid: number): number;
   setfsgid(gid: number): number;
+  /** The signal this thread gets when the thread that started it ends; 0 is none. */
+  getParentDeathSignal(): number;
+  setParentDeathSignal(signal: number): void;
   mount(source: string, target: string, type: string | null, flags: number): void;
   umount(target: string, flags: number): void;
   /** Root of the calling thread, which must have its own file-system context (after unshare of a mount namespace). */
@@ -29,6 +32,7 @@ export type Libc = {
 };
 
 const MSG_DONTWAIT = 0x40;
+const [PR_SET_PDEATHSIG, PR_GET_PDEATHSIG] = [1, 2] as const;
 let loaded: Libc | undefined;
 
 /** Throws when koffi has no binary for this platform. */
@@ -50,6 +54,8 @@ function load(): Libc {
   const recv = library.func('intptr_t recv(int, void *, size_t, int)') as (...args: TransferArguments) => number;
   const setfsuid = library.func('int setfsuid(uint32_t)') as (uid: number) => number;
   const setfsgid = library.func('int setfsgid(uint32_t)') as (gid: number) => number;
+  const prctl = library.func('int prctl(int, void *)') as (option: number, argument: unknown) => number;
+  const prctlNumber = library.func('int prctl(int, unsigned long)') as (option: number, argument: number) => number;
   const mount = library.func('int mount(str, str, str, unsigned long, void *)') as (...args: MountArguments) => number;
   const umount2 = library.func('int umount2(str, int)') as (target: string, flags: number) => number;
   const chroot = library.func('int chroot(str)') as (path: string) => number;
@@ -82,6 +88,12 @@ function load(): Libc {
       throw systemError(errno, 'recv');
     },
     setfsuid,
+    getParentDeathSignal() {
+      const signal = new Int32Array(1);
+      check(prctl(PR_GET_PDEATHSIG, signal), 'prctl');
+      return signal[0] as number;
+    },
+    setParentDeathSignal: (signal) => void check(prctlNumber(PR_SET_PDEATHSIG, signal), 'prctl'),
     setfsgid,
     mount: (source, target, type, flags) => void check(mount(source, target, type, flags, null), `mount ${target}`),
     umount: (target, flags) => void check(umount2(target, flags), `umount ${target}`),

@@ -68,8 +68,12 @@ function openSocket({ netns, identity }: SocketPlace, type: number, host: string
   return orClose(fd, () => libc().setsockopt(fd, SOL_SOCKET, SO_MARK, new Uint8Array(new Uint32Array([identity.mark]).buffer)));
 }
 
-// The owner match looks at the file-system ids at socket() time. They also govern file access, hence only around this call.
+let parentDeathSignal: number | undefined;
+
+// The owner match looks at the file-system ids at socket() time. They also govern file access, hence only around this call. The
+// kernel drops the parent-death signal when they change: it is set again, or kill -9 of the parent could leave this process.
 function asOwner<T>(owner: { uid: number; gid: number }, run: () => T): T {
+  parentDeathSignal ??= libc().getParentDeathSignal();
   const gid = libc().setfsgid(owner.gid);
   const uid = libc().setfsuid(owner.uid);
   try {
@@ -77,6 +81,7 @@ function asOwner<T>(owner: { uid: number; gid: number }, run: () => T): T {
   } finally {
     libc().setfsuid(uid);
     libc().setfsgid(gid);
+    if (parentDeathSignal !== 0) libc().setParentDeathSignal(parentDeathSignal);
   }
 }
 

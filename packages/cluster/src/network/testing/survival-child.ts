@@ -1,4 +1,4 @@
-// The node process of survival.test.ts: two pods whose processes have children of their own, then waits to be killed.
+// The node process of survival.test.ts: two pods whose processes have children of their own; then hangs until it is killed.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { silentLogger, systemClock } from '@lateen/base';
@@ -39,4 +39,10 @@ const pids = await eventually(() => {
   const found = descendants(String(process.pid));
   return found.length === 2 * perPod && found;
 });
+if (network.mode !== 'proxy') {
+  const pod = await network.createPod({ uid: 's', namespace: 'default', name: 's', hostname: 's', ports: [] });
+  await pod.transport.listen({ host: '0.0.0.0', port: 15001 }, (socket) => socket.destroy());
+}
 host.report({ pid: process.pid, pids: pids ? pids.map(Number) : [] });
+// A hanging process, which has made sidecar sockets, must die with its parent too: only the kernel can see to that.
+if (network.mode !== 'proxy') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
