@@ -4,7 +4,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, createLifecycle, delay, type Logger, messageOf } from '@lateen/base';
 import { createInformer, type Informer, isConflict, isNotFound, type KubeClient, resourcePath } from '@lateen/kube';
-import type { ConfigMap, EndpointSlice, KubeObject, Pod, ResourceRef, Secret, Service, TokenRequest } from '@lateen/kube/types';
+import type { ConfigMap, Endpoint, EndpointSlice, KubeObject, Pod, ResourceRef, Secret, Service, TokenRequest } from '@lateen/kube/types';
 import type { BuiltinContainer, ClusterNetwork, NodeApi } from '../contracts.ts';
 import { createEventRecorder, type EventRecorder } from './event-recorder.ts';
 import type { ImageCatalogue } from './image-catalogue.ts';
@@ -40,6 +40,8 @@ export type NodeAgent = {
 const SHUTDOWN_GRACE_MS = 10_000;
 /** After the last endpoint of a pod is gone, clients (and the proxies' configuration) get this long to notice. */
 const DRAIN_SETTLE_MS = 300;
+/** How long a terminating pod waits for its endpoints to go at all. */
+const DRAIN_LIMIT_MS = 5000;
 
 export function createNodeAgent(options: NodeAgentOptions): NodeAgent {
   const { client, network, clock, nodeName } = options;
@@ -223,20 +225,20 @@ function clusterAccess({ client, clock, logger, events, slices, services }: Acce
         if (!isNotFound(error) && !isConflict(error)) logger.warn('a terminated pod could not be removed', { error: messageOf(error) });
       });
     },
-    async endpointsDrained(pod, signal) {
-      const leads = () => listsAsReady(slices.store.list(pod.metadata.namespace), pod);
-      const everListed = slices.store
-        .list(pod.metadata.namespace)
-        .some((slice) => slice.endpoints.some(({ targetRef }) => targetRef?.uid === pod.metadata.uid));
-      if (!everListed) return;
-      while (leads() && !signal.aborted) await delay(clock, 10);
+    async endpointsDrained(pod) {
+      const namespace = pod.metadata.namespace;
+      if (!slices.store.list(namespace).some((slice) => endpointOf(slice, pod))) return;
+      const deadline = clock.now() + DRAIN_LIMIT_MS;
+      while (slices.store.list(namespace).some((slice) => isListedReady(slice, pod)) && clock.now() < deadline) await delay(clock, 10);
       await delay(clock, DRAIN_SETTLE_MS);
     },
   };
 }
 
-function listsAsReady(slices: readonly EndpointSlice[], pod: Pod): boolean {
-  return slices.some((slice) =>
-    slice.endpoints.some(({ targetRef, conditions }) => targetRef?.uid === pod.metadata.uid && conditions?.ready !== false),
-  );
+const endpointOf = ({ endpoints = [] }: EndpointSlice, { metadata }: Pod): Endpoint | undefined =>
+  endpoints.find(({ targetRef }) => targetRef?.uid === metadata.uid);
+
+function isListedReady(slice: EndpointSlice, pod: Pod): boolean {
+  const endpoint = endpointOf(slice, pod);
+  return endpoint !== undefined && endpoint.conditions?.ready !== false;
 }

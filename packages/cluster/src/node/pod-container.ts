@@ -30,8 +30,9 @@ export type PodContainerOptions = {
   signal: AbortSignal;
 };
 
-/** How long to wait before trying again what depends on other objects. */
-const CONFIG_RETRY_MS = 5000;
+const WAITS_FOR_OTHERS = ['CreateContainerConfigError', 'ErrImageNeverPull'];
+/** Tried again even when no change is seen. */
+const CANNOT_START_RETRY_MS = 30_000;
 /** A preStop hook that used up the grace period still leaves this much, as with the kubelet. */
 const MINIMUM_AFTER_HOOK_MS = 2000;
 
@@ -114,9 +115,14 @@ export class PodContainer {
     if (this.launched === launched && !this.#stopping && !this.#options.signal.aborted) this.#startProbes();
   }
 
-  /** Tries again at once if it waits for configuration that was missing. */
-  retryConfiguration(): void {
-    if (this.#history.state.waiting?.reason === 'CreateContainerConfigError') this.retryAtMs = 0;
+  /** Lets a container that waits for something else (configuration, an image's command) start in the next round. */
+  retryNow(): void {
+    if (!this.launched && WAITS_FOR_OTHERS.includes(this.#history.state.waiting?.reason ?? '')) this.retryAtMs = 0;
+  }
+
+  /** How events name it. */
+  get fieldPath(): string {
+    return `spec.${this.kind === 'app' ? 'containers' : 'initContainers'}{${this.spec.name}}`;
   }
 
   /** preStop hook, SIGTERM, and SIGKILL when `graceMs` is over. Resolves when it is gone. */
@@ -233,7 +239,7 @@ export class PodContainer {
     const reason = waitingReason(error);
     const fix = (error as { fix?: string }).fix;
     const message = fix ? `${messageOf(error)}. ${fix}` : messageOf(error);
-    this.retryAtMs = this.#options.deps.clock.now() + CONFIG_RETRY_MS;
+    this.retryAtMs = this.#options.deps.clock.now() + CANNOT_START_RETRY_MS;
     this.#event(
       'Warning',
       reason === 'ErrImageNeverPull' ? reason : 'Failed',
@@ -250,8 +256,7 @@ export class PodContainer {
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    const fieldPath = `spec.${this.kind === 'app' ? 'containers' : 'initContainers'}{${this.spec.name}}`;
-    this.#options.deps.event(this.#options.pod(), { type, reason, message, fieldPath });
+    this.#options.deps.event(this.#options.pod(), { type, reason, message, fieldPath: this.fieldPath });
   }
 
   #graceMs(probe: Probe | undefined): number {

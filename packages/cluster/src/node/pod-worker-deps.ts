@@ -29,5 +29,5 @@ export type PodWorkerDeps = {
   /** Removes the pod object after its termination. */
   removePod(pod: Pod): Promise<void>;
   /** Resolves when no endpoint leads to the pod any more (or after a short limit). */
-  endpointsDrained(pod: Pod, signal: AbortSignal): Promise<void>;
+  endpointsDrained(pod: Pod): Promise<void>;
 };

@@ -38,7 +38,7 @@ export class PodWorker {
   #over = false;
   #dirty = false;
   #round: Promise<void> | undefined;
-  #wakeUp: Timer | undefined;
+  #wakeUp: { timer: Timer; atMs: number } | undefined;
   #setupRetryAtMs = 0;
 
   constructor(pod: Pod, deps: PodWorkerDeps) {
@@ -74,7 +74,6 @@ export class PodWorker {
     return this.#context;
   }
 
-  /** The container by name; without a name the pod's default one. */
   container(name: string): PodContainer | undefined {
     return this.#containers.find(({ spec }) => spec.name === name);
   }
@@ -88,7 +87,10 @@ export class PodWorker {
     this.#pod = pod;
     // Files of the downward API.
     const isRelabelled = !jsonEqual([labels, annotations], [pod.metadata.labels, pod.metadata.annotations]);
-    if (isRelabelled && this.#context) void this.#volumes.refresh();
+    if (isRelabelled) {
+      if (this.#context) void this.#volumes.refresh();
+      for (const container of this.#containers) container.retryNow();
+    }
     if (pod.metadata.deletionTimestamp) void this.#end(this.#deletionGraceMs());
     this.#wake();
     this.#publisher.publish();
@@ -99,7 +101,7 @@ export class PodWorker {
     if (this.#context && this.#volumes.reads(kind, name)) void this.#volumes.refresh();
     // What waited for configuration may have it now.
     this.#setupRetryAtMs = 0;
-    for (const container of this.#containers) container.retryConfiguration();
+    for (const container of this.#containers) container.retryNow();
     if (!this.#ending) this.#wake();
   }
 
@@ -190,9 +192,14 @@ export class PodWorker {
   }
 
   #wakeAt(timeMs: number): void {
-    this.#wakeUp?.cancel();
-    const waitMs = Math.max(1, timeMs - this.#deps.clock.now());
-    this.#wakeUp = this.#deps.clock.after(waitMs, () => this.#wake(), { background: true });
+    if (this.#wakeUp && this.#wakeUp.atMs <= timeMs) return;
+    this.#wakeUp?.timer.cancel();
+    const run = () => {
+      this.#wakeUp = undefined;
+      this.#wake();
+    };
+    const timer = this.#deps.clock.after(Math.max(1, timeMs - this.#deps.clock.now()), run, { background: true });
+    this.#wakeUp = { timer, atMs: timeMs };
   }
 
   // ---- set-up
@@ -307,9 +314,9 @@ export class PodWorker {
     { keepObject = false, completed = false }: { keepObject?: boolean; completed?: boolean },
   ): Promise<void> {
     this.#going.abort(new Error('the pod is terminating'));
-    this.#wakeUp?.cancel();
+    this.#wakeUp?.timer.cancel();
     const deleted = this.#pod.metadata.deletionTimestamp !== undefined;
-    if (deleted && graceMs > 0) await this.#deps.endpointsDrained(this.#pod, AbortSignal.timeout(5000));
+    if (deleted && graceMs > 0) await this.#deps.endpointsDrained(this.#pod);
     await this.#stopContainers(graceMs);
     await this.#round;
     // A start that was under way when the end began.
@@ -333,7 +340,7 @@ export class PodWorker {
         type: 'Normal',
         reason: 'Killing',
         message: `Stopping container ${container.spec.name}`,
-        fieldPath: `spec.containers{${container.spec.name}}`,
+        fieldPath: container.fieldPath,
       });
       await container.stop(graceMs);
     };
