@@ -17,8 +17,8 @@ export function generateCrds(outDir: string): void {
 }
 
 function findingsPage(): string {
-  const rows = Object.entries(CATALOGUE).map(
-    ([code, entry]) => `| ${code} | ${entry.name} | ${entry.level}${entry.retired ? ' (retired)' : ''} | ${entry.summary} |`,
+  const rows = CATALOGUE.map(
+    (entry) => `| ${entry.code} | ${entry.name} | ${entry.level}${entry.retired ? ' (retired)' : ''} | ${entry.summary} |`,
   );
   return `<!-- ${NOTICE} -->\n# Findings\n\n| code | name | level | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;
 }

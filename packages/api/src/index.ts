@@ -73,4 +73,6 @@ export type { MutualTls, PeerAuthentication, PeerAuthenticationSpec } from './se
 export type { JWTRule, RequestAuthentication, RequestAuthenticationSpec } from './security/request-authentication.ts';
 export type { AccessLogging, Metrics, Telemetry, TelemetrySpec, Tracing } from './telemetry/telemetry.ts';
 export { repairIndentation } from './validate/indentation.ts';
-export { resourceRefOf, validateResource } from './validate/resource.ts';
+export { parseServicePortProtocol } from './validate/protocol.ts';
+export { isWellTyped, resourceRefOf, validateResource } from './validate/resource.ts';
+export { isClaimName } from './validate/values.ts';

@@ -4,6 +4,7 @@
 import type { FindingLevel } from './finding.ts';
 
 export type CatalogueEntry = {
+  code: string;
   name: string;
   level: FindingLevel;
   /** What it means, one sentence. */
@@ -12,12 +13,14 @@ export type CatalogueEntry = {
   retired?: true;
 };
 
-const error = (name: string, summary: string): CatalogueEntry => ({ name, level: 'error', summary });
-const warning = (name: string, summary: string): CatalogueEntry => ({ name, level: 'warning', summary });
-const info = (name: string, summary: string): CatalogueEntry => ({ name, level: 'info', summary });
-const retired = (entry: CatalogueEntry): CatalogueEntry => ({ ...entry, retired: true });
+type Entry = Omit<CatalogueEntry, 'code'>;
 
-export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
+const error = (name: string, summary: string): Entry => ({ name, level: 'error', summary });
+const warning = (name: string, summary: string): Entry => ({ name, level: 'warning', summary });
+const info = (name: string, summary: string): Entry => ({ name, level: 'info', summary });
+const retired = (entry: Entry): Entry => ({ ...entry, retired: true });
+
+const ENTRIES: Readonly<Record<string, Entry>> = {
   IST0001: error('InternalError', 'The analyzer itself failed; this is a bug.'),
   IST0002: warning('Deprecated', 'A field or feature in use is deprecated.'),
   IST0101: error('ReferencedResourceNotFound', 'An object refers to another one that does not exist.'),
@@ -99,7 +102,10 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   LAT0103: warning('DuplicateObject', 'The input defines one object twice; the later one wins.'),
 };
 
+/** Every code, in order. */
+export const CATALOGUE: readonly CatalogueEntry[] = Object.entries(ENTRIES).map(([code, entry]) => ({ code, ...entry }));
+
 /** The entry of a code, or undefined for a code nobody knows. */
 export function catalogueEntry(code: string): CatalogueEntry | undefined {
-  return Object.hasOwn(CATALOGUE, code) ? CATALOGUE[code] : undefined;
+  return CATALOGUE.find((entry) => entry.code === code);
 }

@@ -20,3 +20,30 @@ export const isTcpProtocol = (protocol: string): boolean =>
 export function protocolProblem(protocol: string): string | undefined {
   return protocol !== '' && !isKnownProtocol(protocol) ? `unsupported protocol: ${protocol.slice(0, 60)}` : undefined;
 }
+
+/** Ports whose first bytes come from the server, so nothing can be detected: always TCP. */
+const SERVER_FIRST_PORTS = new Set([25, 53, 3306, 27017]);
+
+/** Protocols of appProtocol that Kubernetes defines. */
+const KUBERNETES_PROTOCOLS: Record<string, string> = {
+  'kubernetes.io/h2c': 'http2',
+  'kubernetes.io/ws': 'http',
+  'kubernetes.io/wss': 'https',
+};
+
+export type NamedPort = { name?: string; port: number; protocol?: string; appProtocol?: string };
+
+/** The protocol a Service port declares by appProtocol or name ("http", "grpc-web"), or undefined when it must be detected. */
+export function parseServicePortProtocol({ name = '', port, protocol = 'TCP', appProtocol }: NamedPort): string | undefined {
+  if (protocol === 'UDP') return 'udp';
+  const declared = appProtocol?.toLowerCase();
+  if (declared) {
+    const mapped = Object.hasOwn(KUBERNETES_PROTOCOLS, declared) ? KUBERNETES_PROTOCOLS[declared] : declared;
+    if (mapped && isKnownProtocol(mapped)) return mapped;
+  }
+  if (SERVER_FIRST_PORTS.has(port)) return 'tcp';
+  const lower = name.toLowerCase();
+  if (lower === 'grpc-web' || lower.startsWith('grpc-web-')) return 'grpc-web';
+  const prefix = lower.split('-')[0] as string;
+  return isKnownProtocol(prefix) ? prefix : undefined;
+}

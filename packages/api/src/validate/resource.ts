@@ -3,7 +3,7 @@
 import { isObject } from '@lateen/base';
 import { compareFindings, type Finding, type ResourceRef } from '../findings/finding.ts';
 import { Report } from '../findings/report.ts';
-import { KINDS, type KindInfo, kindOf } from '../kinds.ts';
+import { KINDS, type KindInfo, kindOf, kindOfObject } from '../kinds.ts';
 import type { KubeObjectLike, Resource } from '../kube-object.ts';
 import { checkSchema } from '../schema/check.ts';
 import { closestName } from '../schema/suggest.ts';
@@ -38,6 +38,12 @@ export function validateResource(object: KubeObjectLike): Finding[] {
     checkSpec(object, info, report);
   }
   return report.findings.sort(compareFindings);
+}
+
+/** Whether the types of an Istio object's spec fit its schema, so that code may read it as its static type. */
+export function isWellTyped(object: KubeObjectLike): boolean {
+  const info = kindOfObject(object);
+  return info !== undefined && checkSchema(info.schema, object.spec ?? {}, { path: 'spec', report: new Report() });
 }
 
 function findKind({ apiVersion, kind }: KubeObjectLike, report: Report): KindInfo | undefined {
