@@ -15,7 +15,7 @@ import {
   addDefaultRoute,
   addHostRoute,
   addVeth,
-  deleteLink,
+  deleteHostRoute,
   LOOPBACK_INDEX,
   setForwarding,
   setLinkUp,
@@ -88,8 +88,8 @@ export function createNamespacedPod(options: NamespacedPodOptions): PodSandbox {
       if (destroyed) return;
       destroyed = true;
       await transport.close();
-      // The namespace itself may outlast this: it goes with the last process and socket in it.
-      links.request([deleteLink(linkIndex)]);
+      // Namespace and link may outlast this: they go with the last process and socket inside.
+      links.request([deleteHostRoute(linkIndex, ip)]);
       netns.close();
       options.onDestroyed();
     },

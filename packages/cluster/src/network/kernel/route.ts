@@ -5,9 +5,8 @@ import { parseIp } from '@lateen/base';
 import { attribute, cString, type NetlinkMessage, NLM_F_CREATE, NLM_F_EXCL, nested, u32 } from './netlink.ts';
 
 const RTM_NEWLINK = 16;
-const RTM_DELLINK = 17;
 const RTM_NEWADDR = 20;
-const RTM_NEWROUTE = 24;
+const [RTM_NEWROUTE, RTM_DELROUTE] = [24, 25] as const;
 const AF_INET = 2;
 const IFF_UP = 1;
 const [IFLA_IFNAME, IFLA_LINKINFO, IFLA_AF_SPEC, IFLA_NET_NS_FD] = [3, 18, 26, 28] as const;
@@ -64,15 +63,6 @@ export const setForwarding = (index: number): NetlinkMessage => ({
   ]),
 });
 
-/** Deletes a link; of a veth pair both ends go. */
-export const deleteLink = (index: number): NetlinkMessage => ({
-  type: RTM_DELLINK,
-  flags: 0,
-  acknowledge: true,
-  what: `delete link ${index}`,
-  payload: linkHeader(index, 'as it is'),
-});
-
 /** `ip`/32 on a link. */
 export function addAddress(index: number, ip: string): NetlinkMessage {
   const header = Buffer.alloc(8);
@@ -89,8 +79,24 @@ export function addAddress(index: number, ip: string): NetlinkMessage {
 }
 
 /** `ip`/32 is on the other side of the link. */
-export const addHostRoute = (index: number, ip: string): NetlinkMessage =>
-  addRoute({ index, destination: ip, prefixLength: 32, scope: RouteScope.link, type: RouteType.unicast, table: RouteTable.main });
+export const addHostRoute = (index: number, ip: string): NetlinkMessage => addRoute(hostRoute(index, ip));
+
+/** Cuts off what `addHostRoute` made reachable. Unlike deleting the link it does not wait for the kernel's grace periods (35 ms). */
+export const deleteHostRoute = (index: number, ip: string): NetlinkMessage => ({
+  ...addRoute(hostRoute(index, ip)),
+  type: RTM_DELROUTE,
+  flags: 0,
+  what: `delete route to ${ip}`,
+});
+
+const hostRoute = (index: number, ip: string): Route => ({
+  index,
+  destination: ip,
+  prefixLength: 32,
+  scope: RouteScope.link,
+  type: RouteType.unicast,
+  table: RouteTable.main,
+});
 
 /** Everything else goes to `gateway`, which needs no address in common with us. */
 export const addDefaultRoute = (index: number, gateway: string): NetlinkMessage =>

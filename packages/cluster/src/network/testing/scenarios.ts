@@ -347,7 +347,7 @@ export const scenarios: Record<string, (context: ScenarioContext) => Promise<voi
     await serve(server, 80, 'last');
     assert.equal((await curl(many[0] as PodSandbox, `http://${server.ip}/`)).output, 'last');
     await Promise.all(many.map((pod) => pod.destroy()));
-    assert.equal(readdirSync('/sys/class/net').length, before);
+    await eventually(() => assert.equal(readdirSync('/sys/class/net').length, before));
     const [error] = await once(connect({ host: server.ip, port: 80 }), 'error');
     assert.match((error as { code: string }).code, /EHOSTUNREACH|ENETUNREACH/);
     assert.throws(() => server.spawn({ argv: ['true'], env: {}, mounts: [], hostname: 'x', stdio: 'ignore' }), /is gone/);
