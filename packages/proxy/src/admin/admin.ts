@@ -6,7 +6,7 @@ import { LOG_LEVELS, type Logger, type LogLevel } from '@lateen/base';
 import type { Node } from '@lateen/xds/messages';
 import { adminCerts, adminMemory, adminServerInfo } from '@lateen/xds/messages/admin';
 import type { Observer } from '../observe/observer.ts';
-import type { Proxy } from '../proxy.ts';
+import type { Proxy as DataPlane } from '../proxy.ts';
 import { replyClusters, replyJson, replyListeners } from './clusters.ts';
 import { type ConfigDumpSource, replyConfigDump } from './config-dump.ts';
 import type { EndpointHandler, EndpointReply, EndpointRequest } from './http-endpoint.ts';
@@ -15,7 +15,7 @@ import { collectStats, PROMETHEUS_TYPE, renderPrometheus, replyStats } from './s
 export type ServerState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
 
 export type AdminSource = ConfigDumpSource & {
-  proxy: Proxy;
+  proxy: DataPlane;
   observer: Observer;
   logger: Logger;
   node: Node | undefined;

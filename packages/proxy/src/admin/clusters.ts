@@ -5,7 +5,7 @@ import { HealthStatus, RoutingPriority } from '@lateen/xds/messages';
 import { adminClusters, adminListeners, adminMetrics } from '@lateen/xds/messages/admin';
 import type { LiveConfig } from '../ads/live-config.ts';
 import { messageRegistry } from '../ads/registry.ts';
-import type { Proxy } from '../proxy.ts';
+import type { Proxy as DataPlane } from '../proxy.ts';
 import type { CircuitBreaker, LocalityRuntime } from '../runtime/index.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
@@ -16,7 +16,7 @@ export function replyJson<Desc extends DescMessage>(schema: Desc, message: Messa
   return { status: 200, contentType: 'application/json', body: `${JSON.stringify(json, null, 1)}\n` };
 }
 
-export function replyClusters({ query }: Pick<EndpointRequest, 'query'>, proxy: Proxy, config: LiveConfig): EndpointReply {
+export function replyClusters({ query }: Pick<EndpointRequest, 'query'>, proxy: DataPlane, config: LiveConfig): EndpointReply {
   const dynamic = new Set(
     config
       .entries('cluster')
@@ -80,7 +80,7 @@ function hostStatus(host: Host, locality: LocalityRuntime | undefined) {
   };
 }
 
-function localityOf(host: Host, cluster: ClusterState, proxy: Proxy): LocalityRuntime | undefined {
+function localityOf(host: Host, cluster: ClusterState, proxy: DataPlane): LocalityRuntime | undefined {
   const { discovery } = cluster.runtime;
   const endpoints =
     discovery.kind === 'eds'
@@ -91,7 +91,7 @@ function localityOf(host: Host, cluster: ClusterState, proxy: Proxy): LocalityRu
   return endpoints?.localities.find((locality) => locality.endpoints.includes(host.endpoint));
 }
 
-function textLines(cluster: ClusterState, proxy: Proxy, addedViaApi: boolean): string[] {
+function textLines(cluster: ClusterState, proxy: DataPlane, addedViaApi: boolean): string[] {
   const { name, runtime } = cluster;
   const lines = [`observability_name::${runtime.observabilityName}`];
   for (const priority of ['default', 'high'] as const) {
@@ -133,7 +133,7 @@ function healthFlags(host: Host): string {
   return flags.join('') || 'healthy';
 }
 
-export function replyListeners({ query }: Pick<EndpointRequest, 'query'>, proxy: Proxy): EndpointReply {
+export function replyListeners({ query }: Pick<EndpointRequest, 'query'>, proxy: DataPlane): EndpointReply {
   const listeners = proxy.listeners().map(({ runtime, sockets }) => ({
     name: runtime.name,
     addresses: sockets.length > 0 ? sockets.map((socket) => socket.address) : runtime.addresses,

@@ -3,7 +3,7 @@
 import { compileRegex, escapeLabelValue } from '@lateen/base';
 import type { Observer } from '../observe/observer.ts';
 import { type Stat, statsOf } from '../observe/stats.ts';
-import type { Proxy } from '../proxy.ts';
+import type { Proxy as DataPlane } from '../proxy.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 
 export type ServerStats = {
@@ -15,7 +15,7 @@ export type ServerStats = {
   readonly adsClusterName: string;
 };
 
-export function collectStats(proxy: Proxy, observer: Observer, server: ServerStats): Stat[] {
+export function collectStats(proxy: DataPlane, observer: Observer, server: ServerStats): Stat[] {
   const stats: Stat[] = [];
   const listeners = proxy.listeners();
   for (const cluster of proxy.clusters()) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import test, { type TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { silentLogger } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
 import { parseBootstrap } from '../ads/bootstrap.ts';

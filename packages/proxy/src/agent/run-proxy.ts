@@ -19,7 +19,7 @@ import { createLiveConfig } from '../ads/live-config.ts';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createLogSinks } from '../observe/access-log.ts';
 import { createObserver } from '../observe/observer.ts';
-import { createProxy, type Proxy } from '../proxy.ts';
+import { createProxy, type Proxy as DataPlane } from '../proxy.ts';
 import type { Resolver } from '../upstream/cluster-state.ts';
 
 export type RunProxyOptions = {
@@ -45,7 +45,7 @@ export type RunProxyOptions = {
 };
 
 export type RunningProxy = {
-  readonly proxy: Proxy;
+  readonly proxy: DataPlane;
   /** What the admin interface shows; the agent serves parts of it on other ports. */
   readonly source: AdminSource;
   readonly adminAddress: SocketAddress | undefined;

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fromJson, type JsonObject } from '@bufbuild/protobuf';
 import type { Transport } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
@@ -175,7 +175,7 @@ async function start(t: TestContext) {
 test('a sidecar gets its configuration, serves, reports, and drains when it is stopped', async (t) => {
   const { controlPlane, get, stop, exit } = await start(t);
   assert.equal(controlPlane.nodes[0]?.node.id, 'sidecar~127.0.0.1~curl-1.default~default.svc.cluster.local');
-  assert.deepEqual((controlPlane.nodes[0]?.node.metadata as JsonObject).LABELS, { app: 'curl' });
+  assert.deepEqual(controlPlane.nodes[0]?.node.metadata?.LABELS, { app: 'curl' });
   assert.deepEqual(await get(9080, '/x'), { status: 200, body: 'app /x' });
   assert.equal((await get(15020, '/app-health/curl/livez')).status, 200);
   assert.equal((await get(15020, '/app-health/other/livez')).status, 404);

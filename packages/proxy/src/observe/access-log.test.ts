@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from 'node:test';
 import { silentLogger } from '@lateen/base';
 import { assertGolden, createVirtualClock } from '@lateen/base/testing';
 import { flagBit } from '../http/request-record.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from 'node:test';
 import { createMetricRegistry } from '@lateen/base';
 import { assertGolden, createVirtualClock } from '@lateen/base/testing';
 import { flagBit, type PeerMetadata, type RequestRecord } from '../http/request-record.ts';

@@ -41,7 +41,7 @@ type HttpSeries = {
 };
 type GrpcSeries = { requests: Counter; responses: Counter };
 type TcpSeries = { lastUsedMs: number; opened: Counter; closed: Counter; sent: Counter; received: Counter };
-type Removal = { lastUsedMs: () => number; remove: () => void };
+type Removal = { lastUsedMs: () => number; remove: (() => void)[] };
 
 export function createIstioMetrics({ registry, node, clock, maxHostServices = 1000 }: IstioMetricsOptions): IstioMetrics {
   const families = createFamilies(registry);
@@ -100,7 +100,7 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
             }
           : undefined,
       };
-      removals.push({ lastUsedMs: () => series.lastUsedMs, remove: () => used.forEach((remove) => remove()) });
+      removals.push({ lastUsedMs: () => series.lastUsedMs, remove: used });
       return series;
     };
     const resolveTcp = (record: RequestRecord, service: ResolvedService): TcpSeries => {
@@ -113,7 +113,7 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
         sent: handle(families.tcpSent, labels, used) ?? IGNORED_COUNTER,
         received: handle(families.tcpReceived, labels, used) ?? IGNORED_COUNTER,
       };
-      removals.push({ lastUsedMs: () => series.lastUsedMs, remove: () => used.forEach((remove) => remove()) });
+      removals.push({ lastUsedMs: () => series.lastUsedMs, remove: used });
       return series;
     };
     const tcpSeries = (record: RequestRecord): TcpSeries => {
@@ -175,7 +175,7 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
       const oldest = clock.monotonicMs() - maxIdleMs;
       const idle = removals.filter((each) => each.lastUsedMs() < oldest);
       if (idle.length === 0) return;
-      for (const { remove } of idle) remove();
+      for (const series of idle) for (const remove of series.remove) remove();
       // Live series are found again under their labels; only the shortcuts to all of them go.
       for (const cache of caches) cache.clear();
       removals = removals.filter((each) => each.lastUsedMs() >= oldest);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from 'node:test';
 import { parseFormat } from './format.ts';
 
 const operator = (name: string, argument?: string, maxLength?: number) => ({ operator: name, argument, maxLength });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { ClusterSchema, DeltaDiscoveryResponseSchema, DiscoveryResponseSchema } from '../messages/index.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from 'node:test';
 import { createRegistry, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import {
   corsHttpFilter,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { test } from 'node:test';
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { RouteConfigurationSchema } from '@lateen/xds/messages';
 import type { RequestView, RouteDecision, RouteTable } from '../model.ts';

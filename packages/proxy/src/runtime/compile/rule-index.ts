@@ -35,10 +35,9 @@ function indexed(rules: readonly CompiledRoute[]): RuleIndex['find'] {
   const others: number[] = [];
   rules.forEach(({ path }, i) => {
     const map = path.caseSensitive ? (path.kind === 'path' ? byPath : path.kind === 'prefix' ? byPrefix : undefined) : undefined;
-    if (!map) return void others.push(i);
-    const positions = map.get(path.literal);
+    const positions = map ? map.get(path.literal) : others;
     if (positions) positions.push(i);
-    else map.set(path.literal, [i]);
+    else map?.set(path.literal, [i]);
   });
   const prefixLengths = [...new Set([...byPrefix.keys()].map((prefix) => prefix.length))];
   return (path, view, random) => {
