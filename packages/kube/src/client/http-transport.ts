@@ -136,7 +136,10 @@ function send({ origin, agent, identity, request, clock, options }: Exchange): P
     const timer = clock.after(timeoutMs, () => outgoing.destroy(new Error(`no response within ${timeoutMs} ms`)));
     outgoing.on('error', (error) => {
       timer.cancel();
-      reject(signal?.aborted ? error : unreachable(origin, error));
+      // The server closed a kept-alive connection while we wrote to it (see ClientRequest.reusedSocket): once more on a new one.
+      const wasStale = outgoing.reusedSocket && codeOf(error) === 'ECONNRESET' && request.method !== 'POST';
+      if (wasStale && !signal?.aborted) send({ origin, agent, identity, request, clock, options }).then(done, reject);
+      else reject(signal?.aborted ? error : unreachable(origin, error));
     });
     outgoing.on('response', (incoming: IncomingMessage) => {
       timer.cancel();

@@ -136,9 +136,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
       return version;
     } catch (error) {
       if (isGone(error)) return undefined;
-      if (stop.signal.aborted || deadline.signal.aborted) return version;
-      report(error);
-      await delay(clock, backoff.next(), stop.signal);
+      if (!stop.signal.aborted && !deadline.signal.aborted) report(error);
       return version;
     } finally {
       timer.cancel();
@@ -157,7 +155,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
         version ??= await list();
         const startedMs = clock.monotonicMs();
         version = await watch(version);
-        // A server that ends each watch at once must not be hammered.
+        // A watch that fails or ends at once must not hammer the server.
         if (clock.monotonicMs() - startedMs < 1000) await delay(clock, backoff.next(), stop.signal);
       } catch (error) {
         if (stop.signal.aborted) break;

@@ -43,7 +43,7 @@ export type InjectConfigOptions = {
   revision?: string;
   /** Default none. "default" makes this the default revision. */
   tags?: readonly string[];
-  /** istiod's environment switches: ENABLE_NATIVE_SIDECARS, COMPLIANCE_POLICY, PLATFORM. */
+  /** istiod's environment switches: ENABLE_NATIVE_SIDECARS, COMPLIANCE_POLICY, PLATFORM, PILOT_ENABLE_INBOUND_PASSTHROUGH. */
   env?: Record<string, string | undefined>;
   /** A parsed injector configuration (`--injectConfigFile`): policy, templates, selectors, injectedAnnotations. */
   injectConfig?: Values;
@@ -72,7 +72,7 @@ export function createInjectConfig(options: InjectConfigOptions = {}): InjectCon
     injectedAnnotations: stringMap(setting('injectedAnnotations'), 'injectedAnnotations'),
     enableNamespacesByDefault: webhook['enableNamespacesByDefault'] === true,
     values,
-    meshConfig: overlayValues(overlayValues(DEFAULT_MESH_CONFIG, inValues), options.meshConfig ?? {}),
+    meshConfig: [inboundPolicyOf(env), inValues, options.meshConfig ?? {}].reduce(overlayValues, DEFAULT_MESH_CONFIG),
     revision: options.revision ?? String(values['revision'] ?? ''),
     tags: options.tags ?? [],
     nativeSidecars: env['ENABLE_NATIVE_SIDECARS'] === 'true',
@@ -81,6 +81,10 @@ export function createInjectConfig(options: InjectConfigOptions = {}): InjectCon
     proxyEnvs: options.proxyEnvs ?? {},
   };
 }
+
+// The switch that MeshConfig.inboundTrafficPolicy replaced.
+const inboundPolicyOf = (env: Record<string, string | undefined>): Values =>
+  env['PILOT_ENABLE_INBOUND_PASSTHROUGH'] === 'false' ? { inboundTrafficPolicy: { mode: 'LOCALHOST' } } : {};
 
 function wrongShape(name: string, expected: string): CodedError {
   return new CodedError({ code: 'LAT2303', what: `${name} of the injector configuration must be ${expected}` });

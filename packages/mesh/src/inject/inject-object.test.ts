@@ -110,6 +110,20 @@ describe('injecting objects', () => {
     assert.deepEqual(containers[0]?.lifecycle?.postStart?.exec?.command, ['pilot-agent', 'wait']);
   });
 
+  test('switches of the environment reach the proxy', () => {
+    const { containers } = specOf({ env: { PILOT_ENABLE_INBOUND_PASSTHROUGH: 'false', COMPLIANCE_POLICY: 'fips-140-2' } });
+    const env = new Map(containers[1]?.env?.map(({ name, value }) => [name, value]));
+    assert.equal(env.get('REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION'), 'true');
+    assert.equal(env.get('COMPLIANCE_POLICY'), 'fips-140-2');
+  });
+
+  test('resources of the values may be set to null one by one', () => {
+    const resources = { limits: { cpu: null, memory: '500Mi' }, requests: { cpu: '100m', memory: null, 'ephemeral-storage': '1Gi' } };
+    const { containers } = specOf({ values: { global: { proxy: { resources } } } });
+    assert.deepEqual(containers[1]?.resources, { limits: { memory: '500Mi' }, requests: { cpu: '100m', 'ephemeral-storage': '1Gi' } });
+    assert.deepEqual(specOf({ values: { global: { proxy: { resources: null } } } }).containers[1]?.resources, {});
+  });
+
   test('interception NONE captures nothing', () => {
     assert.equal(specOf({}, { 'sidecar.istio.io/interceptionMode': 'NONE' }).initContainers, undefined);
   });
