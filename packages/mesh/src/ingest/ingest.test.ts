@@ -12,7 +12,9 @@ const REVIEWS = 'default/reviews.default.svc.cluster.local';
 const RATINGS = 'default/ratings.default.svc.cluster.local';
 
 const service = (name: string, extra = '') =>
-  object(`{ apiVersion: v1, kind: Service, metadata: { name: ${name}, namespace: default }, spec: { clusterIP: 10.0.0.1, ports: [{ name: http, port: 80, targetPort: web }], selector: { app: ${name} }${extra} } }`);
+  object(
+    `{ apiVersion: v1, kind: Service, metadata: { name: ${name}, namespace: default }, spec: { clusterIP: 10.0.0.1, ports: [{ name: http, port: 80, targetPort: web }], selector: { app: ${name} }${extra} } }`,
+  );
 const pod = (name: string, { ready = true, version = 'v1', address = '10.1.0.1' } = {}) =>
   object(`
 apiVersion: v1
@@ -29,7 +31,10 @@ metadata: { name: ${name}-1, namespace: default, labels: { kubernetes.io/service
 addressType: IPv4
 ports: [{ name: http, port: 8080 }]
 endpoints: [{ addresses: [10.1.0.1], conditions: { ready: ${ready} }, targetRef: { kind: Pod, namespace: default, name: ${name}-abc-1 } }]`);
-const node = (zone: string) => object(`{ apiVersion: v1, kind: Node, metadata: { name: one, labels: { topology.kubernetes.io/region: r, topology.kubernetes.io/zone: ${zone} } } }`);
+const node = (zone: string) =>
+  object(
+    `{ apiVersion: v1, kind: Node, metadata: { name: one, labels: { topology.kubernetes.io/region: r, topology.kubernetes.io/zone: ${zone} } } }`,
+  );
 
 const apply = (...list: KubeObject[]) => list.map((one) => ({ type: 'apply' as const, object: one }));
 
@@ -58,7 +63,10 @@ test('without slices the selected pods that are ready are the endpoints', () => 
 
 test('an address that is not ready is an endpoint only of a service that publishes it', () => {
   assert.equal(ingestAll([service('reviews'), slice('reviews', false)]).endpoints.get(REVIEWS)?.length, 0);
-  assert.equal(ingestAll([service('reviews', ', publishNotReadyAddresses: true'), slice('reviews', false)]).endpoints.get(REVIEWS)?.length, 1);
+  assert.equal(
+    ingestAll([service('reviews', ', publishNotReadyAddresses: true'), slice('reviews', false)]).endpoints.get(REVIEWS)?.length,
+    1,
+  );
 });
 
 test('a change shares everything it does not touch', () => {
@@ -81,7 +89,9 @@ test('a heartbeat changes no endpoint, service or workload', () => {
 
 test('kinds the mesh does not read, and the Gateway API, leave the snapshot itself', () => {
   const before = ingestAll([service('reviews')]);
-  const foreign = object('{ apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: { name: g, namespace: default }, spec: {} }');
+  const foreign = object(
+    '{ apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: { name: g, namespace: default }, spec: {} }',
+  );
   assert.equal(ingest(before, apply(object('{ apiVersion: v1, kind: Secret, metadata: { name: s } }'), foreign)), before);
 });
 
@@ -96,7 +106,9 @@ test('deleting a service and its pod takes its endpoints away', () => {
 
 test('a ServiceEntry that loses a host loses its service, and selects workloads and pods', () => {
   const entry = (hosts: string) =>
-    object(`{ apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: { name: e, namespace: default }, spec: { hosts: ${hosts}, resolution: STATIC, ports: [{ number: 80, name: http, protocol: HTTP, targetPort: 8080 }], workloadSelector: { labels: { app: reviews } } } }`);
+    object(
+      `{ apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: { name: e, namespace: default }, spec: { hosts: ${hosts}, resolution: STATIC, ports: [{ number: 80, name: http, protocol: HTTP, targetPort: 8080 }], workloadSelector: { labels: { app: reviews } } } }`,
+    );
   const before = ingestAll([entry('[a.example.com, b.example.com]'), pod('reviews')]);
   assert.deepEqual([...before.services.keys()], ['default/a.example.com', 'default/b.example.com']);
   assert.equal(before.endpoints.get('default/a.example.com')?.[0]?.address, '10.1.0.1');

@@ -17,16 +17,18 @@ type ClusterInit = InitOf<typeof ClusterSchema>;
 /** Forwarded inbound connections leave from here, so that the capture rules let them pass to the application. */
 const INBOUND_SOURCE = { sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue' as const, value: 0 } } };
 
-export function translateClusters(view: View): Cluster[] {
-  const outbound = view.services.flatMap((service) => serviceClusters(view, service));
+export function outboundClusters(view: View): Cluster[] {
+  const clusters = view.services.flatMap((service) => serviceClusters(view, service));
   const blackHole = create(ClusterSchema, {
     name: BLACK_HOLE_CLUSTER,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
     connectTimeout: connectTimeout(view),
   });
-  if (view.scope.type === 'router') return [...outbound, blackHole];
-  const inbound = inboundPorts(view).map((port) => inboundClusterOf(view, port.targetPort, port.services));
-  return [...outbound, blackHole, passthrough(view), ...inbound, inboundPassthrough(view)];
+  return view.scope.type === 'router' ? [...clusters, blackHole] : [...clusters, blackHole, passthrough(view)];
+}
+
+export function inboundClusters(view: View): Cluster[] {
+  return [...inboundPorts(view).map((port) => inboundClusterOf(view, port.targetPort, port.services)), inboundPassthrough(view)];
 }
 
 function serviceClusters(view: View, service: MeshService): Cluster[] {

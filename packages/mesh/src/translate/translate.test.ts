@@ -8,10 +8,21 @@ import type { ProxyScope } from './scope.ts';
 import { translate } from './translate.ts';
 
 const objects = (text: string): KubeObject[] => parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
-const scope: ProxyScope = { type: 'sidecar', namespace: 'default', labels: { app: 'client' }, locality: NO_LOCALITY, hasIstioFilters: true };
+const scope: ProxyScope = {
+  type: 'sidecar',
+  namespace: 'default',
+  labels: { app: 'client' },
+  locality: NO_LOCALITY,
+  hasIstioFilters: true,
+};
 
 const services = (names: string[], extra = '') =>
-  names.map((name) => `{ apiVersion: v1, kind: Service, metadata: { name: ${name}, namespace: ${name === 'far' ? 'other' : 'default'}${extra} }, spec: { clusterIP: 10.0.0.1, ports: [{ name: http, port: 80 }] } }`).join('\n---\n');
+  names
+    .map(
+      (name) =>
+        `{ apiVersion: v1, kind: Service, metadata: { name: ${name}, namespace: ${name === 'far' ? 'other' : 'default'}${extra} }, spec: { clusterIP: 10.0.0.1, ports: [{ name: http, port: 80 }] } }`,
+    )
+    .join('\n---\n');
 const outbound = (snapshot: ReturnType<typeof ingestAll>, over: Partial<ProxyScope> = {}) =>
   translate(snapshot, { ...scope, ...over })
     .clusters.map(({ name }) => name)
@@ -23,7 +34,8 @@ test('equal inputs give equal outputs, whatever the order of objects', () => {
 });
 
 test('a Sidecar narrows what its namespace sees', () => {
-  const sidecar = '{ apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: { name: default, namespace: default }, spec: { egress: [{ hosts: ["./*"] }] } }';
+  const sidecar =
+    '{ apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: { name: default, namespace: default }, spec: { egress: [{ hosts: ["./*"] }] } }';
   const snapshot = ingestAll(objects(`${services(['near', 'far'])}\n---\n${sidecar}`));
   assert.deepEqual(outbound(snapshot), ['outbound|80||near.default.svc.cluster.local']);
   assert.equal(outbound(snapshot, { namespace: 'other' }).length, 2);
@@ -47,8 +59,9 @@ test("the client's DestinationRule beats the service's, and a private one is see
 test("a stock Envoy gets none of Istio's own filters", () => {
   const snapshot = ingestAll(objects(services(['near'])));
   const filters = (hasIstioFilters: boolean) =>
-    translate(snapshot, { ...scope, hasIstioFilters })
-      .listeners.flatMap(({ filterChains }) => filterChains.flatMap((chain) => chain.filters.map(({ name }) => name)));
+    translate(snapshot, { ...scope, hasIstioFilters }).listeners.flatMap(({ filterChains }) =>
+      filterChains.flatMap((chain) => chain.filters.map(({ name }) => name)),
+    );
   assert.ok(filters(true).includes('istio.stats'));
   assert.ok(!filters(false).includes('istio.stats'));
 });

@@ -8,10 +8,10 @@ import {
   type RouteConfiguration,
 } from '@lateen/xds/messages';
 import type { Finding, MeshSnapshot } from '../model/index.ts';
-import { translateClusters } from './clusters.ts';
+import { inboundClusters, outboundClusters } from './clusters.ts';
 import { translateEndpoints } from './endpoints.ts';
 import { gatewayListeners, gatewayRoutes } from './gateway.ts';
-import type { ProxyScope } from './scope.ts';
+import { clientScope, type ProxyScope } from './scope.ts';
 import { virtualInbound } from './sidecar-inbound.ts';
 import { outboundListeners } from './sidecar-outbound.ts';
 import { sidecarRoutes } from './sidecar-routes.ts';
@@ -27,19 +27,43 @@ export type Translation = {
 };
 
 export function translate(snapshot: MeshSnapshot, scope: ProxyScope): Translation {
+  const client = translateClient(snapshot, clientScope(snapshot, scope));
+  const server = translateServer(snapshot, scope);
+  return {
+    clusters: [...client.clusters, ...server.clusters],
+    endpoints: client.endpoints,
+    listeners: [...client.listeners, ...server.listeners],
+    routes: client.routes,
+    findings: [...client.findings, ...server.findings],
+  };
+}
+
+/** What the proxy needs to call others; give it a `clientScope`. For a gateway this is everything. */
+export function translateClient(snapshot: MeshSnapshot, scope: ProxyScope): Translation {
   const view = createView(snapshot, scope);
+  const clusters = outboundClusters(view);
   const isRouter = scope.type === 'router';
-  const clusters = translateClusters(view);
   return {
     clusters,
     endpoints: clusters
-      .filter((cluster) => cluster.clusterDiscoveryType.case === 'type' && cluster.clusterDiscoveryType.value === Cluster_DiscoveryType.EDS)
+      .filter(
+        ({ clusterDiscoveryType }) => clusterDiscoveryType.case === 'type' && clusterDiscoveryType.value === Cluster_DiscoveryType.EDS,
+      )
       .map((cluster) => translateEndpoints(view, cluster.name))
       .filter((assignment) => assignment !== undefined),
-    listeners: isRouter ? gatewayListeners(view) : [...outboundListeners(view), virtualInbound(view)],
+    listeners: isRouter ? gatewayListeners(view) : outboundListeners(view),
     routes: isRouter ? gatewayRoutes(view) : sidecarRoutes(view),
     findings: view.findings,
   };
+}
+
+/** What a sidecar needs to serve its own workload. */
+export function translateServer(snapshot: MeshSnapshot, scope: ProxyScope): Pick<Translation, 'clusters' | 'listeners' | 'findings'> {
+  if (scope.type === 'router') return { clusters: [], listeners: [], findings: [] };
+  const view = createView(snapshot, scope);
+  // What the view itself reports, the client's half has reported already.
+  const reported = view.findings.length;
+  return { clusters: inboundClusters(view), listeners: [virtualInbound(view)], findings: view.findings.slice(reported) };
 }
 
 /** Only the endpoints of these clusters: all that an endpoint change needs. Unknown names are left out. */

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { silentLogger } from '@lateen/base';
+import type { AdmissionResponse, KubeObject, Namespace } from '@lateen/kube/types';
+import { ingestAll } from '@lateen/mesh';
+import { createInjectConfig } from '@lateen/mesh/inject';
+import { createCertificateAuthority } from '@lateen/pki';
+import { createControlMetrics } from '../metrics.ts';
+import { createAdmissionServer } from './admission.ts';
+import { createInjectHandler } from './inject.ts';
+import { createValidateHandler } from './validate.ts';
+
+async function start(t: TestContext, namespace: Namespace) {
+  const authority = createCertificateAuthority();
+  const { keyPem, chainPem } = authority.issueServer(['localhost']);
+  const metrics = createControlMetrics('test');
+  const snapshot = ingestAll([]);
+  const validate = createValidateHandler({ snapshot: () => snapshot, metrics });
+  const inject = createInjectHandler({
+    config: () => createInjectConfig(),
+    // The view is older than the label.
+    knownNamespace: () => undefined,
+    readNamespace: async () => namespace,
+    metrics,
+    logger: silentLogger,
+  });
+  const server = createAdmissionServer({
+    keyPem,
+    certPem: chainPem,
+    logger: silentLogger,
+    handlerOf: (path) => ({ '/validate': validate, '/inject': inject })[path],
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => new Promise<void>((resolve) => void server.close(() => resolve())));
+  const post = (path: string, body: string) =>
+    new Promise<{ status: number; body: string }>((resolve, reject) => {
+      const { port } = server.address() as AddressInfo;
+      const call = request(
+        { host: '127.0.0.1', servername: 'localhost', port, path, method: 'POST', ca: authority.rootPem, agent: false },
+        (response) => {
+          let text = '';
+          response.on('data', (chunk) => (text += chunk));
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+        },
+      );
+      call.on('error', reject);
+      call.end(body);
+    });
+  const review = async (path: string, object: KubeObject): Promise<AdmissionResponse> => {
+    const [group = '', version = ''] = object.apiVersion.includes('/') ? object.apiVersion.split('/') : ['', object.apiVersion];
+    const { body } = await post(
+      path,
+      JSON.stringify({
+        request: {
+          uid: 'u1',
+          kind: { group, version, kind: object.kind },
+          resource: { group, version, resource: 'x' },
+          namespace: 'default',
+          operation: 'CREATE',
+          object,
+        },
+      }),
+    );
+    return (JSON.parse(body) as { response: AdmissionResponse }).response;
+  };
+  return { post, review, metrics };
+}
+
+const enabled: Namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default', labels: { 'istio-injection': 'enabled' } } };
+const plain: Namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } };
+const pod: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'a', labels: { app: 'a' } },
+  spec: { containers: [{ name: 'a', image: 'a' }] },
+};
+const rule = (spec: unknown): KubeObject => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'VirtualService',
+  metadata: { name: 'r' },
+  spec,
+});
+
+test('a pod of a labelled namespace gets a patch that adds the sidecar', async (t) => {
+  const { review } = await start(t, enabled);
+  const response = await review('/inject', pod);
+  assert.equal(response.uid, 'u1');
+  assert.equal(response.allowed, true);
+  assert.match(Buffer.from(response.patch ?? '', 'base64').toString(), /istio-proxy/);
+});
+
+test('a pod of another namespace is left alone', async (t) => {
+  const { review, metrics } = await start(t, plain);
+  const response = await review('/inject', pod);
+  assert.equal(response.allowed, true);
+  assert.equal(response.patch, undefined);
+  assert.equal(metrics.injectionSkips.labels().value, 1);
+});
+
+test('a wrong annotation refuses the pod with the reason', async (t) => {
+  const { review } = await start(t, enabled);
+  const wrong = { ...pod, metadata: { ...pod.metadata, annotations: { 'traffic.sidecar.istio.io/includeInboundPorts': 'eighty' } } };
+  const response = await review('/inject', wrong);
+  assert.equal(response.allowed, false);
+  assert.match(response.status?.message ?? '', /eighty/);
+});
+
+test('a wrong object is refused, a questionable one accepted with a warning', async (t) => {
+  const { review } = await start(t, plain);
+  const refused = await review('/validate', rule({ hosts: ['a'], http: [{ route: [{ destination: { host: 'a' }, weight: -1 }] }] }));
+  assert.equal(refused.allowed, false);
+  assert.match(refused.status?.message ?? '', /IST0106.*weight/);
+  const warned = await review('/validate', rule({ hosts: ['a'], http: [{ route: [{ destination: { host: 'a' } }] }] }));
+  assert.equal(warned.allowed, true);
+  assert.match(warned.warnings?.[0] ?? '', /IST0101.*not found: "a"/);
+});
+
+test('what is no review gets an HTTP error, and the server goes on', async (t) => {
+  const { post, review } = await start(t, plain);
+  for (const body of ['', '{', '[]', '{"request":{}}', `${'['.repeat(5_000)}`])
+    assert.equal((await post('/validate', body)).status, 400, body.slice(0, 20));
+  assert.equal((await post('/elsewhere', '{}')).status, 404);
+  assert.equal((await review('/validate', pod)).allowed, true);
+});
