@@ -13,13 +13,13 @@ export type PodTransport = Transport & {
   close(): Promise<void>;
 };
 
-/** Sockets have TCP_NODELAY and, as in node:net, close their writing side when the peer has closed its own. */
+/** Sockets have TCP_NODELAY and stay half open when the peer ends: their user ends them. */
 export function createPodTransport(place: SocketPlace): PodTransport {
   const open = new Set<{ close(): Promise<void> }>();
   return {
     async listen(options, onConnection): Promise<TransportListener> {
       const fd = openTcpListener(place, options, options.reusePort ?? false);
-      const server = createServer({ noDelay: true }, onConnection);
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
       server.listen({ fd, backlog: options.backlog ?? DEFAULT_BACKLOG });
       await once(server, 'listening');
       const bound = server.address() as { address: string; port: number };
@@ -38,7 +38,7 @@ export function createPodTransport(place: SocketPlace): PodTransport {
     dial({ host, port, localAddress, onread }) {
       const fd = openTcpClient(place, host, localAddress !== undefined);
       // Without manualStart Node reads at once, which an unconnected socket answers with an error.
-      const settings = { fd, manualStart: true, ...(onread ? { onread } : {}) };
+      const settings = { fd, manualStart: true, allowHalfOpen: true, ...(onread ? { onread } : {}) };
       const socket = new Socket(settings);
       return socket.connect({ host, port, ...(localAddress ? { localAddress } : {}) });
     },

@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { createServer } from 'node:net';
-import type { SocketAddress, Transport } from '@lateen/base';
+import type { DialOptions, SocketAddress, Transport } from '@lateen/base';
 import type { PodSandbox, ServiceTableEntry } from '../../contracts.ts';
 import { openServer } from '../host-access.ts';
 import { relay } from '../relay.ts';
@@ -115,10 +115,12 @@ const variableName = (name: string) => name.toUpperCase().replaceAll('-', '_');
 /** The sidecar's sockets: listeners anywhere on loopback, known under the pod's address; dials by the table. */
 function createLoopbackTransport(entry: PodEntry, table: AddressTable): Transport & { close(): Promise<void> } {
   const open = new Set<Server>();
-  const isOwn = (host: string) => host === entry.ip || host.startsWith('127.');
+  // What the sidecar means by loopback is its app; a port that is nobody's in the pod is a real one (see `resolve`).
+  const isApp = ({ host, port, localAddress }: DialOptions) =>
+    host === entry.ip ? localAddress !== undefined : host.startsWith('127.') && table.realPort(entry, port) !== undefined;
   return {
     async listen(options, onConnection) {
-      const server = createServer({ noDelay: true }, onConnection);
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
       server.listen({ host: LOOPBACK, port: 0, ...(options.backlog ? { backlog: options.backlog } : {}) });
       await once(server, 'listening');
       open.add(server);
@@ -139,10 +141,12 @@ function createLoopbackTransport(entry: PodEntry, table: AddressTable): Transpor
         },
       };
     },
-    dial({ host, port, localAddress, onread }) {
-      const options = onread ? { onread } : {};
-      const toApp = isOwn(host) && (host !== entry.ip || localAddress !== undefined);
-      return toApp ? table.connectInside(entry, port, options) : table.connect({ host, port }, options);
+    dial(options) {
+      const { host, port, onread } = options;
+      const reading = onread ? { onread } : {};
+      const socket = isApp(options) ? table.connectInside(entry, port, reading) : table.connect({ host, port }, reading);
+      socket.allowHalfOpen = true;
+      return socket;
     },
     async listenUdp({ port }) {
       const socket = createSocket('udp4');

@@ -69,6 +69,7 @@ async function get(socket: Socket): Promise<string> {
   socket.on('data', (chunk) => {
     text += chunk;
   });
+  socket.once('end', () => socket.end());
   socket.write('GET / HTTP/1.0\r\n\r\n');
   await once(socket, 'close');
   return text;
@@ -214,6 +215,7 @@ export const scenarios: Record<string, (context: ScenarioContext) => Promise<voi
       },
     };
     const socket = pod.transport.dial({ host: server.ip, port: 80, onread });
+    socket.once('end', () => socket.end());
     socket.write('GET / HTTP/1.0\r\n\r\n');
     await once(socket, 'close');
     assert.match(seen, /direct$/);
