@@ -37,7 +37,8 @@ describe('leader election', () => {
     const a = elector('a', events);
     await eventually(() => a.isLeader);
     const b = elector('b', events);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const looks = server.requests.length;
+    await eventually(() => server.requests.length > looks + 10);
     assert.equal(b.isLeader, false);
     await a.close();
     await eventually(() => b.isLeader);

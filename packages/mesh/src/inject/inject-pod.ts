@@ -6,7 +6,6 @@ import { checkAnnotations, parseGoBool } from './annotations.ts';
 import type { InjectConfig } from './config.ts';
 import { type Decision, decideByLabels, decideByPod } from './decision.ts';
 import { adjustCaptureUser, findContainer, findSidecar, reapplyOverrides, reinsertOverrides } from './overrides.ts';
-
 import { rewriteProbes } from './probes.ts';
 import { mergePrometheus, prometheusPortOf, withoutPrometheusAnnotations } from './prometheus.ts';
 import { proxyConfigOf, statusPortOf } from './proxy-config.ts';
@@ -47,7 +46,7 @@ export function injectPod({ pod: given, namespace, config }: InjectPodInput): In
 
 // A pod made by a controller arrives without namespace, and the webhook must not add one.
 function completePod(pod: Pod, namespace: string): Pod {
-  return { ...pod, metadata: { ...pod.metadata, namespace: pod.metadata.namespace || namespace }, spec: pod.spec };
+  return { ...pod, metadata: { ...pod.metadata, namespace: pod.metadata.namespace || namespace } };
 }
 
 function withNamespaceOf(pod: Pod, given: Pod): Pod {
