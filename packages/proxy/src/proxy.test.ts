@@ -320,11 +320,11 @@ test('routes, clusters and endpoints change under load without a failed request'
   });
 });
 
-test('a changed listener drains: the request under way ends, its connection closes, new ones get the new rules', async () => {
+test('a changed listener drains: old connections end with an answer, none without; new ones get the new rules', async () => {
   await onStage(async ({ upstream, apply, port }) => {
-    let release = () => {};
+    const release: (() => void)[] = [];
     const up = await upstream((socket) => {
-      release = () => socket.write(ok('late'));
+      release.push(() => socket.write(ok('late')));
     });
     const clusters = [cluster('up', [up.port])];
     await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters });
@@ -334,11 +334,13 @@ test('a changed listener drains: the request under way ends, its connection clos
     busy.send(GET);
     await eventually(() => up.received.length === 1);
     await apply({ listeners: [httpListener('in', [{ match: { prefix: '/' }, direct_response: { status: 204 } }])], clusters });
-    await idle.closed();
+    idle.send(GET);
+    await eventually(() => up.received.length === 2);
     assert.equal(port(), before, 'the port stays open');
     assert.match(await exchangeOnce(port(), GET_CLOSE), /^HTTP\/1\.1 204 /);
-    release();
+    for (const one of release) one();
     assert.match(await busy.closed(), /connection: close[\s\S]*late$/);
+    assert.match(await idle.closed(), /connection: close[\s\S]*late$/);
     busy.close();
     idle.close();
   });

@@ -49,7 +49,7 @@ export type Proxy = {
   clusters(): readonly ClusterState[];
   /** The bound address of a listener; undefined while it is not bound. */
   addressOf(listenerName: string): SocketAddress | undefined;
-  /** From now on answers end their connections and idle ones close; new connections are still served. */
+  /** From now on answers end their connections; new connections are still served. */
   drain(): void;
   /** Connections of all listeners, drained ones included. */
   readonly connectionCount: number;

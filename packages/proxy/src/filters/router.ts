@@ -192,7 +192,6 @@ class Router implements Forwarder, PoolUser, ClientStreamHandler {
     const avoid = this.rules?.avoidPreviousHosts ? this.triedHosts : undefined;
     const host = cluster.pick(this.originalDestination(), avoid, this.rules?.hostSelectionMaxAttempts ?? 1);
     if (!host) {
-      exchange.responseFlags = 0;
       this.end();
       return exchange.respond({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
     }

@@ -1,6 +1,7 @@
 // What the router changes on a request before it goes to a cluster: timeouts told and taken from headers, header operations,
 // host and path rewrites.
 
+import { isAuthority } from '../http/authority.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { wireText } from '../http/head.ts';
 import { applyHeaderMutations } from '../http/header-mutations.ts';
@@ -42,14 +43,19 @@ export function prepareUpstreamRequest(exchange: Exchange, decision: ForwardDeci
   if (decision.requestHeaders.length > 0) {
     applyHeaderMutations(head, decision.requestHeaders, exchange);
     const host = head.value('host');
-    if (host !== undefined && host !== exchange.authority) exchange.authority = host;
+    if (host !== undefined && host !== exchange.authority && isAuthority(host)) exchange.authority = host;
   }
   rewriteAuthority(exchange, decision);
   if (action.rewrite) {
     if (!suppress) head.set('x-envoy-original-path', wireText(exchange.path));
-    exchange.path = wireText(action.rewrite.apply(exchange.path));
+    exchange.path = targetText(action.rewrite.apply(exchange.path));
   }
 }
+
+// What configuration puts into a path may need escaping; the request line must not break on it.
+const NOT_IN_TARGET = /[^\x21-\x7e]/gu;
+
+const targetText = (path: string): string => path.replaceAll(NOT_IN_TARGET, (character) => encodeURIComponent(character));
 
 function rewriteAuthority(exchange: Exchange, decision: ForwardDecision): void {
   const { action } = decision;
@@ -70,8 +76,8 @@ function rewriteAuthority(exchange: Exchange, decision: ForwardDecision): void {
       default:
     }
   }
-  if (after === undefined || after === '' || after === before) return;
+  if (after === undefined || after === '' || after === before || !isAuthority(after)) return;
   if (action.appendXForwardedHost) head.add('x-forwarded-host', before);
-  exchange.authority = wireText(after);
-  head.set('host', exchange.authority);
+  exchange.authority = after;
+  head.set('host', after);
 }

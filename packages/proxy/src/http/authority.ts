@@ -3,8 +3,16 @@
 /** host[:port], bracketed IPv6, no user info, path, space or control. */
 const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?$/;
 
+// Clients repeat themselves.
+let lastValid = '';
+
 /** Whether the text can be an authority. An empty Host is legal. */
-export const isAuthority = (text: string): boolean => text === '' || (text.length <= 512 && AUTHORITY.test(text));
+export function isAuthority(text: string): boolean {
+  if (text === lastValid) return true;
+  if (text.length > 512 || !AUTHORITY.test(text)) return false;
+  lastValid = text;
+  return true;
+}
 
 export type AuthorityRules = {
   readonly stripAnyHostPort: boolean;

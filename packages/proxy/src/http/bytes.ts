@@ -27,6 +27,16 @@ export const SP = 32;
 export const TAB = 9;
 export const COLON = 58;
 
+const LOOP_CHARACTERS = 128;
+
+/** Writes latin1 text; returns the end. Short text is cheaper in a loop than in a call into C++. */
+export function writeText(out: Buffer, at: number, text: string): number {
+  const { length } = text;
+  if (length > LOOP_CHARACTERS) return at + out.write(text, at, 'latin1');
+  for (let i = 0; i < length; i++) out[at + i] = text.charCodeAt(i);
+  return at + length;
+}
+
 /** Whether `bytes[start, end)` is exactly the ASCII text. */
 export function equalsAscii(bytes: Uint8Array, start: number, end: number, text: string): boolean {
   if (end - start !== text.length) return false;

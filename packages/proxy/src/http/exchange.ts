@@ -3,6 +3,7 @@
 
 import type { Connection } from '../io/connection.ts';
 import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/model.ts';
+import { equalsAscii } from './bytes.ts';
 import type { HcmContext } from './context.ts';
 import { type ClientFacts, prepareRequestHeaders } from './forwarding-headers.ts';
 import { Head } from './head.ts';
@@ -107,7 +108,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   /** Runs the request: refusal, filters, forwarding. `first` is valid during the call. */
   begin(upgrade: string, first: Buffer | undefined, end: boolean): void {
     const { head, context } = this;
-    this.method = head.text(head.methodStart, head.methodEnd);
+    this.method = methodOf(head);
     this.requestEnded = end;
     if (first) this.bytesReceived = first.length;
     if (end) this.requestDurationMs = this.elapsedMs();
@@ -303,7 +304,8 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
 
   sendResponseEnd(trailers: Head | undefined): void {
     this.responseTrailers = trailers;
-    this.stream.sendEnd(trailers);
+    // As Envoy: HTTP/1.1 trailers pass only where they are enabled.
+    this.stream.sendEnd(this.context.hcm.http1.enableTrailers ? trailers : undefined);
   }
 
   /** The codec answered a request that never became one. */
@@ -425,6 +427,13 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   toString(): string {
     return `${this.method} ${this.authority}${this.path} ${this.responseCode} ${formatResponseFlags(this.responseFlags)} ${this.responseCodeDetails}`;
   }
+}
+
+const COMMON_METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
+
+function methodOf(head: Head): string {
+  for (const method of COMMON_METHODS) if (equalsAscii(head.bytes, 0, head.methodEnd, method)) return method;
+  return head.text(0, head.methodEnd);
 }
 
 const NO_TABLE: RouteDecision = { kind: 'not_found', reason: 'no_virtual_host', virtualHost: undefined, route: undefined };

@@ -1,7 +1,7 @@
 // The head of a message: its bytes as received, offsets into them, and the edits made since. No header becomes a string until
 // somebody asks for it; untouched lines are copied to the wire as one range.
 
-import { equalsAscii } from './bytes.ts';
+import { COLON, CR, equalsAscii, LF, SP, writeText } from './bytes.ts';
 import { idOfName, KNOWN_COUNT } from './known-headers.ts';
 
 const FIRST_BYTES = 1024;
@@ -207,9 +207,15 @@ export class Head {
       if (dropped[line] === 0) at += out.write(`${this.lineName(line)}: ${this.lineValue(line)}\r\n`, at, 'latin1');
     }
     if (runStart >= 0) at += bytes.copy(out, at, runStart, runEnd);
-    let lines = '';
-    for (let i = 0; i < this.addedCount; i++) lines += `${this.addedNames[i]}: ${this.addedValues[i]}\r\n`;
-    return at + out.write(lines + tail, at, 'latin1');
+    for (let i = 0; i < this.addedCount; i++) {
+      at = writeText(out, at, this.addedNames[i] as string);
+      out[at++] = COLON;
+      out[at++] = SP;
+      at = writeText(out, at, this.addedValues[i] as string);
+      out[at++] = CR;
+      out[at++] = LF;
+    }
+    return writeText(out, at, tail);
   }
 
   private next(name: string, from: number): number {

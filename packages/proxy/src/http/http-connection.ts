@@ -19,7 +19,6 @@ export class HttpConnection implements Http1ServerHost {
   private readonly info: ConnectionInfo;
   private readonly connection: Connection;
   private readonly codec: Http1Server;
-  private readonly onClosed: () => void;
   private exchange: Exchange | undefined;
   private requests = 0;
   private closed = false;
@@ -28,12 +27,12 @@ export class HttpConnection implements Http1ServerHost {
   private readonly headTimeout: Timeout = new Timeout(() => this.onHeadTimeout());
   private maxDuration: Timeout | undefined;
   private halfClosed: Timeout | undefined;
+  private wholeRequest: Timeout | undefined;
 
-  constructor(context: HcmContext, connection: Connection, info: ConnectionInfo, onClosed: () => void) {
+  constructor(context: HcmContext, connection: Connection, info: ConnectionInfo) {
     this.context = context;
     this.info = info;
     this.connection = connection;
-    this.onClosed = onClosed;
     const { hcm, proxy } = context;
     this.codec = new Http1Server(connection, this, {
       limits: { maxBytes: hcm.maxRequestHeadersBytes, maxCount: hcm.maxHeadersCount },
@@ -41,14 +40,14 @@ export class HttpConnection implements Http1ServerHost {
     });
     context.observer.connectionOpened();
     if (hcm.maxConnectionDurationMs > 0) {
-      this.maxDuration = new Timeout(() => this.drain());
+      this.maxDuration = new Timeout(() => this.endWhenIdle());
       proxy.timeouts.arm(this.maxDuration, hcm.maxConnectionDurationMs);
     }
     this.onIdle();
   }
 
   /** No new request after the one under way. */
-  drain(): void {
+  private endWhenIdle(): void {
     if (this.codec.isIdle) this.connection.end();
     else this.codec.closeAfterResponse();
   }
@@ -60,6 +59,10 @@ export class HttpConnection implements Http1ServerHost {
     if (hcm.maxRequestsPerConnection > 0 && this.requests >= hcm.maxRequestsPerConnection) this.codec.closeAfterResponse();
     const exchange = new Exchange(this.context, this.info, this.codec, head);
     this.exchange = exchange;
+    if (!end && hcm.requestTimeoutMs > 0) {
+      this.wholeRequest ??= new Timeout(() => this.onRequestTimeout());
+      this.context.proxy.timeouts.arm(this.wholeRequest, hcm.requestTimeoutMs);
+    }
     exchange.begin(framing.upgrade, first, end);
     return exchange;
   }
@@ -78,6 +81,7 @@ export class HttpConnection implements Http1ServerHost {
 
   onIdle(): void {
     this.exchange = undefined;
+    this.wholeRequest?.cancel();
     const { hcm, proxy } = this.context;
     if (hcm.idleTimeoutMs === 0) return;
     // Re-arming per request would cost more than looking at the time when the timeout fires.
@@ -107,8 +111,8 @@ export class HttpConnection implements Http1ServerHost {
     this.headTimeout.cancel();
     this.maxDuration?.cancel();
     this.halfClosed?.cancel();
+    this.wholeRequest?.cancel();
     this.context.observer.connectionClosed();
-    this.onClosed();
   }
 
   private onIdleTimeout(): void {
@@ -116,7 +120,12 @@ export class HttpConnection implements Http1ServerHost {
     const idleMs = proxy.clock.monotonicMs() - this.lastIdleMs;
     if (this.exchange && !this.exchange.isFinished) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs);
     else if (idleMs < hcm.idleTimeoutMs) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs - idleMs);
-    else this.drain();
+    else this.endWhenIdle();
+  }
+
+  private onRequestTimeout(): void {
+    const { exchange } = this;
+    if (exchange && !exchange.requestEnded) exchange.respond({ status: 408, body: 'request timeout', details: 'request_overall_timeout' });
   }
 
   private onHeadTimeout(): void {

@@ -74,6 +74,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   private responseStarted = false;
   private chunkedResponse = false;
   private closing = false;
+  private isLastRequest = false;
   private pausedByHolding = false;
   private consuming = false;
 
@@ -169,7 +170,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.requestDone = false;
     this.responseDone = false;
     this.responseStarted = false;
-    this.closing = !framing.keepAlive;
+    this.closing = this.isLastRequest || !framing.keepAlive;
     if (framing.body === BODY_NONE) {
       this.requestDone = true;
       this.state = WAITING;
@@ -391,6 +392,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   closeAfterResponse(): void {
+    this.isLastRequest = true;
     this.closing = true;
   }
 

@@ -2,6 +2,7 @@
 
 import { arena } from '../io/arena.ts';
 import type { Connection } from '../io/connection.ts';
+import { CR, LF, writeText } from './bytes.ts';
 import type { Head } from './head.ts';
 
 /** Pieces up to this size are copied next to their framing; larger ones are handed over. */
@@ -28,8 +29,10 @@ export function writeHead(connection: Connection, message: HeadMessage, source: 
   arena.reserve(startLine.length + head.maxSize() + extraLines.length + 2 + (inline ? first.length : 0) + 2 * CHUNK_OVERHEAD);
   const out = arena.slab;
   let at = arena.position;
-  at += out.write(startLine, at, 'latin1');
-  at = head.writeHeaders(out, at, `${extraLines}\r\n`);
+  at = writeText(out, at, startLine);
+  at = head.writeHeaders(out, at, extraLines);
+  out[at++] = CR;
+  out[at++] = LF;
   if (first !== undefined && first.length > 0) {
     if (!inline) {
       const flowing = arena.send(connection, at);

@@ -16,9 +16,6 @@ import { type Inspected, inspect } from './inspection.ts';
 
 const ignoring = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 
-/** Something that can be asked to end its work. */
-type Served = { drain(): void };
-
 export class ListenerStats {
   downstream_cx_total = 0;
   downstream_cx_active = 0;
@@ -41,7 +38,6 @@ export class ActiveListener {
   sockets: readonly TransportListener[] = [];
   private readonly services: ListenerServices;
   private readonly connections = new Set<Connection>();
-  private readonly served = new Map<Connection, Served>();
   private readonly httpContexts = new Map<HcmRuntime, HcmContext>();
   private readonly tcpObservers = new Map<TcpProxyRuntime, TcpObserver>();
   private draining = false;
@@ -69,7 +65,6 @@ export class ActiveListener {
       this.stats.downstream_cx_active--;
       this.stats.downstream_cx_destroy++;
       this.connections.delete(connection);
-      this.served.delete(connection);
     });
     inspect(connection, this.runtime, { port: local.port, timeouts: this.services.proxy.timeouts }, (found) => {
       if (!found) {
@@ -90,23 +85,18 @@ export class ActiveListener {
     }
     const { serverName = '', transportProtocol } = found;
     const info = describeConnection({ id: connection.id, local, remote, serverName, transportProtocol });
-    const served = this.begin(connection, chain, info, found);
-    if (!served) {
-      connection.destroy();
-      return;
-    }
-    this.served.set(connection, served);
-    if (this.draining) served.drain();
+    this.begin(connection, chain, info, found);
     if (found.bytes) connection.handler.onData(found.bytes);
     if (found.ended) connection.handler.onEnd();
     connection.resume();
   }
 
-  private begin(connection: Connection, chain: FilterChainRuntime, info: ConnectionInfo, found: Inspected): Served | undefined {
-    if (chain.tls) return undefined;
+  private begin(connection: Connection, chain: FilterChainRuntime, info: ConnectionInfo, found: Inspected): void {
+    if (chain.tls) return connection.destroy();
     const { terminal } = chain;
     if (terminal.kind === 'tcp') {
-      return new TcpConnection(this.services.proxy, terminal.tcp, this.tcpObserver(terminal.tcp), connection, info);
+      new TcpConnection(this.services.proxy, terminal.tcp, this.tcpObserver(terminal.tcp), connection, info);
+      return;
     }
     if (found.applicationProtocols[0] === 'h2c' || terminal.hcm.codec === 'http2') {
       // No HTTP/2 codec here: say so in HTTP/2's own words instead of answering with what the client cannot read.
@@ -114,9 +104,9 @@ export class ActiveListener {
       connection.write(HTTP2_REFUSAL);
       connection.end();
       this.services.proxy.timeouts.arm(new Timeout(() => connection.destroy()), REFUSAL_LINGER_MS);
-      return { drain: () => connection.destroy() };
+      return;
     }
-    return new HttpConnection(this.httpContext(terminal.hcm), connection, info, () => {});
+    new HttpConnection(this.httpContext(terminal.hcm), connection, info);
   }
 
   private httpContext(hcm: HcmRuntime): HcmContext {
@@ -151,10 +141,12 @@ export class ActiveListener {
     await Promise.all(sockets.map((socket) => socket.close()));
   }
 
-  /** Idle connections close, busy ones after the answer under way. */
+  /**
+   * From now on each HTTP connection ends with its next answer. Idle ones are left open: a request may be on its way on them, and
+   * it shall not be lost. TCP connections have no such moment.
+   */
   drain(): void {
     this.draining = true;
-    for (const served of this.served.values()) served.drain();
   }
 
   /** Breaks off what is left. */

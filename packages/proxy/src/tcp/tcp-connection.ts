@@ -178,9 +178,6 @@ export class TcpConnection implements ConnectionHandler {
     this.downstream.destroy();
   }
 
-  /** TCP connections have no message boundary to wait for: they live on until either end closes or the drain ends. */
-  drain(): void {}
-
   private finish(): void {
     if (this.finished) return;
     this.finished = true;
