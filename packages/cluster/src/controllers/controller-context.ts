@@ -4,6 +4,7 @@
 import { type Clock, type Closable, createLifecycle, type Logger, messageOf } from '@lateen/base';
 import { createInformer, createWorkQueue, type Informer, isConflict, isNotFound, type KubeClient, type WorkQueue } from '@lateen/kube';
 import type {
+  CronJob,
   DaemonSet,
   Deployment,
   EndpointSlice,
@@ -35,6 +36,7 @@ export type ControllerContext = {
     statefulSets: Informer<StatefulSet>;
     daemonSets: Informer<DaemonSet>;
     jobs: Informer<Job>;
+    cronJobs: Informer<CronJob>;
   };
   /** A recorder that speaks for one controller. */
   events(component: string): EventRecorder;
@@ -61,6 +63,7 @@ export async function createControllerContext(options: ContextOptions): Promise<
     statefulSets: watch<StatefulSet>(resources.STATEFUL_SETS),
     daemonSets: watch<DaemonSet>(resources.DAEMON_SETS),
     jobs: watch<Job>(resources.JOBS),
+    cronJobs: watch<CronJob>(resources.CRON_JOBS),
   };
   await Promise.all(Object.values(informers).map((informer) => informer.synced()));
   return {

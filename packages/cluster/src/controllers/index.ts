@@ -5,6 +5,7 @@ import { type Clock, type Closable, createLifecycle, type Logger } from '@lateen
 import type { KubeClient } from '@lateen/kube';
 import type { ClusterNetwork } from '../contracts.ts';
 import { createControllerContext } from './controller-context.ts';
+import { startCronJobController } from './cron-job.ts';
 import { startDaemonSetController } from './daemon-set.ts';
 import { startDeploymentController } from './deployment.ts';
 import { startEndpointSliceController } from './endpoint-slice.ts';
@@ -25,6 +26,7 @@ export async function startControllers({ client, network, clock, logger }: Contr
   lifecycle.add(startStatefulSetController(context));
   lifecycle.add(startDaemonSetController(context));
   lifecycle.add(startJobController(context));
+  lifecycle.add(startCronJobController(context));
   lifecycle.add(startEndpointSliceController(context));
   lifecycle.add(startServiceNetworkController(context, network));
   lifecycle.add(startScheduler(context));

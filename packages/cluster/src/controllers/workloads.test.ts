@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { eventually } from '@lateen/base/testing';
-import type { ControllerRevision, DaemonSet, Job, Pod, StatefulSet } from '@lateen/kube/types';
-import { CONTROLLER_REVISIONS, DAEMON_SETS, JOBS, PODS, STATEFUL_SETS } from '../node/kube-resources.ts';
+import type { ControllerRevision, CronJob, DaemonSet, Job, Pod, StatefulSet } from '@lateen/kube/types';
+import { CONTROLLER_REVISIONS, CRON_JOBS, DAEMON_SETS, JOBS, PODS, STATEFUL_SETS } from '../node/kube-resources.ts';
 import { FOREVER, shellTemplate, startCluster } from './testing/cluster-fixture.ts';
 
 const labels = { app: 'db' };
@@ -123,4 +123,23 @@ test('a suspended job runs nothing until it is resumed', async (t) => {
   assert.equal(client.all(PODS).length, 0);
   await client.patch(JOBS, target, { type: 'merge', body: { spec: { suspend: false } } });
   await eventually(() => assert.equal(client.find(JOBS, 'db', 'default'), undefined, 'and is forgotten when it finished'));
+});
+
+test('a cron job runs the last time it missed, once, and lists its active job', async (t) => {
+  const { client } = await startCluster(t);
+  const minutesAgo = (n: number) => new Date(Math.floor(Date.now() / 60_000 - n) * 60_000);
+  const cron: CronJob = {
+    apiVersion: 'batch/v1',
+    kind: 'CronJob',
+    metadata,
+    spec: { schedule: '* * * * *', suspend: true, jobTemplate: { spec: job({}, FOREVER).spec } },
+  };
+  const created = await client.create(CRON_JOBS, cron);
+  await client.updateStatus(CRON_JOBS, { ...created, status: { lastScheduleTime: minutesAgo(5).toISOString() } });
+  await client.patch(CRON_JOBS, target, { type: 'merge', body: { spec: { suspend: false } } });
+  await eventually(() => assert.equal(client.all<Job>(JOBS).length, 1));
+  await eventually(() => {
+    const status = client.find<CronJob>(CRON_JOBS, 'db', 'default')?.status as { active?: { name: string }[] } | undefined;
+    assert.equal(status?.active?.[0]?.name, client.all<Job>(JOBS)[0]?.metadata.name);
+  });
 });

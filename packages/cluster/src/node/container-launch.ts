@@ -1,5 +1,7 @@
 // From a container's spec to its running process or builtin: image, environment, mounts, user, command line.
 
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute } from 'node:path';
 import { CodedError } from '@lateen/base';
 import type { Container, Pod } from '@lateen/kube/types';
 import type { BuiltinContainer, PodSandbox } from '../contracts.ts';
@@ -79,7 +81,7 @@ export async function launchContainer(
     throw configurationError(`container ${container.name} has no command: neither its spec nor ${image.source} names one`);
   }
   const mounts = await context.volumes.mountsOf(container, env);
-  const process = processContext(container, { context, env, mounts, workingDir: image.workingDir, mode: deps.network.mode });
+  const process = processContext(container, { context, env, image, mounts, workingDir: image.workingDir, mode: deps.network.mode });
   const path = containerLogPath(deps.stateDir, pod, { container: container.name, restartCount });
   const log = createContainerLog({ path, clock: deps.clock });
   const { rewrite, ...shared } = process;
@@ -115,12 +117,30 @@ function requireBuiltin(name: string, deps: PodWorkerDeps): BuiltinContainer {
 type ProcessInput = {
   context: PodContext;
   env: ReadonlyMap<string, string>;
+  image: ResolvedImage;
   mounts: Mount[];
   workingDir: string | undefined;
   mode: PodWorkerDeps['network']['mode'];
 };
 
-function processContext(container: Container, { context, env, mounts, workingDir, mode }: ProcessInput): ProcessContext {
+/**
+ * A volume may hide the very program it is for: with this checkout below /tmp, a volume on /tmp does. Its folders are then mounted
+ * over the volume again. (A real image has its programs under paths of its own.)
+ */
+function programMounts(image: ResolvedImage, mounts: Mount[]): Mount[] {
+  const program = [...image.entrypoint, ...image.cmd][0] ?? '';
+  const cache = image.env['NODE_COMPILE_CACHE'];
+  const folders: [folder: string, readOnly: boolean][] = [
+    [dirname(image.source), true],
+    ...(isAbsolute(program) ? ([[dirname(program), true]] as [string, boolean][]) : []),
+    ...(cache && existsSync(cache) ? ([[cache, false]] as [string, boolean][]) : []),
+  ];
+  return folders.flatMap(([folder, readOnly]) =>
+    mounts.some(({ target }) => folder.startsWith(`${target}/`)) ? [{ source: folder, target: folder, readOnly }] : [],
+  );
+}
+
+function processContext(container: Container, { context, env, image, mounts, workingDir, mode }: ProcessInput): ProcessContext {
   const { pod, hostsFile } = context;
   const rewrite = mode === 'proxy' ? pathRewriter(mounts) : (text: string) => text;
   const own = mounts.some(({ target }) => target === '/etc/hosts');
@@ -131,7 +151,7 @@ function processContext(container: Container, { context, env, mounts, workingDir
   return {
     rewrite,
     env: Object.fromEntries([...env].map(([name, value]) => [name, rewrite(value)])),
-    mounts: mode === 'proxy' ? [] : [...hosts, ...mounts],
+    mounts: mode === 'proxy' ? [] : [...hosts, ...mounts, ...programMounts(image, mounts)],
     hostname: pod.spec.hostname ?? pod.metadata.name,
     cwd: rewrite(cwd),
     ...(user !== undefined && { runAsUser: user }),

@@ -1,8 +1,7 @@
 // Events as `kubectl describe` shows them. The same event again raises the count of the first instead of making another.
 
-import { createHash } from 'node:crypto';
 import { type Clock, type Logger, messageOf } from '@lateen/base';
-import { isNotFound, type KubeClient } from '@lateen/kube';
+import { isAlreadyExists, isNotFound, type KubeClient } from '@lateen/kube';
 import type { KubeEvent, KubeObject } from '@lateen/kube/types';
 import { EVENTS } from './kube-resources.ts';
 import { rfc3339 } from './time-text.ts';
@@ -39,9 +38,20 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       const again = await raiseCount(namespace, known.name, { count, lastTimestamp: rfc3339(nowMs) });
       if (again) return remember(key, { name: known.name, count });
     }
-    const created = eventObject(about, event, { nowMs, name: eventName(about, `${nowMs}/${sequence++}/${key}`), options });
-    await client.create(EVENTS, created);
-    remember(key, { name: created.metadata.name, count: 1 });
+    const name = await create(about, event, nowMs);
+    remember(key, { name, count: 1 });
+  }
+
+  async function create(about: KubeObject, event: RecordedEvent, nowMs: number): Promise<string> {
+    const name = eventName(about, nowMs, sequence++);
+    try {
+      await client.create(EVENTS, eventObject(about, event, { nowMs, name, options }));
+      return name;
+    } catch (error) {
+      // Another recorder spoke about the same object in the same millisecond.
+      if (isAlreadyExists(error)) return create(about, event, nowMs);
+      throw error;
+    }
   }
 
   function remember(key: string, value: Remembered): void {
@@ -72,8 +82,9 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   };
 }
 
-const eventName = ({ metadata }: KubeObject, seed: string): string =>
-  `${metadata.name.slice(0, 230)}.${createHash('sha256').update(seed).digest('hex').slice(0, 16)}`;
+/** Like Kubernetes' own: the time in nanoseconds, so that a list by name is in order of time. */
+const eventName = ({ metadata }: KubeObject, nowMs: number, sequence: number): string =>
+  `${metadata.name.slice(0, 230)}.${(BigInt(Math.floor(nowMs)) * 1_000_000n + BigInt(sequence % 1_000_000)).toString(16)}`;
 
 type Rendering = { nowMs: number; name: string; options: EventRecorderOptions };
 
