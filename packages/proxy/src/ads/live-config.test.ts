@@ -132,3 +132,12 @@ test('static resources cannot be replaced or removed by ADS', () => {
   push('cluster', ClusterSchema, [], ['s']);
   assert.equal(config.runtime.clusters.has('s'), true);
 });
+
+test('nothing waits for what the control plane says does not exist', () => {
+  const { config, push } = setup();
+  push('cluster', ClusterSchema, [eds('a')]);
+  push('listener', ListenerSchema, [listener('l', '80')]);
+  push('endpoints', ClusterLoadAssignmentSchema, [], ['a']);
+  push('route', RouteConfigurationSchema, [], ['80']);
+  assert.deepEqual([config.runtime.clusters.has('a'), config.runtime.listeners.has('l'), config.isInitialized], [true, true, true]);
+});

@@ -82,6 +82,8 @@ export type LiveConfigOptions = {
 export function createLiveConfig({ now, onRuntime }: LiveConfigOptions): LiveConfig {
   const tables: Tables = { cluster: new Map(), endpoints: new Map(), listener: new Map(), route: new Map() };
   const received = new Set<ResourceKind>();
+  // Asked for, and the control plane said that they do not exist: nothing waits for them.
+  const absent = { endpoints: new Set<string>(), route: new Set<string>() };
   let runtime: Runtime = EMPTY_RUNTIME;
   let isInitialized = false;
 
@@ -90,8 +92,9 @@ export function createLiveConfig({ now, onRuntime }: LiveConfigOptions): LiveCon
     for (const kind of ['endpoints', 'route'] as const) {
       const names = wantedNames(tables, kind);
       for (const name of tables[kind].keys()) if (!names.has(name)) tables[kind].delete(name);
+      for (const name of absent[kind]) if (!names.has(name)) absent[kind].delete(name);
     }
-    const next = nextRuntime(tables, runtime);
+    const next = nextRuntime(tables, absent, runtime);
     runtime = next.runtime;
     isInitialized ||= received.has('cluster') && received.has('listener') && next.warming === 0;
     onRuntime(runtime);
@@ -134,6 +137,10 @@ export function createLiveConfig({ now, onRuntime }: LiveConfigOptions): LiveCon
       const table = tables[kind] as Map<string, ConfigEntry>;
       for (const entry of staged.value) table.set(entry.name, entry);
       for (const name of update.removed) if (!table.get(name)?.isStatic) table.delete(name);
+      if (kind === 'endpoints' || kind === 'route') {
+        for (const name of update.changed.keys()) absent[kind].delete(name);
+        for (const name of update.removed) absent[kind].add(name);
+      }
       received.add(kind);
       commit();
       return ok(undefined);
@@ -175,7 +182,9 @@ function stage<K extends ResourceKind>(kind: K, { update, now, table }: Stage): 
   return reasons.length > 0 ? fail(reasons) : ok(entries);
 }
 
-function nextRuntime(tables: Tables, before: Runtime): { runtime: Runtime; warming: number } {
+type Absent = { endpoints: ReadonlySet<string>; route: ReadonlySet<string> };
+
+function nextRuntime(tables: Tables, absent: Absent, before: Runtime): { runtime: Runtime; warming: number } {
   let warming = 0;
   /** The entry when it is ready, else what served under its name so far. */
   const settle = <T>(
@@ -200,8 +209,14 @@ function nextRuntime(tables: Tables, before: Runtime): { runtime: Runtime; warmi
   const runtime: Runtime = {
     endpoints,
     routes,
-    clusters: settle(tables.cluster, before.clusters, ({ discovery }) => discovery.kind !== 'eds' || endpoints.has(discovery.serviceName)),
-    listeners: settle(tables.listener, before.listeners, (listener) => routeNamesOf(listener).every((name) => routes.has(name))),
+    clusters: settle(
+      tables.cluster,
+      before.clusters,
+      ({ discovery }) => discovery.kind !== 'eds' || endpoints.has(discovery.serviceName) || absent.endpoints.has(discovery.serviceName),
+    ),
+    listeners: settle(tables.listener, before.listeners, (listener) =>
+      routeNamesOf(listener).every((name) => routes.has(name) || absent.route.has(name)),
+    ),
     secrets: before.secrets,
   };
   return { runtime, warming };

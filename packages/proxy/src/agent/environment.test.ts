@@ -38,6 +38,7 @@ test('a sidecar knows who it is from what the injector wrote', () => {
     NAME: 'reviews-v1-abc',
     NAMESPACE: 'default',
     INSTANCE_IPS: '10.244.0.7',
+    ISTIO_VERSION: '1.30.0',
     ENVOY_STATUS_PORT: 15021,
     ENVOY_PROMETHEUS_PORT: 15090,
     LABELS: { app: 'reviews', version: 'v1', extra: '1' },

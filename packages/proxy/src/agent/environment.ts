@@ -28,6 +28,9 @@ export type ProxyEnvironment = {
   readonly appMetrics: { readonly port: number; readonly path: string } | undefined;
 };
 
+/** The Istio release whose agent this one stands for; dashboards and the control plane read it. */
+const ISTIO_VERSION = '1.30.0';
+
 const META = 'ISTIO_META_';
 const META_JSON = 'ISTIO_METAJSON_';
 
@@ -148,6 +151,7 @@ function nodeMetadata(env: Readonly<Record<string, string | undefined>>, { podIn
     NAME: podName,
     NAMESPACE: namespace,
     INSTANCE_IPS: env.INSTANCE_IP ?? '',
+    ISTIO_VERSION,
     ENVOY_STATUS_PORT: 15021,
     ENVOY_PROMETHEUS_PORT: 15090,
     LABELS: { ...podInfo.labels },

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import {
   type Clock,
+  createBackoff,
   createLifecycle,
   createLogger,
   delay,
+  type Logger,
   type LogLevel,
   messageOf,
   type SocketAddress,
@@ -62,7 +64,8 @@ export async function runSidecar(options: SidecarOptions): Promise<{ exitCode: n
     if (options.stop.aborted) return { exitCode: 0 };
     options.stop.addEventListener('abort', () => stopped.resolve(), { once: true });
 
-    const discovery = (await options.resolveAddress?.(environment.discoveryAddress)) ?? environment.discoveryAddress;
+    const discovery = await findDiscovery(options, environment.discoveryAddress, { clock, logger });
+    if (!discovery) return { exitCode: 0 };
     const running = lifecycle.add(
       await runProxy({
         bootstrap: bootstrapOf(environment, discovery),
@@ -102,6 +105,25 @@ export async function runSidecar(options: SidecarOptions): Promise<{ exitCode: n
   } finally {
     await lifecycle.close();
   }
+}
+
+/** Asks until there is an answer: the control plane's service may come later than this pod. Undefined when stopped first. */
+async function findDiscovery(
+  { resolveAddress, stop }: SidecarOptions,
+  address: SocketAddress,
+  { clock, logger }: { clock: Clock; logger: Logger },
+): Promise<SocketAddress | undefined> {
+  if (!resolveAddress) return address;
+  const backoff = createBackoff({ baseMs: 200, maxMs: 5000 });
+  while (!stop.aborted) {
+    try {
+      return await resolveAddress(address);
+    } catch (error) {
+      logger.info('the control plane has no address yet', { host: address.host, reason: messageOf(error) });
+      await delay(clock, backoff.next(), stop).catch(() => {});
+    }
+  }
+  return undefined;
 }
 
 async function drainConnections(

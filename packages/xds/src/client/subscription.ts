@@ -6,7 +6,10 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponse, DiscoveryRequestSchema, DiscoveryResponse } from '../messages/index.ts';
 
-/** What a response changes. `changed` has every resource of the response, `removed` only names that were known. */
+/**
+ * What a response changes. `changed` has every resource of the response. `removed` may have names that were never known: the
+ * incremental protocol says so of what was asked for and does not exist.
+ */
 export type ResourceUpdate = {
   readonly typeUrl: string;
   readonly version: string;
@@ -126,7 +129,7 @@ export function createDeltaSubscription({
         typeUrl,
         version: response.systemVersionInfo,
         changed,
-        removed: response.removedResources.filter((name) => accepted.has(name)),
+        removed: response.removedResources,
       };
     },
     accept(update) {

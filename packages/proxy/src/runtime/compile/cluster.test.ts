@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRegistry, fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { createRegistry, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import {
   ClusterLoadAssignmentSchema,
   ClusterSchema,
@@ -60,36 +60,22 @@ test('an Istio outbound cluster', () => {
   assert.deepEqual(cluster.circuitBreakers.high.maxRetries, 3);
 });
 
+const policy = (type: string, fields: JsonObject): JsonObject => ({
+  typedExtensionConfig: {
+    name: type,
+    typedConfig: { '@type': `type.googleapis.com/envoy.extensions.load_balancing_policies.${type}`, ...fields },
+  },
+});
+
 test('load_balancing_policy replaces the enum', () => {
   const cluster = clusterOf({
     name: 'c',
     type: 'STATIC',
     loadBalancingPolicy: {
       policies: [
-        {
-          typedExtensionConfig: { name: 'new', typedConfig: { '@type': 'type.googleapis.com/envoy.config.cluster.v3.Unheard', value: '' } },
-        },
-        {
-          typedExtensionConfig: {
-            name: 'wrr',
-            typedConfig: {
-              '@type': 'type.googleapis.com/envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality',
-              endpointPickingPolicy: {
-                policies: [
-                  {
-                    typedExtensionConfig: {
-                      name: 'lr',
-                      typedConfig: {
-                        '@type': 'type.googleapis.com/envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest',
-                        choiceCount: 3,
-                      },
-                    },
-                  },
-                ],
-              },
-            },
-          },
-        },
+        policy('wrr_locality.v3.WrrLocality', {
+          endpointPickingPolicy: { policies: [policy('least_request.v3.LeastRequest', { choiceCount: 3 })] },
+        }),
       ],
     },
   });
