@@ -15,6 +15,20 @@ const passthroughSource = host('127.0.0.6');
 const localhost = host('127.0.0.1');
 const RETURN: Verdict = { kind: 'return' };
 
+/** What injection asks for when nothing is configured. */
+export const DEFAULT_CAPTURE_RULES: CaptureRules = {
+  outboundPort: 15001,
+  inboundPort: 15006,
+  proxyUid: 1337,
+  proxyGid: 1337,
+  includeOutboundCidrs: '*',
+  excludeOutboundCidrs: [],
+  includeOutboundPorts: [],
+  excludeOutboundPorts: [],
+  includeInboundPorts: '*',
+  excludeInboundPorts: [],
+};
+
 /** `exemption` says how the sidecar's own traffic is recognised; in a user namespace one mark stands for user and group. */
 export function captureTable(rules: CaptureRules, exemption: SocketIdentity): NatTable {
   return {

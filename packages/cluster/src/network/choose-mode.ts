@@ -58,10 +58,8 @@ async function tryMode(mode: 'root' | 'rootless', isRoot: boolean): Promise<Refu
 }
 
 async function runProbe(mode: 'root' | 'rootless'): Promise<ProbeOutcome> {
-  const [program, ...argv] = [...namespaceCommand(mode), process.execPath, path.join(import.meta.dirname, 'mode-probe.ts'), mode] as [
-    string,
-    ...string[],
-  ];
+  const probe = [process.execPath, path.join(import.meta.dirname, 'mode-probe.ts'), mode];
+  const [program, ...argv] = [...namespaceCommand(mode), ...probe] as [string, ...string[]];
   const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, complaint] = ['', ''];
   child.stdout.on('data', (chunk) => {

@@ -1,10 +1,10 @@
 // What only a process in the host's own network namespace can do: listen on its loopback, dial out, ask its resolvers. Used by
-// the parent on behalf of the node process, and directly in proxy mode. Imports nothing but Node, to keep the parent small.
+// the parent on behalf of the node process, and directly by a process without one. Real time throughout: it waits for real networks.
 
 import { createSocket } from 'node:dgram';
 import { promises as dns, getServers } from 'node:dns';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
-import type { SocketAddress } from '@lateen/base';
+import { type SocketAddress, systemClock } from '@lateen/base';
 
 const DIAL_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 2_000;
@@ -93,9 +93,9 @@ function parseServer(text: string): SocketAddress {
 function queryServer({ host, port }: SocketAddress, message: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIP(host) === 6 ? 'udp6' : 'udp4');
-    const timer = setTimeout(() => finish(() => reject(new Error(`no answer from ${host}`))), QUERY_TIMEOUT_MS);
+    const timer = systemClock.after(QUERY_TIMEOUT_MS, () => finish(() => reject(new Error(`no answer from ${host}`))));
     const finish = (settle: () => void) => {
-      clearTimeout(timer);
+      timer.cancel();
       socket.close();
       settle();
     };

@@ -4,8 +4,9 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { systemClock } from '@lateen/base';
-import type { CaptureRules, PodSandbox } from '../contracts.ts';
+import type { PodSandbox } from '../contracts.ts';
 import { NODE_IP } from './addresses.ts';
+import { DEFAULT_CAPTURE_RULES as RULES } from './capture-rules.ts';
 import { NETLINK_ROUTE, openNetlink } from './kernel/netlink.ts';
 import { createNamespacedPod } from './namespaced-pod.ts';
 import { setUpNode } from './node-network.ts';
@@ -14,18 +15,6 @@ import { setUpNode } from './node-network.ts';
 export type ProbeStep = 'namespaces' | 'links' | 'rules' | 'capture' | 'exemption' | 'processes' | 'done';
 export type ProbeOutcome = { step: ProbeStep; error?: string };
 
-const RULES: CaptureRules = {
-  outboundPort: 15001,
-  inboundPort: 15006,
-  proxyUid: 1337,
-  proxyGid: 1337,
-  includeOutboundCidrs: '*',
-  excludeOutboundCidrs: [],
-  includeOutboundPorts: [],
-  excludeOutboundPorts: [],
-  includeInboundPorts: '*',
-  excludeInboundPorts: [],
-};
 const SOMEWHERE = { host: '10.96.0.99', port: 80 };
 const TIMEOUT_MS = 3_000;
 

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import type { Server, Socket } from 'node:net';
+import { systemClock } from '@lateen/base';
 import type { NetworkMode } from '../contracts.ts';
 import { killGroup, localHostAccess, openServer } from './host-access.ts';
 import type { HostReply, HostRequest } from './host-protocol.ts';
@@ -12,6 +13,7 @@ export type NodeProcessOptions = {
   /** Path of the module that the node process runs; it calls `connectHost`. */
   childModule: string;
   argv?: string[];
+  /** Default: this process' own. */
   env?: Record<string, string | undefined>;
   /** Flags for Node itself. Default: this process' own. */
   execArgv?: string[];
@@ -41,7 +43,7 @@ export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
   const [program, ...argv] = [...namespaceCommand(options.mode), ...node] as [string, ...string[]];
   const stdio = options.stdio ?? 'inherit';
   const child = spawn(program, argv, {
-    env: options.env ?? process.env,
+    ...(options.env ? { env: options.env } : {}),
     stdio: [...(typeof stdio === 'string' ? [stdio, stdio, stdio] : stdio), 'ipc'],
     detached: true,
     ...(options.cwd ? { cwd: options.cwd } : {}),
@@ -57,9 +59,9 @@ export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
     async stop(graceMs) {
       if (child.connected) send(child, { kind: 'stop' });
       else child.kill('SIGKILL');
-      const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+      const timer = systemClock.after(graceMs, () => void child.kill('SIGKILL'));
       const exit = await exited;
-      clearTimeout(timer);
+      timer.cancel();
       return exit;
     },
   };
@@ -77,7 +79,7 @@ export function namespaceCommand(mode: NetworkMode): string[] {
 
 function serveHost(child: ChildProcess, onReport: NodeProcessOptions['onReport']): void {
   const groups = new Set<number>();
-  const answer = async (request: HostRequest & { id: number }) => {
+  const answer = async (request: Extract<HostRequest, { id: number }>) => {
     const { id } = request;
     try {
       switch (request.kind) {
@@ -99,10 +101,10 @@ function serveHost(child: ChildProcess, onReport: NodeProcessOptions['onReport']
   };
   child.on('message', (message) => {
     const request = message as HostRequest;
-    if (request.kind === 'report') onReport?.(request.value);
+    if ('id' in request) void answer(request);
+    else if (request.kind === 'report') onReport?.(request.value);
     else if (request.kind === 'adopt') groups.add(request.pid);
-    else if (request.kind === 'release') groups.delete(request.pid);
-    else void answer(request);
+    else groups.delete(request.pid);
   });
   child.once('exit', () => {
     for (const pid of groups) killGroup(pid);

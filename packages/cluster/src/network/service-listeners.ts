@@ -88,5 +88,4 @@ export async function forward(client: Socket, backend: Backend, dial: (address: 
   client.resetAndDestroy();
 }
 
-/** Same service ports, by number. */
 export const tcpPorts = (ports: ServicePortTable[]): ServicePortTable[] => ports.filter(({ protocol }) => protocol === 'TCP');

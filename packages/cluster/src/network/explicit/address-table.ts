@@ -152,7 +152,6 @@ function refusedSocket({ host, port }: SocketAddress): Socket {
     address: host,
     port,
   });
-  socket.connecting = true;
   process.nextTick(() => socket.destroy(error));
   return socket;
 }

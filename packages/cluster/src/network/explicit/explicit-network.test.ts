@@ -5,21 +5,10 @@ import type { Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { type SocketAddress, silentLogger, systemClock } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
-import type { CaptureRules, PodSandbox, ServiceTableEntry } from '../../contracts.ts';
+import type { PodSandbox, ServiceTableEntry } from '../../contracts.ts';
+import { DEFAULT_CAPTURE_RULES as RULES } from '../capture-rules.ts';
 import { createLocalHost, createNetwork } from '../index.ts';
 
-const RULES: CaptureRules = {
-  outboundPort: 15001,
-  inboundPort: 15006,
-  proxyUid: 1337,
-  proxyGid: 1337,
-  includeOutboundCidrs: '*',
-  excludeOutboundCidrs: [],
-  includeOutboundPorts: [],
-  excludeOutboundPorts: [],
-  includeInboundPorts: '*',
-  excludeInboundPorts: [],
-};
 const APP = `require('node:http').createServer((q, s) => s.end('app ' + q.method + ' ' + q.url)).listen(process.env.PORT, '127.0.0.1', () => console.log('up'))`;
 
 const network = await createNetwork({

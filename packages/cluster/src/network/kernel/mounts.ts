@@ -46,7 +46,7 @@ export function arrangeMounts(binds: BindMount[], files: MountedFile[]): void {
     writeFileSync(source, content);
     return { source, target, readOnly: false };
   });
-  const all = [...sources, ...wanted].sort((a, b) => (a.target < b.target ? -1 : a.target > b.target ? 1 : 0));
+  const all = [...sources, ...arrangement.keepSources(wanted)].sort((a, b) => (a.target < b.target ? -1 : a.target > b.target ? 1 : 0));
   if (all.some(({ target }) => landing(target).existing === '/' && target !== '/')) arrangement.moveRoot();
   for (const bind of all) arrangement.bind(bind);
   libc().umount(arrangement.staging, MNT_DETACH);
@@ -60,7 +60,13 @@ function pickStaging(targets: string[]): string {
   throw new CodedError({ code: 'LAT4101', what: 'no folder to prepare the mounts of the pod in', fix: 'create an empty /mnt' });
 }
 
-type Arrangement = { staging: string; moveRoot(): void; bind(mount: BindMount): void };
+type Arrangement = {
+  staging: string;
+  /** Makes sources reachable that one of the mounts will hide. */
+  keepSources(mounts: BindMount[]): BindMount[];
+  moveRoot(): void;
+  bind(mount: BindMount): void;
+};
 
 function createArrangement(staging: string): Arrangement {
   const kernel = libc();
@@ -94,6 +100,15 @@ function createArrangement(staging: string): Arrangement {
   };
   return {
     staging,
+    keepSources: (mounts) =>
+      mounts.map((mount, i) => {
+        if (!mounts.some(({ target }) => within(mount.source, target))) return mount;
+        const kept = `${staging}/source-${i}`;
+        if (statSync(mount.source).isDirectory()) mkdirSync(kept);
+        else writeFileSync(kept, '');
+        kernel.mount(mount.source, kept, null, MS_BIND | MS_REC);
+        return { ...mount, source: kept };
+      }),
     moveRoot() {
       const root = `${staging}/root`;
       mkdirSync(root);

@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { SocketAddress } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
-import type { CaptureRules, ClusterNetwork, PodProcessRequest, PodSandbox, ServiceTableEntry } from '../../contracts.ts';
+import type { ClusterNetwork, PodProcessRequest, PodSandbox, ServiceTableEntry } from '../../contracts.ts';
+import { DEFAULT_CAPTURE_RULES as RULES } from '../capture-rules.ts';
 import type { HostLink } from '../host-link.ts';
 
 export type ScenarioContext = {
@@ -20,19 +21,6 @@ export type ScenarioContext = {
   outside: SocketAddress | undefined;
 };
 type Finished = { code: number | null; signal: NodeJS.Signals | null; output: string };
-
-export const RULES: CaptureRules = {
-  outboundPort: 15001,
-  inboundPort: 15006,
-  proxyUid: 1337,
-  proxyGid: 1337,
-  includeOutboundCidrs: '*',
-  excludeOutboundCidrs: [],
-  includeOutboundPorts: [],
-  excludeOutboundPorts: [],
-  includeInboundPorts: '*',
-  excludeInboundPorts: [],
-};
 
 let pods = 0;
 export const createPod = (network: ClusterNetwork, name = `pod-${++pods}`): Promise<PodSandbox> =>
