@@ -18,7 +18,8 @@ export function generateCrds(outDir: string): void {
 
 function findingsPage(): string {
   const rows = CATALOGUE.map(
-    (entry) => `| ${entry.code} | ${entry.name} | ${entry.level}${entry.retired ? ' (retired)' : ''} | ${entry.summary} |`,
+    (entry) =>
+      `| ${entry.code} | ${entry.name} | ${entry.level}${entry.retired ? ' (retired)' : entry.notRaised ? ' (not looked for)' : ''} | ${entry.summary} |`,
   );
   return `<!-- ${NOTICE} -->\n# Findings\n\n| code | name | level | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;
 }

@@ -9,8 +9,10 @@ export type CatalogueEntry = {
   level: FindingLevel;
   /** What it means, one sentence. */
   summary: string;
-  /** Not raised any more, or never by Lateen. */
+  /** Istio does not raise it any more. */
   retired?: true;
+  /** Known, but Lateen does not look for it: it needs what a static look does not have, or is part of another code. */
+  notRaised?: true;
 };
 
 type Entry = Omit<CatalogueEntry, 'code'>;
@@ -19,6 +21,7 @@ const error = (name: string, summary: string): Entry => ({ name, level: 'error',
 const warning = (name: string, summary: string): Entry => ({ name, level: 'warning', summary });
 const info = (name: string, summary: string): Entry => ({ name, level: 'info', summary });
 const retired = (entry: Entry): Entry => ({ ...entry, retired: true });
+const notRaised = (entry: Entry): Entry => ({ ...entry, notRaised: true });
 
 const ENTRIES: Readonly<Record<string, Entry>> = {
   IST0001: error('InternalError', 'The analyzer itself failed; this is a bug.'),
@@ -39,10 +42,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   IST0116: warning('DeploymentAssociatedToMultipleServices', 'Services give one port of a deployment different protocols.'),
   IST0118: info('PortNameIsNotUnderNamingConvention', 'A port name does not start with a protocol, so the protocol is detected.'),
   IST0119: retired(warning('JwtFailureDueToInvalidServicePortPrefix', 'Belonged to the alpha authentication API.')),
-  IST0122: warning('InvalidRegexp', 'An expression does not compile as RE2.'),
+  IST0122: notRaised(warning('InvalidRegexp', 'An expression does not compile as RE2.')),
   IST0123: warning('NamespaceMultipleInjectionLabels', 'A namespace has both injection labels.'),
   IST0125: warning('InvalidAnnotation', 'The value of an annotation is invalid.'),
-  IST0126: error('UnknownMeshNetworksServiceRegistry', 'meshNetworks names a registry that does not exist.'),
+  IST0126: notRaised(error('UnknownMeshNetworksServiceRegistry', 'meshNetworks names a registry that does not exist.')),
   IST0127: warning('NoMatchingWorkloadsFound', 'A selector matches no pod.'),
   IST0128: warning('NoServerCertificateVerificationDestinationLevel', 'TLS without CA certificates does not verify the server.'),
   IST0129: warning('NoServerCertificateVerificationPortLevel', 'TLS of a port without CA certificates does not verify the server.'),
@@ -52,14 +55,14 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   IST0133: warning('SchemaWarning', 'The object is valid but questionable.'),
   IST0134: warning('ServiceEntryAddressesRequired', 'A TCP port needs an address to be told apart.'),
   IST0135: info('DeprecatedAnnotation', 'An annotation is deprecated.'),
-  IST0136: info('AlphaAnnotation', 'An annotation belongs to an alpha feature.'),
+  IST0136: notRaised(info('AlphaAnnotation', 'An annotation belongs to an alpha feature.')),
   IST0137: warning('DeploymentConflictingPorts', 'Services map one target port of a deployment to different ports.'),
   IST0138: warning('GatewayDuplicateCertificate', 'One certificate on several gateways breaks reuse of HTTP/2 connections.'),
   IST0139: error('InvalidWebhook', 'A webhook overlaps with another one or names a service that does not exist.'),
   IST0140: warning('IngressRouteRulesNotAffected', 'A subset route of the mesh has no effect on the ingress gateway.'),
-  IST0141: error('InsufficientPermissions', 'Rights to install are missing.'),
-  IST0142: error('UnsupportedKubernetesVersion', 'The Kubernetes version is too old.'),
-  IST0143: error('LocalhostListener', 'A port of a service listens on localhost only.'),
+  IST0141: notRaised(error('InsufficientPermissions', 'Rights to install are missing.')),
+  IST0142: notRaised(error('UnsupportedKubernetesVersion', 'The Kubernetes version is too old.')),
+  IST0143: notRaised(error('LocalhostListener', 'A port of a service listens on localhost only.')),
   IST0144: warning('InvalidApplicationUID', 'User 1337 belongs to the sidecar.'),
   IST0145: error('ConflictingGateways', 'Two gateways serve the same host and port of the same pods.'),
   IST0146: warning('ImageAutoWithoutInjectionWarning', 'A workload has image "auto" but is not injected.'),
@@ -72,7 +75,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   IST0153: error('EnvoyFilterUsesAddOperationIncorrectly', 'ADD does not work on this kind of object.'),
   IST0154: error('EnvoyFilterUsesRemoveOperationIncorrectly', 'REMOVE does not work on this kind of object.'),
   IST0155: warning('EnvoyFilterUsesRelativeOperationWithProxyVersion', 'A relative patch for one proxy version is lost by an upgrade.'),
-  IST0156: error('UnsupportedGatewayAPIVersion', 'The Gateway API CRDs are too old.'),
+  IST0156: notRaised(error('UnsupportedGatewayAPIVersion', 'The Gateway API CRDs are too old.')),
   IST0157: warning('InvalidTelemetryProvider', 'A Telemetry without provider is ignored.'),
   IST0158: warning('PodsIstioProxyImageMismatchInNamespace', 'Sidecars run another image than injection would give them.'),
   IST0159: error('ConflictingTelemetryWorkloadSelectors', 'Two Telemetries select the same pod.'),
@@ -84,14 +87,14 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   IST0165: warning('ReferencedInternalGateway', 'A VirtualService names a gateway that is generated internally.'),
   IST0166: warning('IneffectiveSelector', 'A selector on the pods of a Kubernetes Gateway has no effect; use targetRefs.'),
   IST0167: warning('IneffectivePolicy', 'The policy has no effect where it is.'),
-  IST0168: warning('UnknownUpgradeCompatibility', 'A setting changed between releases.'),
-  IST0169: warning('UpdateIncompatibility', 'A setting in use changes its meaning with the upgrade.'),
-  IST0170: warning('MultiClusterInconsistentService', 'A service differs between clusters.'),
+  IST0168: notRaised(warning('UnknownUpgradeCompatibility', 'A setting changed between releases.')),
+  IST0169: notRaised(warning('UpdateIncompatibility', 'A setting in use changes its meaning with the upgrade.')),
+  IST0170: notRaised(warning('MultiClusterInconsistentService', 'A service differs between clusters.')),
   IST0171: warning('NegativeConditionStatus', 'A condition of the object’s status is negative.'),
   IST0173: error('DestinationRuleSubsetNotSelectPods', 'A subset selects no pod.'),
   IST0174: warning('UnknownDestinationRuleHost', 'The host of a DestinationRule is no service.'),
   IST0175: warning('BlockedCIDRsInJWKSURIsNotConfigured', 'Key URLs of RequestAuthentications may reach internal addresses.'),
-  IST0176: warning('GatewayAPICRDVersionBelowMinimum', 'Gateway API CRDs are older than this version reads.'),
+  IST0176: notRaised(warning('GatewayAPICRDVersionBelowMinimum', 'Gateway API CRDs are older than this version reads.')),
   IST0177: warning('ConflictingServiceEntryProtocol', 'ServiceEntries give one host and port different protocols.'),
   LAT0001: error('LostIndentation', 'Fields of spec stand at the top level because the indentation was lost.'),
   LAT0002: error('UnknownField', 'A field does not exist.'),
@@ -99,7 +102,6 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   LAT0004: error('UnknownKind', 'The kind or its version is not served.'),
   LAT0101: warning('HostsDoNotIntersect', 'A gateway and a VirtualService have no host in common, so requests get 404.'),
   LAT0102: warning('HostsPartlyServed', 'A VirtualService for every host is bound to a gateway that serves only some.'),
-  LAT0103: warning('DuplicateObject', 'The input defines one object twice; the later one wins.'),
 };
 
 /** Every code, in order. */

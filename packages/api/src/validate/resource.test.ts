@@ -58,6 +58,7 @@ check('networking.istio.io/v1', 'VirtualService', [
     'gateways: [g]\nhttp: [{route: [{destination: {host: a}}]}]',
     'error delegate virtual service must have no gateways',
   ],
+  ['an empty spec asks about the indentation', '', 'error their indentation was lost'],
   ['no rules at all is refused', 'hosts: [a]', 'error http, tcp or tls must be provided'],
   ['wildcard * needs a gateway', 'hosts: ["*"]\nhttp: [{route: [{destination: {host: a}}]}]', 'error wildcard host * is not allowed'],
   ['wildcard * on a gateway passes', 'hosts: ["*"]\ngateways: [g]\nhttp: [{route: [{destination: {host: a}}]}]', 'ok'],

@@ -101,26 +101,29 @@ function checkMetadata({ kind, metadata, spec }: KubeObjectLike, report: Report)
 
 function checkSpec(object: KubeObjectLike, info: KindInfo, report: Report): void {
   const missing = object.spec === undefined || object.spec === null;
-  if (missing && info.specRequired) return report.error('spec', 'Required value: spec is missing');
-  const spec = missing ? {} : object.spec;
+  if (missing && info.specRequired) return report.error('spec', 'Required value: spec is missing', LOST_SPEC);
   // With the indentation lost, everything below would be a consequence.
   if (report.findings.some((finding) => finding.code === 'LAT0001')) return;
-  if (!checkSchema(info.schema, spec, { path: 'spec', report })) return;
+  const spec = missing ? {} : object.spec;
+  if (checkSchema(info.schema, spec, { path: 'spec', report })) checkRules(object, info, { spec, report });
+  // An API server drops unknown fields before anyone sees them: an empty spec is all that is left of a flattened object.
+  const first = report.findings.find((finding) => finding.level === 'error' && finding.path.startsWith('spec'));
+  if (missing && first && !first.fix) first.fix = LOST_SPEC;
+}
+
+const LOST_SPEC = 'spec is empty: if the file has its fields, their indentation was lost; they belong below spec:.';
+
+function checkRules(object: KubeObjectLike, info: KindInfo, { spec, report }: { spec: unknown; report: Report }): void {
   const metadata = isObject(object.metadata) ? object.metadata : {};
-  const typed = {
-    ...object,
-    metadata: { ...metadata, name: typeof metadata.name === 'string' ? metadata.name : '' },
-    spec: withoutNulls(spec),
-  };
-  const seen = new Set(report.findings.map((finding) => `${finding.path}\u0000${finding.message}`));
+  const name = typeof metadata.name === 'string' ? metadata.name : '';
   const rules = new Report(resourceRefOf(object));
-  info.validate(typed as unknown as Resource<string, never>, rules);
-  // A required field that is missing is named once, by the schema.
-  const required = report.findings.filter((finding) => finding.message.startsWith('Required value')).map((finding) => finding.path);
+  info.validate({ ...object, metadata: { ...metadata, name }, spec: withoutNulls(spec) } as unknown as Resource<string, never>, rules);
+  // What the schema said already is not said again; nor is anything about a field that is missing.
+  const said = new Set(report.findings.map(({ path, message }) => `${path}\u0000${message}`));
+  const missing = new Set(report.findings.filter(({ message }) => message.startsWith('Required value')).map(({ path }) => path));
   for (const finding of rules.findings) {
-    if (seen.has(`${finding.path}\u0000${finding.message}`)) continue;
-    if (finding.level === 'error' && required.some((path) => finding.path === path)) continue;
-    report.findings.push(finding);
+    const repeated = said.has(`${finding.path}\u0000${finding.message}`) || (finding.level === 'error' && missing.has(finding.path));
+    if (!repeated) report.findings.push(finding);
   }
 }
 
