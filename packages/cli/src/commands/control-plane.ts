@@ -8,7 +8,7 @@ export function controlPlaneCommand(settings: CliSettings): Command {
     .description('run the control plane: from a Kubernetes API, or from a folder of YAML without one')
     .usage('[options]')
     .allowUnknownOption()
-    .allowExcessArguments()
+    .argument('[arguments...]', 'flags as below, or as istiod takes them')
     .addHelpText(
       'after',
       `
@@ -29,9 +29,9 @@ Both:
 Example:
   ${settings.programName} control-plane --config-dir ./mesh --xds 127.0.0.1:15010 --http 127.0.0.1:8080`,
     )
-    .action(async (_options: unknown, command: Command) => {
+    .action(async (args: string[]) => {
       const { runControlPlane } = await import('@lateen/control');
-      const controlPlane = await runControlPlane(command.args);
+      const controlPlane = await runControlPlane(args);
       await untilSignalled();
       await controlPlane.close();
     });

@@ -5,6 +5,7 @@ import { CodedError, delay, systemClock } from '@lateen/base';
 import { type KubeClient, parseManifestsStrict } from '@lateen/kube';
 import { readManifestFiles } from '../objects/manifest-files.ts';
 import { applyObjects } from './apply-objects.ts';
+import { type Dial, httpStatus } from './http-status.ts';
 import type { Progress } from './progress.ts';
 import { waitForDeployments } from './wait-for-deployments.ts';
 
@@ -33,12 +34,14 @@ export type DemoOptions = {
   samples: string;
   /** Base URL of the ingress gateway. */
   gateway: string;
+  /** Reaches the gateway's address when this process is not in the host's network. */
+  dial?: Dial;
   progress: Progress;
   signal: AbortSignal;
 };
 
 /** Labels the default namespace, installs the sample and waits for its first answer. Safe to repeat. */
-export async function installDemo({ client, demo, samples, gateway, progress, signal }: DemoOptions): Promise<void> {
+export async function installDemo({ client, demo, samples, gateway, dial, progress, signal }: DemoOptions): Promise<void> {
   const { apps, networking, path } = FILES[demo];
   const load = (files: string[]) =>
     readManifestFiles(files.map((file) => join(samples, file))).flatMap(({ file, text }) =>
@@ -57,15 +60,14 @@ export async function installDemo({ client, demo, samples, gateway, progress, si
   await progress.step(`${names.length} deployments ready`, () =>
     waitForDeployments(client, 'default', { names, timeoutMs: READY_TIMEOUT_MS, signal }),
   );
-  await progress.step(`${gateway}${path} answers`, () => waitForAnswer(`${gateway}${path}`, signal));
+  await progress.step(`${gateway}${path} answers`, () => waitForAnswer(`${gateway}${path}`, { dial, signal }));
 }
 
 /** Polls until the URL answers 200. @throws CodedError LAT0105 with the last answer. */
-export async function waitForAnswer(url: string, signal: AbortSignal): Promise<void> {
-  const { httpStatus } = await import('./http-status.ts');
+async function waitForAnswer(url: string, { dial, signal }: { dial: Dial | undefined; signal: AbortSignal }): Promise<void> {
   const deadlineMs = systemClock.monotonicMs() + READY_TIMEOUT_MS;
   for (;;) {
-    const last = await httpStatus(url);
+    const last = await httpStatus(url, dial);
     if (last === '200') return;
     if (systemClock.monotonicMs() > deadlineMs) {
       throw new CodedError({

@@ -2,11 +2,11 @@
 // the namespaces that its parent made, and ends when the parent asks or goes.
 
 import { join } from 'node:path';
-import { createLogger, systemClock } from '@lateen/base';
+import { createLogger, type SocketAddress, systemClock } from '@lateen/base';
 import { createCluster } from '@lateen/cluster';
 import { connectHost } from '@lateen/cluster/network';
 import { renderError } from '../output/errors.ts';
-import { builtins } from './builtins.ts';
+import { createBuiltins } from './builtins.ts';
 import { installDemo } from './demos.ts';
 import { gatewayUrl, installMesh } from './install-mesh.ts';
 import { NODE_OPTIONS_VARIABLE, type NodeOptions, type NodeReport } from './node-options.ts';
@@ -37,7 +37,7 @@ try {
         network: options.network,
         host,
         catalogueFiles: options.catalogueFiles,
-        builtins,
+        builtins: createBuiltins,
         programEnvironment: options.compileCache ? { NODE_COMPILE_CACHE: options.compileCache } : {},
         apiPort: options.apiPort,
         clock: systemClock,
@@ -50,7 +50,8 @@ try {
   await installMesh({ client, progress, gatewayHttpPort: options.gatewayHttpPort, signal: abort.signal });
   const gateway = await gatewayUrl(client);
   if (options.demo && gateway) {
-    await installDemo({ client, demo: options.demo, samples: options.samples, gateway, progress, signal: abort.signal });
+    const dial = (address: SocketAddress) => host.dialFromHost(address);
+    await installDemo({ client, demo: options.demo, samples: options.samples, gateway, dial, progress, signal: abort.signal });
   }
   report({ kind: 'ready', apiServer: cluster.apiServerUrl, kubeconfig: join(cluster.kubeconfigPath), gateway });
 } catch (error) {

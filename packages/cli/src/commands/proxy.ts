@@ -1,0 +1,40 @@
+import { appendFile } from 'node:fs';
+import { createLogger, LOG_LEVELS, type LogLevel } from '@lateen/base';
+import { Command, Option } from 'commander';
+import { untilSignalled } from '../machine/until-signalled.ts';
+import type { CliSettings } from '../settings.ts';
+
+type Options = { configPath: string; logLevel: LogLevel; drainTimeS: string };
+
+/** `lateen proxy`: the data plane alone, from an Envoy-shaped bootstrap. */
+export function proxyCommand(settings: CliSettings): Command {
+  return new Command('proxy')
+    .description('run the data plane alone, from an Envoy bootstrap (static resources or ADS)')
+    .requiredOption('-c, --config-path <file>', 'bootstrap file, YAML or JSON')
+    .addOption(new Option('-l, --log-level <level>', 'log level').choices(LOG_LEVELS).default('info'))
+    .option('--drain-time-s <seconds>', 'how long connections may take to end when the process must stop', '5')
+    .addHelpText(
+      'after',
+      `\nExample:\n  ${settings.programName} proxy -c bootstrap.yaml\n  curl localhost:9901/config_dump   # on the bootstrap's admin address`,
+    )
+    .action(async ({ configPath, logLevel, drainTimeS }: Options) => {
+      const { parseBootstrap, runProxy } = await import('@lateen/proxy');
+      const { readManifestFiles } = await import('../objects/manifest-files.ts');
+      const text = readManifestFiles([configPath])
+        .map((file) => file.text)
+        .join('');
+      const logger = createLogger({ level: logLevel });
+      const drainMs = Number(drainTimeS) * 1000;
+      const running = await runProxy({ bootstrap: parseBootstrap(text, configPath), logger, appendLog, drainMs });
+      await Promise.race([untilSignalled(), running.quit]);
+      running.drain();
+      await running.close();
+    });
+}
+
+// "/dev/stdout" is opened by path nowhere: behind a pipe that belongs to somebody else it cannot be.
+function appendLog(path: string, text: string): void {
+  if (path === '/dev/stdout') process.stdout.write(text);
+  else if (path === '/dev/stderr') process.stderr.write(text);
+  else appendFile(path, text, (error) => void (error && process.stderr.write(`cannot write the access log ${path}: ${error.message}\n`)));
+}
