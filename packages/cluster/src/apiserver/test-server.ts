@@ -24,7 +24,7 @@ export type TestServer = {
   /** Runs kubectl with these arguments; `input` is its standard input. */
   kubectl(
     args: string,
-    options?: { input?: string | object; signal?: AbortSignal; onStdout?: (text: string) => void },
+    options?: { input?: string | object; signal?: AbortSignal; onStdout?: (text: string) => void; env?: Record<string, string> },
   ): Promise<KubectlResult>;
   kubeconfigPath: string;
 };
@@ -80,7 +80,7 @@ export async function startTestServer(
   const kubectl: TestServer['kubectl'] = (args, run = {}) =>
     new Promise((resolve, reject) => {
       const child = spawn(KUBECTL, splitArgs(args), {
-        env: { HOME: home, KUBECONFIG: kubeconfigPath, KUBECACHEDIR: join(home, 'cache'), PATH: process.env['PATH'] ?? '' },
+        env: { HOME: home, KUBECONFIG: kubeconfigPath, KUBECACHEDIR: join(home, 'cache'), PATH: process.env['PATH'] ?? '', ...run.env },
         ...(run.signal ? { signal: run.signal, killSignal: 'SIGKILL' } : {}),
       });
       let stdout = '';

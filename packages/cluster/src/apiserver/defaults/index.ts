@@ -107,8 +107,6 @@ function defaultDefinition(object: KubeObject): void {
 }
 
 function defaultNamespace(object: KubeObject): void {
-  // Held until the namespace controller has emptied it.
-  if (object['spec'] === undefined) object['spec'] = { finalizers: ['kubernetes'] };
   const labels = section(object.metadata as Fields, 'labels');
   labels['kubernetes.io/metadata.name'] = object.metadata.name;
 }

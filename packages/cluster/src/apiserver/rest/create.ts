@@ -81,6 +81,8 @@ function stampNew({ core, resource }: Call, object: KubeObject): void {
   if (tracksGeneration(resource)) metadata.generation = 1;
   const finalizers = new Set([...(metadata.finalizers ?? []), ...initialFinalizers(resource)]);
   if (finalizers.size > 0) metadata.finalizers = [...finalizers];
+  // Held until the namespace controller has emptied it.
+  if (resource.storage === 'namespaces') object['spec'] = { finalizers: ['kubernetes'] };
   if (resource.subresources.has('status')) {
     const status = initialStatus(object, timestamp(core.clock.now()));
     if (status === undefined) delete object['status'];

@@ -66,7 +66,7 @@ function scaleOf(call: Call, object: KubeObject): KubeObject {
       ...(namespace === undefined ? {} : { namespace }),
       ...(uid === undefined ? {} : { uid }),
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
-      creationTimestamp: creationTimestamp ?? null,
+      ...(creationTimestamp ? { creationTimestamp } : {}),
     },
     spec: { replicas: Number(read(object, specPath(call)) ?? 0) },
     status: {

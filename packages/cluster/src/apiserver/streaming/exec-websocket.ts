@@ -67,5 +67,6 @@ export function resize(payload: Buffer, resizers: readonly ((columns: number, ro
 export async function drained(stream: Writable | undefined): Promise<void> {
   if (!stream || stream.destroyed) return;
   if (!stream.writableEnded) stream.end();
-  await finished(stream).catch(() => {});
+  // Of a duplex stream only our half counts.
+  await finished(stream, { readable: false }).catch(() => {});
 }

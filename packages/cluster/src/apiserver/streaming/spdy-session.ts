@@ -44,7 +44,8 @@ export function createSpdySession(connection: Duplex, onStream: (stream: SpdyStr
       },
       destroy(error, done) {
         onRead();
-        if (streams.delete(id) && error) send(controlFrame(RST_STREAM, 0, uint32s(id, CANCEL)));
+        const isWhole = duplex.writableFinished && duplex.readableEnded;
+        if (streams.delete(id) && (error || !isWhole)) send(controlFrame(RST_STREAM, 0, uint32s(id, CANCEL)));
         done(null);
       },
     });
@@ -63,7 +64,12 @@ export function createSpdySession(connection: Duplex, onStream: (stream: SpdyStr
   async function onControl(type: number, flags: number, payload: Buffer): Promise<void> {
     if (type === PING) return send(controlFrame(PING, 0, payload));
     if (type === GOAWAY) return;
-    if (type === RST_STREAM && payload.length >= 4) return void streams.get(payload.readUInt32BE(0) & 0x7fffffff)?.destroy();
+    if (type === RST_STREAM && payload.length >= 4) {
+      const id = payload.readUInt32BE(0) & 0x7fffffff;
+      const stream = streams.get(id);
+      streams.delete(id);
+      return void stream?.destroy();
+    }
     if (type !== SYN_STREAM || payload.length < 10) return;
     const id = payload.readUInt32BE(0) & 0x7fffffff;
     const headers = await codec.decode(payload.subarray(10));
