@@ -74,7 +74,7 @@ function progressing(input: DeploymentStatusInput, counts: DeploymentStatus): Wo
     return condition('Progressing', 'True', ['NewReplicaSetAvailable', `${set} has successfully progressed.`]);
   }
   const deadlineMs = (deployment.spec.progressDeadlineSeconds ?? DEFAULT_DEADLINE_SECONDS) * 1000;
-  const sameRollout = before?.message?.startsWith(set) || before?.message?.includes(set);
+  const sameRollout = before?.message?.includes(set) ?? false;
   const stalled = before?.lastUpdateTime !== undefined && Date.parse(now) - Date.parse(before.lastUpdateTime) > deadlineMs;
   // A finished rollout that lost a pod later is not a stalled one.
   if (before?.reason === 'NewReplicaSetAvailable' && sameRollout)
