@@ -3,7 +3,9 @@
 import { existsSync } from 'node:fs';
 import { type Clock, CodedError } from '@lateen/base';
 import type { Pod } from '@lateen/kube/types';
-import type { ExecResult, NodeApi, PodRef } from '../contracts.ts';
+import type { ExecResult, ExecStreams, NodeApi, PodRef } from '../contracts.ts';
+import type { ContainerRun } from './container-run.ts';
+import { createLineInput, createLineOutput } from './line-terminal.ts';
 import { readContainerLog } from './log-reader.ts';
 import type { PodContainer } from './pod-container.ts';
 import { containerLogPath } from './pod-paths.ts';
@@ -46,19 +48,16 @@ export function createNodeApi(options: NodeApiOptions): NodeApi {
       const { context, launched } = findRunning(ref);
       return streamExec({ sandbox: context.sandbox, process: launched.process, command }, streams, { tty, signal });
     },
-    async attach(ref, _options, streams, signal) {
-      const { launched } = findRunning(ref);
-      const stop = launched.run.onOutput((stream, chunk) => void streams[stream]?.write(chunk));
-      const input = launched.run.stdin;
-      if (input && streams.stdin) streams.stdin.on('error', () => {}).pipe(input, { end: false });
+    async attach(ref, { tty }, streams, signal) {
+      const { run } = findRunning(ref).launched;
+      const detach = tty ? attachTerminal(run, streams) : attachPipes(run, streams);
       const aborted = new Promise<ExecResult>((resolve) => {
         signal.addEventListener('abort', () => resolve({ error: 'the client went away' }), { once: true });
       });
       try {
-        return await Promise.race([launched.run.exited.then(({ exitCode }) => ({ exitCode })), aborted]);
+        return await Promise.race([run.exited.then(({ exitCode }) => ({ exitCode })), aborted]);
       } finally {
-        stop();
-        if (input) streams.stdin?.unpipe(input);
+        detach();
       }
     },
     async portForward(ref, port) {
@@ -69,6 +68,32 @@ export function createNodeApi(options: NodeApiOptions): NodeApi {
       if (!worker?.context) throw notRunning(pod, '');
       return worker.context.sandbox.dialLocal(port);
     },
+  };
+}
+
+function attachPipes(run: ContainerRun, streams: ExecStreams): () => void {
+  const stop = run.onOutput((stream, chunk) => void streams[stream]?.write(chunk));
+  const { stdin } = run;
+  if (stdin) streams.stdin?.on('error', () => {}).pipe(stdin, { end: false });
+  return () => {
+    stop();
+    if (stdin) streams.stdin?.unpipe(stdin);
+  };
+}
+
+function attachTerminal(run: ContainerRun, { stdin, stdout }: ExecStreams): () => void {
+  const output = createLineOutput();
+  if (stdout) output.pipe(stdout, { end: false });
+  const stop = run.onOutput((_stream, chunk) => void (stdout && output.write(chunk)));
+  const lines = createLineInput({ echo: (bytes) => void stdout?.write(bytes), onInterrupt: () => run.terminate() });
+  if (run.stdin)
+    stdin
+      ?.on('error', () => {})
+      .pipe(lines)
+      .pipe(run.stdin, { end: false });
+  return () => {
+    stop();
+    stdin?.unpipe(lines);
   };
 }
 
