@@ -24,6 +24,8 @@ export type AdminSource = ConfigDumpSource & {
   uptimeMs(): number;
   isAdsConnected(): boolean;
   adsClusterName: string;
+  /** See ServerStats. */
+  hidesUnusedStats: boolean;
   /** Istio's metrics as Prometheus text. */
   exposeMetrics(): string;
   /** From now on answers end their connections. */
@@ -44,6 +46,7 @@ const statsOfProxy = (source: AdminSource) =>
     state: STATE_NUMBER[source.state()],
     isAdsConnected: source.isAdsConnected(),
     adsClusterName: source.adsClusterName,
+    hidesUnused: source.hidesUnusedStats,
   });
 
 type AdminCommand = { help: string; changes?: boolean; run(request: EndpointRequest, source: AdminSource): EndpointReply };

@@ -13,39 +13,36 @@ export type ServerStats = {
   readonly isAdsConnected: boolean;
   /** Cluster that ADS goes to; empty when there is none. */
   readonly adsClusterName: string;
+  /** Leaves out clusters, listeners and connection managers that no connection ever used: a sidecar knows thousands. */
+  readonly hidesUnused: boolean;
 };
 
 export function collectStats(proxy: DataPlane, observer: Observer, server: ServerStats): Stat[] {
   const stats: Stat[] = [];
   const listeners = proxy.listeners();
-  for (const cluster of proxy.clusters()) {
-    const labels = { cluster_name: cluster.runtime.statName };
-    stats.push(...statsOf({ prefix: `cluster.${cluster.runtime.statName}.`, family: 'envoy_cluster_', labels, values: cluster.stats }));
+  const shows = (everUsed: number) => !server.hidesUnused || everUsed > 0;
+  let isAdsShown = server.adsClusterName === '';
+  for (const { runtime, stats: values } of proxy.clusters()) {
+    const isAds = runtime.name === server.adsClusterName;
+    isAdsShown ||= isAds;
+    if (isAds || shows(values.upstream_cx_total + values.upstream_rq_total)) {
+      stats.push(...clusterStats(runtime.statName, isAds ? { ...values, ...adsConnection(server) } : values));
+    }
   }
-  for (const listener of listeners) {
-    const address = listener.runtime.addresses[0];
-    const name = listener.runtime.statPrefix || (address ? `${address.host}_${address.port}` : listener.runtime.name);
-    stats.push(
-      ...statsOf({ prefix: `listener.${name}.`, family: 'envoy_listener_', labels: { listener_address: name }, values: listener.stats }),
-    );
+  if (!isAdsShown) stats.push(...clusterStats(server.adsClusterName, adsConnection(server)));
+  for (const { runtime, stats: values } of listeners) {
+    if (!shows(values.downstream_cx_total)) continue;
+    const [address] = runtime.addresses;
+    const name = runtime.statPrefix || (address ? `${address.host}_${address.port}` : runtime.name);
+    stats.push(...statsOf({ prefix: `listener.${name}.`, family: 'envoy_listener_', labels: { listener_address: name }, values }));
   }
   for (const [prefix, values] of observer.httpStats) {
+    if (!shows(values.downstream_cx_total)) continue;
     stats.push(...statsOf({ prefix: `http.${prefix}.`, family: 'envoy_http_', labels: { http_conn_manager_prefix: prefix }, values }));
   }
   for (const [prefix, values] of observer.tcpStats) {
+    if (!shows(values.downstream_cx_total)) continue;
     stats.push(...statsOf({ prefix: `tcp.${prefix}.`, family: 'envoy_tcp_', labels: { tcp_prefix: prefix }, values }));
-  }
-  // ADS runs beside the data path; its connection shows where dashboards look for it.
-  if (server.adsClusterName !== '' && !proxy.clusters().some((cluster) => cluster.name === server.adsClusterName)) {
-    const values = { upstream_cx_active: server.isAdsConnected ? 1 : 0 };
-    stats.push(
-      ...statsOf({
-        prefix: `cluster.${server.adsClusterName}.`,
-        family: 'envoy_cluster_',
-        labels: { cluster_name: server.adsClusterName },
-        values,
-      }),
-    );
   }
   const memory = process.memoryUsage();
   const gauge = (name: string, value: number): Stat => ({
@@ -70,6 +67,12 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
   );
   return stats;
 }
+
+const clusterStats = (name: string, values: object): Stat[] =>
+  statsOf({ prefix: `cluster.${name}.`, family: 'envoy_cluster_', labels: { cluster_name: name }, values });
+
+// ADS runs beside the data path; its connection shows where dashboards look for it.
+const adsConnection = ({ isAdsConnected }: ServerStats) => ({ upstream_cx_active: isAdsConnected ? 1 : 0 });
 
 export function renderPrometheus(stats: readonly Stat[]): string {
   const families = new Map<string, Stat[]>();

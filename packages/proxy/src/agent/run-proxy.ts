@@ -40,6 +40,8 @@ export type RunProxyOptions = {
   resolve?: Resolver;
   /** How long connections of replaced listeners may take to end. Default 45 s. */
   drainMs?: number;
+  /** Statistics of clusters and listeners that no connection ever used are left out. Default false, as in Envoy. */
+  hidesUnusedStats?: boolean;
   /** What /server_info says. */
   version?: string;
 };
@@ -109,6 +111,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     uptimeMs: () => clock.monotonicMs() - startedMs,
     isAdsConnected: () => ads?.isConnected ?? false,
     adsClusterName: bootstrap.ads?.clusterName ?? '',
+    hidesUnusedStats: options.hidesUnusedStats ?? false,
     exposeMetrics: () => registry.expose(),
     drain,
     quit: () => quit(),

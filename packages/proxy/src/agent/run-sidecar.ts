@@ -73,6 +73,7 @@ export async function runSidecar(options: SidecarOptions): Promise<{ exitCode: n
         clock,
         logger,
         drainMs: environment.drainMs,
+        hidesUnusedStats: true,
         appendLog: (path, text) => (isStandardStream(path) ? options.write(text) : (options.appendLog ?? refuseFile)(path, text)),
         ...(options.random && { random: options.random }),
         ...(options.resolve && { resolve: options.resolve }),
