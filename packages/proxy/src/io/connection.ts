@@ -63,7 +63,17 @@ export class Connection {
   /** For the reader of a transient connection. */
   received(bytes: Buffer): void {
     this.bytesRead += bytes.length;
-    this.handler.onData(bytes);
+    try {
+      this.handler.onData(bytes);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  // A fault of ours must cost one connection, not the process with everybody's connections.
+  private fail(error: unknown): void {
+    process.emitWarning(error instanceof Error ? error : String(error));
+    this.destroy();
   }
 
   /** `bytes`, safe to hold after the call that delivered them. */

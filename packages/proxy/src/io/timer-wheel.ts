@@ -133,7 +133,12 @@ class Wheel {
       // An earlier one may have cancelled or re-armed it.
       if (timeout.wheel !== this || timeout.dueTick > target) continue;
       this.remove(timeout);
-      timeout.run();
+      try {
+        timeout.run();
+      } catch (error) {
+        // One timeout's fault must not lose the others of its tick.
+        process.emitWarning(error instanceof Error ? error : String(error));
+      }
     }
   }
 }

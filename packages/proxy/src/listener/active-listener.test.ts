@@ -66,7 +66,10 @@ test('one port serves HTTP, TLS by server name and plain TCP, told apart by thei
           listener_filters: [TLS_INSPECTOR, HTTP_INSPECTOR],
           filter_chains: [
             chain(tcpListener('t', { cluster: 'tls' }), { transport_protocol: 'tls', server_names: ['a.test'] }),
-            chain(httpListener('h', [routeTo('web')]), { transport_protocol: 'raw_buffer', application_protocols: ['http/1.1', 'h2c'] }),
+            chain(httpListener('h', [routeTo('web', {}, '/other'), routeTo('web')]), {
+              transport_protocol: 'raw_buffer',
+              application_protocols: ['http/1.1', 'h2c'],
+            }),
             chain(tcpListener('p', { cluster: 'tcp' }), { transport_protocol: 'raw_buffer' }),
           ] as never,
         },
@@ -95,6 +98,24 @@ test('one port serves HTTP, TLS by server name and plain TCP, told apart by thei
     assert.equal(tls.received.length, 1, 'no chain for another name');
     const http2 = await exchangeOnce(port(), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     assert.equal(http2.charCodeAt(9 + 3), 7, 'GOAWAY, in frames that an HTTP/2 client understands');
+  });
+});
+
+test('HTTP/2 in plaintext passes through where all requests have one destination', async () => {
+  await onStage(async ({ upstream, apply, port }) => {
+    const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+    const grpc = await upstream((socket, received) => {
+      if (received === `${preface}frames`) socket.write('frames back');
+    });
+    await apply({
+      listeners: [{ ...httpListener('in', [routeTo('grpc')]), listener_filters: [HTTP_INSPECTOR] }],
+      clusters: [cluster('grpc', [grpc.port])],
+    });
+    const wire = await openWire(port());
+    wire.send(preface);
+    wire.send('frames');
+    await wire.expect('frames back');
+    wire.close();
   });
 });
 

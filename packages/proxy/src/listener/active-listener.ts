@@ -12,6 +12,7 @@ import { Timeout } from '../io/timer-wheel.ts';
 import type { FilterChainRuntime, HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
 import { TcpConnection } from '../tcp/tcp-connection.ts';
 import { describeConnection, localOf, remoteOf } from './connection-info.ts';
+import { tunnelFor } from './http2-tunnel.ts';
 import { type Inspected, inspect } from './inspection.ts';
 
 const ignoring = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
@@ -99,6 +100,11 @@ export class ActiveListener {
       return;
     }
     if (found.applicationProtocols[0] === 'h2c' || terminal.hcm.codec === 'http2') {
+      const tunnel = tunnelFor(terminal.hcm, this.services.proxy, this.runtime, info);
+      if (tunnel) {
+        new TcpConnection(this.services.proxy, tunnel, this.tcpObserver(tunnel), connection, info);
+        return;
+      }
       // No HTTP/2 codec here: say so in HTTP/2's own words instead of answering with what the client cannot read.
       connection.handler = ignoring;
       connection.write(HTTP2_REFUSAL);
