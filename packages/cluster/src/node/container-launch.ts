@@ -5,7 +5,7 @@ import { dirname, isAbsolute } from 'node:path';
 import { CodedError } from '@lateen/base';
 import type { Container, Pod } from '@lateen/kube/types';
 import type { BuiltinContainer, PodSandbox } from '../contracts.ts';
-import { parseCaptureArgs } from './capture-args.ts';
+import { captureContainer } from './capture-container.ts';
 import { COMMAND_ANNOTATION_PREFIX, commandLine, findImage } from './command-line.ts';
 import { configurationError } from './configuration-source.ts';
 import { type ContainerLog, createContainerLog } from './container-log.ts';
@@ -94,15 +94,6 @@ export async function launchContainer(
     : startProcessRun(sandbox, { ...shared, argv: argv.map(rewrite), stdin: container.stdin ?? false }, log);
   return { run, log, process, source: image.source };
 }
-
-/** The node's own builtin: istio-init's arguments become capture rules of the pod's network. */
-export const captureContainer: BuiltinContainer = async ({ argv, sandbox, write }) => {
-  const rules = parseCaptureArgs(argv);
-  if (!rules.ok) throw configurationError(`istio-init: ${rules.error}`);
-  await sandbox.capture(rules.value);
-  write(`traffic is captured: outbound to port ${rules.value.outboundPort}, inbound to port ${rules.value.inboundPort}\n`);
-  return { exitCode: 0 };
-};
 
 function requireBuiltin(name: string, deps: PodWorkerDeps): BuiltinContainer {
   const builtin = Object.hasOwn(deps.builtins, name) ? deps.builtins[name] : name === 'istio-init' ? captureContainer : undefined;
