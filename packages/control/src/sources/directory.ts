@@ -2,10 +2,11 @@
 
 import { type FSWatcher, readdirSync, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
+import { type KubeObjectLike, validateResource } from '@lateen/api';
 import { type Clock, CodedError, jsonEqual, type Logger, messageOf, silentLogger, systemClock, type Timer } from '@lateen/base';
 import { parseManifests } from '@lateen/kube';
 import type { KubeObject } from '@lateen/kube/types';
-import { INGESTED_KINDS, keyOf, type MeshConfig, type ObjectChange, parseMeshConfig } from '@lateen/mesh';
+import { checkSupport, INGESTED_KINDS, keyOf, type MeshConfig, type ObjectChange, parseMeshConfig } from '@lateen/mesh';
 import type { ObjectSink, ObjectSource } from './source.ts';
 
 export type DirectorySourceOptions = {
@@ -42,12 +43,25 @@ export function createDirectorySource(options: DirectorySourceOptions): ObjectSo
       const { manifests, errors } = parseManifests(text, { file: path });
       for (const error of errors) logger.error('cannot read an object', { file: path, line: error.line, error: error.message });
       // One broken document: the whole file keeps its last good state.
-      const objects = errors.length > 0 && old ? old.objects : manifests.map(({ object }) => withNamespace(object));
+      const objects =
+        errors.length > 0 && old
+          ? old.objects
+          : manifests.map(({ object }) => withNamespace(object)).filter((object) => isValid(object, path));
       return { text, objects };
     } catch (error) {
       logger.error('cannot read a file', { file: path, error: messageOf(error) });
       return old ?? { text: '', objects: [] };
     }
+  };
+
+  // There is no webhook before a directory.
+  const isValid = (object: KubeObject, file: string): boolean => {
+    const findings = validateResource(object as KubeObjectLike);
+    for (const { level, path, message } of [...findings, ...checkSupport(object)]) {
+      if (level === 'error') logger.error('an object is not valid and is left out', { file, object: identityOf(object), path, message });
+      else if (level === 'warning') logger.warn('an object is questionable', { file, object: identityOf(object), path, message });
+    }
+    return !findings.some(({ level }) => level === 'error');
   };
 
   const readMeshConfig = (): MeshConfig => {

@@ -2,7 +2,7 @@
 
 import { type Finding, type KubeObjectLike, validateResource } from '@lateen/api';
 import type { AdmissionResponse, KubeObject } from '@lateen/kube/types';
-import { checkReferences, type MeshSnapshot } from '@lateen/mesh';
+import { checkReferences, checkSupport, type MeshSnapshot } from '@lateen/mesh';
 import type { ControlMetrics } from '../metrics.ts';
 import { type AdmissionHandler, deny } from './admission.ts';
 
@@ -24,7 +24,7 @@ export function createValidateHandler({ snapshot, metrics }: { snapshot: () => M
     metrics.validationPassed.labels(labels).add();
     // What is being deleted may well refer to what is gone already.
     const references = named.metadata.deletionTimestamp ? [] : checkReferences(named, snapshot());
-    const warnings = [...findings, ...references]
+    const warnings = [...findings, ...checkSupport(named), ...references]
       .filter(({ level }) => level === 'warning')
       .map(describe)
       .slice(0, MAX_WARNINGS);

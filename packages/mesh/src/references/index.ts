@@ -1,1 +1,2 @@
 export { checkReferences } from './check-references.ts';
+export { checkSupport } from './check-support.ts';

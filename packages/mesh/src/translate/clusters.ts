@@ -61,16 +61,18 @@ function outboundClusterOf(view: View, service: MeshService, { port, rules, subs
       },
     },
   };
-  const isOriginalDestination = service.resolution === 'passthrough' || policy.loadBalancer?.simple === 'PASSTHROUGH';
+  // A gateway terminates connections: there is no original destination to follow, so it balances over a headless service.
+  const resolution = view.scope.type === 'router' && service.isHeadless ? 'eds' : service.resolution;
+  const isOriginalDestination = resolution === 'passthrough' || policy.loadBalancer?.simple === 'PASSTHROUGH';
   if (isOriginalDestination) return create(ClusterSchema, { ...init, ...originalDestination() });
-  if (service.resolution === 'eds') {
+  if (resolution === 'eds') {
     return create(ClusterSchema, {
       ...init,
       clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
       edsClusterConfig: { edsConfig: adsSource(), serviceName: name },
     });
   }
-  const type = service.resolution === 'dns' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS;
+  const type = resolution === 'dns' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS;
   const dnsRefreshRate = goDuration(view.snapshot.mesh.dnsRefreshRate);
   return create(ClusterSchema, {
     ...init,

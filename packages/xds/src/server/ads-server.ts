@@ -2,7 +2,7 @@
 // debounces; a push requested while another waits is merged with it, per client.
 
 import { type handleBidiStreamingCall, Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
-import { type Clock, type Closable, CodedError, type Logger, silentLogger, systemClock } from '@lateen/base';
+import { type Clock, type Closable, CodedError, type Logger, messageOf, silentLogger, systemClock } from '@lateen/base';
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node } from '../messages/index.ts';
 import {
   type Connection,
@@ -51,7 +51,12 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
   const live = new Map<string, Live>();
   const queue = createPushQueue<Live>({
     push({ connection, stream }) {
-      connection.push();
+      try {
+        connection.push();
+      } catch (error) {
+        // The client keeps what it has.
+        logger.error('ADS: cannot push', { node: connection.client.id, error: messageOf(error) });
+      }
       // A slow reader gets its next push when it has read this one.
       if (stream.writableNeedDrain) return new Promise((resolve) => stream.once('drain', resolve).once('close', resolve));
     },
@@ -97,7 +102,13 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
           }
           connection = open(request.node);
         }
-        connection.receive(request);
+        try {
+          connection.receive(request);
+        } catch (error) {
+          // One client's configuration that cannot be computed must not take the others down.
+          logger.error('ADS: cannot answer', { node: connection.client.id, error: messageOf(error) });
+          stream.emit('error', { code: status.INTERNAL, details: 'the configuration cannot be computed' });
+        }
       });
       stream.on('error', (error) => {
         logger.debug('ADS: stream failed', { error: error.message });
