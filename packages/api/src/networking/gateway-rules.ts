@@ -115,7 +115,7 @@ export function checkServerTls(tls: ServerTls, path: string, report: Report): vo
     if (used) report.warning(path, `${mode} mode does not use certificates, they will be ignored`);
     return;
   }
-  const sources = (['credentialName', 'credentialNames', 'tlsCertificates', 'serverCertificate'] as const).filter(has);
+  const sources = (['credentialName', 'credentialNames', 'tlsCertificates'] as const).filter(has);
   if (sources.length > 1) report.error(path, `only one of ${sources.join(', ')} can be set`);
   if (has('credentialName') || has('credentialNames')) return;
   checkFiles(tls, path, report);

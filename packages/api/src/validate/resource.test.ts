@@ -373,6 +373,11 @@ check('networking.istio.io/v1', 'Gateway', [
   ],
   ['httpsRedirect passes', 'servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"], tls: {httpsRedirect: true}}]', 'ok'],
   [
+    'a credential outdoes files',
+    'servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*"], tls: {mode: SIMPLE, credentialName: a, serverCertificate: b, privateKey: c}}]',
+    'ok',
+  ],
+  [
     'simple without certificate',
     'servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*"], tls: {mode: SIMPLE}}]',
     'error requires a server certificate',

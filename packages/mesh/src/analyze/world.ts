@@ -51,6 +51,18 @@ type IstioKinds = {
   Telemetry: Telemetry;
 };
 
+const GROUPS: Record<keyof IstioKinds, string> = {
+  VirtualService: 'networking.istio.io',
+  DestinationRule: 'networking.istio.io',
+  Gateway: 'networking.istio.io',
+  ServiceEntry: 'networking.istio.io',
+  Sidecar: 'networking.istio.io',
+  EnvoyFilter: 'networking.istio.io',
+  AuthorizationPolicy: 'security.istio.io',
+  RequestAuthentication: 'security.istio.io',
+  Telemetry: 'telemetry.istio.io',
+};
+
 /** Namespaces of Kubernetes itself. */
 const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease', 'local-path-storage'];
 const CLUSTER_SCOPED = [
@@ -68,8 +80,11 @@ export class World {
   readonly rootNamespace: string;
   readonly objects: readonly AnalyzedObject[];
   readonly workloads: readonly Workload[];
+  /** Pods, and what Deployments without a known pod would make. */
+  readonly pods: readonly Workload[];
   readonly services: readonly Service[];
   readonly #byKind = new Map<string, KubeObject[]>();
+  readonly #istio = new Map<string, readonly unknown[]>();
   readonly #namespaces = new Map<string, KubeObject>();
 
   constructor(objects: readonly AnalyzedObject[], { defaultNamespace, rootNamespace }: WorldOptions) {
@@ -83,7 +98,10 @@ export class World {
     }
     for (const namespace of this.all('', 'Namespace')) this.#namespaces.set(namespace.metadata.name, namespace);
     this.services = this.all('', 'Service').filter(isService);
-    this.workloads = [...this.all('', 'Pod').map(podOf), ...this.all('apps', 'Deployment').map(deploymentOf)];
+    const pods = this.all('', 'Pod').map(podOf);
+    const deployments = this.all('apps', 'Deployment').map(deploymentOf);
+    this.workloads = [...pods, ...deployments];
+    this.pods = [...pods, ...withoutPods(deployments, pods)];
   }
 
   /** Objects of a kind whatever their version; `group` is empty for core. */
@@ -92,20 +110,14 @@ export class World {
   }
 
   /** Istio objects of a kind whose types fit; the others have schema errors already. */
-  istio<K extends keyof IstioKinds>(kind: K): IstioKinds[K][] {
-    const group =
-      kind === 'Telemetry' ? 'telemetry' : kind === 'AuthorizationPolicy' || kind === 'RequestAuthentication' ? 'security' : 'networking';
-    return this.all(`${group}.istio.io`, kind)
+  istio<K extends keyof IstioKinds>(kind: K): readonly IstioKinds[K][] {
+    const known = this.#istio.get(kind);
+    if (known) return known as readonly IstioKinds[K][];
+    const objects = this.all(GROUPS[kind], kind)
       .filter((object) => isWellTyped(object as KubeObjectLike))
       .map((object) => ({ ...object, spec: object.spec ?? {} }) as unknown as IstioKinds[K]);
-  }
-
-  /** Pods, and what Deployments without a known pod would make. */
-  get pods(): readonly Workload[] {
-    const pods = this.workloads.filter(({ kind }) => kind === 'Pod');
-    const hasPod = ({ namespace, labels }: Workload): boolean =>
-      pods.some((pod) => pod.namespace === namespace && Object.entries(labels).every(([key, value]) => pod.labels[key] === value));
-    return [...pods, ...this.workloads.filter((workload) => workload.kind === 'Deployment' && !hasPod(workload))];
+    this.#istio.set(kind, objects);
+    return objects;
   }
 
   get hasNamespaces(): boolean {
@@ -123,6 +135,13 @@ export class World {
   isSystemNamespace(name: string): boolean {
     return SYSTEM_NAMESPACES.includes(name) || name === this.rootNamespace;
   }
+}
+
+function withoutPods(deployments: Workload[], pods: Workload[]): Workload[] {
+  const byNamespace = Map.groupBy(pods, ({ namespace }) => namespace);
+  const carries = (pod: Workload, labels: Record<string, string>): boolean =>
+    Object.entries(labels).every(([key, value]) => pod.labels[key] === value);
+  return deployments.filter(({ namespace, labels }) => !byNamespace.get(namespace)?.some((pod) => carries(pod, labels)));
 }
 
 function withNamespace(object: KubeObject, defaultNamespace: string): KubeObject {
