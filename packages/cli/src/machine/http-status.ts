@@ -21,8 +21,8 @@ export async function httpStatus(url: string, dial?: Dial): Promise<string> {
 
 function statusOf(url: string, socket: Socket | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
-    const connection = socket ? { createConnection: () => socket } : {};
-    const outgoing = request(url, { agent: false, signal: AbortSignal.timeout(TIMEOUT_MS), ...connection }, (response) => {
+    const connection = socket ? { createConnection: () => socket } : { agent: false };
+    const outgoing = request(url, { signal: AbortSignal.timeout(TIMEOUT_MS), ...connection }, (response) => {
       response.resume();
       response.on('error', reject);
       response.on('end', () => {
