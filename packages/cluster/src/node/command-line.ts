@@ -15,6 +15,7 @@ export function findImage(pod: Pod, container: Container, catalogue: ImageCatalo
   const entrypoint = splitWords(annotated).map((word) => fillVariables(word, { node: process.execPath }));
   return {
     source: `annotation ${COMMAND_ANNOTATION_PREFIX}${container.name}`,
+    here: undefined,
     entrypoint,
     cmd: [],
     env: {},

@@ -1,7 +1,5 @@
 // From a container's spec to its running process or builtin: image, environment, mounts, user, command line.
 
-import { existsSync } from 'node:fs';
-import { dirname, isAbsolute } from 'node:path';
 import { CodedError } from '@lateen/base';
 import type { Container, Pod } from '@lateen/kube/types';
 import type { BuiltinContainer, PodSandbox } from '../contracts.ts';
@@ -17,6 +15,7 @@ import { pathRewriter } from './mount-rewrite.ts';
 import { containerLogPath } from './pod-paths.ts';
 import type { Mount, PodVolumes } from './pod-volumes.ts';
 import type { PodWorkerDeps } from './pod-worker-deps.ts';
+import { programMounts } from './program-mounts.ts';
 
 /** The pod's running surroundings that its containers share. */
 export type PodContext = {
@@ -113,23 +112,6 @@ type ProcessInput = {
   workingDir: string | undefined;
   mode: PodWorkerDeps['network']['mode'];
 };
-
-/**
- * A volume may hide the very program it is for: with this checkout below /tmp, a volume on /tmp does. Its folders are then mounted
- * over the volume again. (A real image has its programs under paths of its own.)
- */
-function programMounts(image: ResolvedImage, mounts: Mount[]): Mount[] {
-  const program = [...image.entrypoint, ...image.cmd][0] ?? '';
-  const cache = image.env['NODE_COMPILE_CACHE'];
-  const folders: [folder: string, readOnly: boolean][] = [
-    [dirname(image.source), true],
-    ...(isAbsolute(program) ? ([[dirname(program), true]] as [string, boolean][]) : []),
-    ...(cache && existsSync(cache) ? ([[cache, false]] as [string, boolean][]) : []),
-  ];
-  return folders.flatMap(([folder, readOnly]) =>
-    mounts.some(({ target }) => folder.startsWith(`${target}/`)) ? [{ source: folder, target: folder, readOnly }] : [],
-  );
-}
 
 function processContext(container: Container, { context, env, image, mounts, workingDir, mode }: ProcessInput): ProcessContext {
   const { pod, hostsFile } = context;

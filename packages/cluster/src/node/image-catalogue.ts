@@ -10,8 +10,10 @@ import { parseImageReference, repositoryMatches } from './image-reference.ts';
 
 /** An entry with its variables (`${node}`, `${here}`, `${tag}`) filled in. */
 export type ResolvedImage = {
-  /** The catalogue file that knows the image. */
+  /** Who knows the image, in words: "catalogue FILE". */
   source: string;
+  /** The folder of the catalogue file, where its programs usually are. */
+  here: string | undefined;
   entrypoint: string[];
   cmd: string[];
   env: Record<string, string>;
@@ -44,6 +46,7 @@ export function createImageCatalogue(files: readonly string[]): ImageCatalogue {
       const fill = (text: string) => fillVariables(text, { node: process.execPath, here: dirname(source), tag });
       return {
         source: `catalogue ${source}`,
+        here: dirname(source),
         entrypoint: (entry.entrypoint ?? []).map(fill),
         cmd: (entry.cmd ?? []).map(fill),
         env: Object.fromEntries(Object.entries(entry.env ?? {}).map(([name, value]) => [name, fill(value)])),

@@ -1,4 +1,2 @@
-export { captureContainer } from './capture-container.ts';
-export { captureContainer } from './container-launch.ts';
 export { createImageCatalogue, type ImageCatalogue, type ResolvedImage } from './image-catalogue.ts';
 export { createNodeAgent, type NodeAgent, type NodeAgentOptions } from './node-agent.ts';
