@@ -50,13 +50,16 @@ export function createLoadBalancers(options: LoadBalancersOptions): LoadBalancer
     const { ip, ports, refused } = assignment;
     try {
       ports.set(port, await bind(ip, port, backend));
+      refused.delete(port);
     } catch (error) {
       const standIn = port < 1024 ? port + 8000 : undefined;
       const bound = standIn === undefined ? undefined : await bind(ip, standIn, backend).catch(() => undefined);
       if (bound) ports.set(port, bound);
       const answers = bound && standIn !== undefined ? { answersOn: standIn } : {};
+      // A port may become free, so each sync tries again; it is told once.
+      if (!refused.has(port))
+        logger.warn('a load balancer port is not available', { service: key, address: `${ip}:${port}`, ...answers, error });
       refused.set(port, { port, reason: refusal(error, { host: ip, port }, answers.answersOn), ...answers });
-      logger.warn('a load balancer port is not available', { service: key, address: `${ip}:${port}`, ...answers, error });
     }
   };
   const closePorts = ({ ports, refused }: Assignment, keep: (port: number) => boolean) => {

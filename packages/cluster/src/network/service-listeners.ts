@@ -1,5 +1,5 @@
-// ClusterIPs for clients without a sidecar: one listener per service port, which hands each connection to the next target. A port
-// without ready targets has no listener, so that connecting to it is refused at once. TCP only.
+// ClusterIPs for clients without a sidecar: one listener per service port, which hands each connection to the next target. Usually
+// a port without ready targets has no listener, so that connecting to it is refused at once. TCP only.
 
 import type { Server, Socket } from 'node:net';
 import type { Logger, SocketAddress } from '@lateen/base';
@@ -22,9 +22,11 @@ export type ServiceListenersOptions = {
   listen(address: SocketAddress): Promise<Server>;
   dial(address: SocketAddress): Promise<Socket>;
   logger: Logger;
+  /** Whether a port without targets has its listener too, which then ends what it accepts. Default false. */
+  keepsEmpty?: boolean;
 };
 
-export function createServiceListeners({ listen, dial, logger }: ServiceListenersOptions): ServiceListeners {
+export function createServiceListeners({ listen, dial, logger, keepsEmpty = false }: ServiceListenersOptions): ServiceListeners {
   const open = new Map<string, { backend: Backend; server: Server | undefined }>();
   const start = async (key: string, address: SocketAddress, backend: Backend) => {
     const state: { backend: Backend; server: Server | undefined } = { backend, server: undefined };
@@ -45,7 +47,8 @@ export function createServiceListeners({ listen, dial, logger }: ServiceListener
       for (const { clusterIP, ports } of table) {
         if (clusterIP === undefined) continue;
         for (const { port, protocol, targets } of ports) {
-          if (protocol === 'TCP' && targets.length > 0) wanted.set(`${clusterIP}:${port}`, { address: { host: clusterIP, port }, targets });
+          if (protocol !== 'TCP' || (targets.length === 0 && !keepsEmpty)) continue;
+          wanted.set(`${clusterIP}:${port}`, { address: { host: clusterIP, port }, targets });
         }
       }
       for (const [key, { server }] of open) {

@@ -158,7 +158,8 @@ function refusedSocket({ host, port }: SocketAddress): Socket {
 
 const closed = (server: Server) => new Promise<void>((resolve) => server.close(() => resolve()));
 
-const isClusterAddress = (host: string) => host.startsWith('10.244.') || host.startsWith('10.96.');
+/** Pod address or ClusterIP, known or not. */
+export const isClusterAddress = (host: string) => host.startsWith('10.244.') || host.startsWith('10.96.');
 
 function isCapturedInbound(rules: CaptureRules, port: number): boolean {
   if (SIDECAR_PORTS.includes(port)) return false;

@@ -144,6 +144,11 @@ test('node, probes and load balancer find pods, services and API server', async 
   assert.equal(await get(network.resolve({ host: '10.96.3.5', port: 28_533 })), 'app GET /');
   assert.equal(await get(network.resolve({ host: pod.ip, port: 8082 })), 'app GET /');
   for (const socket of [await pod.dialLocal(8082), await network.dial({ host: pod.ip, port: 8082 })]) socket.destroy();
+  assert.throws(() => network.resolve({ host: '10.96.3.77', port: 80 }), { code: 'LAT4107' });
+  const stable = network.resolve({ host: '10.96.3.5', port: 28_533 });
+  await network.syncServices([service('front', '10.96.3.5', 28_533, [])]);
+  await network.syncServices([entry]);
+  assert.deepEqual(network.resolve({ host: '10.96.3.5', port: 28_533 }), stable);
   await assert.rejects(network.dial({ host: pod.ip, port: 1 }), { code: 'ECONNREFUSED' });
   const api = await network.dial(network.apiServer);
   const [hello] = await once(api, 'data');

@@ -3,7 +3,7 @@
 
 import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';
-import { type Clock, createLifecycle, type Logger, type SocketAddress } from '@lateen/base';
+import { type Clock, CodedError, createLifecycle, type Logger, type SocketAddress } from '@lateen/base';
 import type { ClusterNetwork, ServiceTableEntry } from '../../contracts.ts';
 import { API_SERVER, CLUSTER_DOMAIN, createPodAddresses } from '../addresses.ts';
 import { createZone } from '../dns-zone.ts';
@@ -11,7 +11,7 @@ import { openServer } from '../host-access.ts';
 import type { HostLink } from '../host-link.ts';
 import { createLoadBalancers } from '../load-balancers.ts';
 import { createServiceListeners } from '../service-listeners.ts';
-import { createAddressTable, type PodEntry } from './address-table.ts';
+import { createAddressTable, isClusterAddress, type PodEntry } from './address-table.ts';
 import { createExplicitPod, type ExplicitPod } from './explicit-pod.ts';
 import { createProcessGroups } from './group-process.ts';
 
@@ -43,7 +43,8 @@ export async function createExplicitNetwork(options: ExplicitNetworkOptions): Pr
     socket.on('error', () => {});
     return socket;
   };
-  // ClusterIPs for this process: each service port has a listener somewhere on loopback.
+  // ClusterIPs for this process: each service port has a listener somewhere on loopback, and keeps it as long as the service is
+  // there, because clients hold on to what `resolve` said.
   const fronts = new Map<string, number>();
   const services = createServiceListeners({
     async listen(address) {
@@ -55,6 +56,7 @@ export async function createExplicitNetwork(options: ExplicitNetworkOptions): Pr
     },
     dial,
     logger: logger.child('services'),
+    keepsEmpty: true,
   });
   lifecycle.add(services);
   const balancers = createLoadBalancers({ listenOnHost: host.listenOnHost, dial, logger: logger.child('load-balancer') });
@@ -108,7 +110,10 @@ export async function createExplicitNetwork(options: ExplicitNetworkOptions): Pr
     resolve({ host: ip, port }) {
       const pod = table.pods.get(ip);
       const real = pod ? table.realPort(pod, port) : ip === API_SERVER.host ? apiPort : fronts.get(`${ip}:${port}`);
-      return real === undefined ? { host: ip, port } : { host: LOOPBACK, port: real };
+      if (real !== undefined) return { host: LOOPBACK, port: real };
+      // Must not leak into a real network that uses the same addresses.
+      if (isClusterAddress(ip)) throw new CodedError({ code: 'LAT4107', what: `nothing is known of ${ip}:${port} yet` });
+      return { host: ip, port };
     },
     apiServer: { host: LOOPBACK, port: apiPort },
     listenOnHost: (address) => host.listenOnHost(address),
