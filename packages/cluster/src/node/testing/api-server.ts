@@ -1,8 +1,9 @@
 // The real API server over a store in memory, with a client that tests can also ask synchronously.
 
 import { silentLogger, systemClock } from '@lateen/base';
+import { eventually } from '@lateen/base/testing';
 import { createKubeClient, type KubeClient } from '@lateen/kube';
-import type { KubeObject, Namespace, ResourceRef, ServiceAccount } from '@lateen/kube/types';
+import type { KubeObject, ResourceRef } from '@lateen/kube/types';
 import { createApiServer } from '../../apiserver/index.ts';
 import { loadClusterKeys } from '../../cluster-keys.ts';
 import type { NodeApi } from '../../contracts.ts';
@@ -18,7 +19,6 @@ export type TestClient = KubeClient & {
 
 export type TestApiServer = { client: TestClient; close(): Promise<void> };
 
-const NAMESPACES: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', namespaced: false };
 const storageOf = ({ group, resource }: ResourceRef): string => (group === '' ? resource : `${resource}.${group}`);
 
 /** `keysDir` holds the cluster's keys. The namespace default has a service account that mounts no token. */
@@ -37,18 +37,9 @@ export async function startTestApiServer(keysDir: string, nodeApi: NodeApi): Pro
     logger: silentLogger,
   });
   const client = createKubeClient(server.transport);
-  for (const name of ['default', 'kube-node-lease']) {
-    const namespace: Namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
-    // The server makes some by itself.
-    await client.create(NAMESPACES, namespace).catch(() => {});
-  }
-  const account: ServiceAccount = {
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: { name: 'default', namespace: 'default' },
-    automountServiceAccountToken: false,
-  };
-  await client.create(SERVICE_ACCOUNTS, account);
+  const body = { automountServiceAccountToken: false };
+  const withoutToken = () => client.patch(SERVICE_ACCOUNTS, { namespace: 'default', name: 'default' }, { type: 'merge', body });
+  await eventually(withoutToken, { intervalMs: 2 });
   return {
     client: {
       ...client,
