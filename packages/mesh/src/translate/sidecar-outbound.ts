@@ -21,17 +21,13 @@ import { tcpFilters } from './tcp-filters.ts';
 import { type View, virtualServiceForHost } from './view.ts';
 import { MESH_GATEWAY } from './virtual-service-rules.ts';
 
-export function outboundListeners(view: View): Listener[] {
-  const slots = collectSlots(view);
-  const listeners = [...slots.values()]
-    .sort((a, b) => a.port - b.port || (a.bind < b.bind ? -1 : 1))
-    .map((slot) => slotListener(view, slot));
-  return [virtualOutbound(view), ...listeners];
-}
-
-/** Names of the route configurations that the HTTP and sniffed listeners ask for. */
-export function outboundRouteNames(view: View): string[] {
-  return [...new Set([...collectSlots(view).values()].flatMap((slot) => slot.routes ?? []))].sort();
+/** The listeners, and the names of the route configurations that those of HTTP and sniffed ports ask for. */
+export function sidecarOutbound(view: View): { listeners: Listener[]; routeNames: string[] } {
+  const slots = [...collectSlots(view).values()].sort((a, b) => a.port - b.port || (a.bind < b.bind ? -1 : 1));
+  return {
+    listeners: [virtualOutbound(view), ...slots.map((slot) => slotListener(view, slot))],
+    routeNames: [...new Set(slots.flatMap((slot) => slot.routes ?? []))].sort(),
+  };
 }
 
 /** What listens at one address and port. */

@@ -7,14 +7,13 @@ import { defaultRoute, httpRoutes } from './http-routes.ts';
 import { PASSTHROUGH_CLUSTER } from './names.ts';
 import { durationOf } from './pack.ts';
 import { routeMatch } from './route-match.ts';
-import { outboundRouteNames } from './sidecar-outbound.ts';
 import { type View, virtualServiceForHost } from './view.ts';
 import { MESH_GATEWAY, type ResolvedVirtualService } from './virtual-service-rules.ts';
 
 const MAX_DIRECT_RESPONSE_BYTES = 1_048_576;
 
-export function sidecarRoutes(view: View): RouteConfiguration[] {
-  return outboundRouteNames(view).map((name) => routeConfiguration(view, name));
+export function sidecarRoutes(view: View, names: readonly string[]): RouteConfiguration[] {
+  return names.map((name) => routeConfiguration(view, name));
 }
 
 /** A route configuration with the settings Istio gives all of them. */

@@ -13,7 +13,7 @@ import { translateEndpoints } from './endpoints.ts';
 import { gatewayListeners, gatewayRoutes } from './gateway.ts';
 import { clientScope, type ProxyScope } from './scope.ts';
 import { virtualInbound } from './sidecar-inbound.ts';
-import { outboundListeners } from './sidecar-outbound.ts';
+import { sidecarOutbound } from './sidecar-outbound.ts';
 import { sidecarRoutes } from './sidecar-routes.ts';
 import { createView } from './view.ts';
 
@@ -42,19 +42,15 @@ export function translate(snapshot: MeshSnapshot, scope: ProxyScope): Translatio
 export function translateClient(snapshot: MeshSnapshot, scope: ProxyScope): Translation {
   const view = createView(snapshot, scope);
   const clusters = outboundClusters(view);
-  const isRouter = scope.type === 'router';
-  return {
-    clusters,
-    endpoints: clusters
-      .filter(
-        ({ clusterDiscoveryType }) => clusterDiscoveryType.case === 'type' && clusterDiscoveryType.value === Cluster_DiscoveryType.EDS,
-      )
-      .map((cluster) => translateEndpoints(view, cluster.name))
-      .filter((assignment) => assignment !== undefined),
-    listeners: isRouter ? gatewayListeners(view) : outboundListeners(view),
-    routes: isRouter ? gatewayRoutes(view) : sidecarRoutes(view),
-    findings: view.findings,
-  };
+  const endpoints = clusters
+    .filter(({ clusterDiscoveryType }) => clusterDiscoveryType.case === 'type' && clusterDiscoveryType.value === Cluster_DiscoveryType.EDS)
+    .map((cluster) => translateEndpoints(view, cluster.name))
+    .filter((assignment) => assignment !== undefined);
+  if (scope.type === 'router') {
+    return { clusters, endpoints, listeners: gatewayListeners(view), routes: gatewayRoutes(view), findings: view.findings };
+  }
+  const { listeners, routeNames } = sidecarOutbound(view);
+  return { clusters, endpoints, listeners, routes: sidecarRoutes(view, routeNames), findings: view.findings };
 }
 
 /** What a sidecar needs to serve its own workload. */
