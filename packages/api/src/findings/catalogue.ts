@@ -45,7 +45,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   IST0122: notRaised(warning('InvalidRegexp', 'An expression does not compile as RE2.')),
   IST0123: warning('NamespaceMultipleInjectionLabels', 'A namespace has both injection labels.'),
   IST0125: warning('InvalidAnnotation', 'The value of an annotation is invalid.'),
-  IST0126: notRaised(error('UnknownMeshNetworksServiceRegistry', 'meshNetworks names a registry that does not exist.')),
+  IST0126: error('UnknownMeshNetworksServiceRegistry', 'meshNetworks names a registry that does not exist.'),
   IST0127: warning('NoMatchingWorkloadsFound', 'A selector matches no pod.'),
   IST0128: warning('NoServerCertificateVerificationDestinationLevel', 'TLS without CA certificates does not verify the server.'),
   IST0129: warning('NoServerCertificateVerificationPortLevel', 'TLS of a port without CA certificates does not verify the server.'),

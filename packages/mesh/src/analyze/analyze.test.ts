@@ -475,6 +475,19 @@ const ROWS: Row[] = [
     ['IST0171 HTTPRoute default/r status.conditions'],
   ],
   [
+    'networks from a registry nobody knows',
+    'IST0126',
+    [
+      core(
+        'ConfigMap',
+        'istio-system/istio',
+        'data: {meshNetworks: "networks: {a: {endpoints: [{fromRegistry: Kubernetes}, {fromRegistry: remote}, {fromRegistry: bogus}]}}"}}',
+      ),
+      core('Secret', 'istio-system/r', ', labels: {istio/multiCluster: "true"}}, data: {remote: eA==}}'),
+    ],
+    ['IST0126 ConfigMap istio-system/istio data.meshNetworks'],
+  ],
+  [
     'errors of single objects',
     'IST0106 LAT0002',
     [net('VirtualService', 'a', '{hosts: [r], htp: [], http: []}')],

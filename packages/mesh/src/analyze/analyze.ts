@@ -13,6 +13,7 @@ import { analyzeEnvoyFilters } from './envoy-filters.ts';
 import { analyzeGatewaySecrets } from './gateway-secrets.ts';
 import { analyzeConflictingGateways, analyzeGatewayPorts, analyzeSharedCertificates } from './gateways.ts';
 import { analyzeAutoImages, analyzeInjection, analyzeProxyImages } from './injection.ts';
+import { analyzeMeshNetworks } from './mesh-networks.ts';
 import { analyzeAuthorizationPolicies, analyzeKeyUrls } from './security-policies.ts';
 import { analyzeServiceEntryAddresses, analyzeServiceEntryProtocols } from './service-entries.ts';
 import { analyzeDeploymentServices, analyzePortNames, analyzeUserIds } from './services.ts';
@@ -112,6 +113,7 @@ function analyzersFor(mesh: EffectiveMeshConfig, now: number | undefined): Analy
     analyzeAnnotations,
     analyzeDeprecatedFields,
     analyzeConditions,
+    analyzeMeshNetworks,
   ];
 }
 
