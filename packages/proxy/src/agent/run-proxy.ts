@@ -75,7 +75,9 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   let ads: AdsClient | undefined;
   let admin: Endpoint | undefined;
   let isDraining = false;
-  let firstApply: Promise<void> | undefined;
+  let lastApply: Promise<void> = Promise.resolve();
+  // Ready means that the ports of the first whole configuration are bound, not only that it was accepted.
+  let hasServed = false;
   let quit = () => {};
   const quitRequested = new Promise<void>((resolve) => {
     quit = resolve;
@@ -84,14 +86,17 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const config = createLiveConfig({
     now: () => clock.now(),
     onRuntime(runtime) {
-      const applied = proxy.apply(runtime);
-      firstApply ??= applied;
-      applied.catch((error: unknown) => logger.error('configuration is only partly in force', { error: messageOf(error) }));
+      lastApply = proxy.apply(runtime);
+      void lastApply
+        .catch((error: unknown) => logger.error('configuration is only partly in force', { error: messageOf(error) }))
+        .then(() => {
+          hasServed ||= config.isInitialized;
+        });
     },
   });
   const state = (): ServerState => {
     if (isDraining) return 'DRAINING';
-    if (!ads || config.isInitialized) return 'LIVE';
+    if (!ads || hasServed) return 'LIVE';
     return ads.isConnected ? 'INITIALIZING' : 'PRE_INITIALIZING';
   };
   const drain = () => {
@@ -127,7 +132,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   try {
     const added = config.addStatic({ clusters: bootstrap.clusters, listeners: bootstrap.listeners });
     if (!added.ok) throw new CodedError({ code: 'LAT4003', what: 'the static configuration was refused', why: added.error.join('\n') });
-    await firstApply;
+    await lastApply;
     if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
   } catch (error) {
     await close();
