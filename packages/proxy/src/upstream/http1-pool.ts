@@ -23,6 +23,7 @@ class Member extends Http1Client {
   breaker: BreakerState;
   readonly connectionBreaker: BreakerState;
   timeout: Timeout | undefined;
+  idleSinceMs = 0;
 
   constructor(pool: Http1ClientHost, breaker: BreakerState) {
     super(pool);
@@ -203,17 +204,24 @@ export class Http1Pool implements Http1ClientHost {
     member.place = 'idle';
     this.idle.push(member);
     const { runtime, context } = this.cluster;
-    if (runtime.idleTimeoutMs > 0) {
-      member.timeout = new Timeout(() => {
-        if (member.place === 'idle') member.abandon();
-      });
-      context.timeouts.arm(member.timeout, runtime.idleTimeoutMs);
-    }
+    if (runtime.idleTimeoutMs === 0) return;
+    // Armed once, not per request: when it fires it looks how long the connection has really been idle.
+    member.idleSinceMs = context.clock.monotonicMs();
+    if (!member.timeout?.armed) this.watchIdle(member, runtime.idleTimeoutMs);
+  }
+
+  private watchIdle(member: Member, delayMs: number): void {
+    const { runtime, context } = this.cluster;
+    member.timeout = new Timeout(() => {
+      const idleMs = member.place === 'idle' ? context.clock.monotonicMs() - member.idleSinceMs : 0;
+      if (idleMs >= runtime.idleTimeoutMs) member.abandon();
+      else this.watchIdle(member, runtime.idleTimeoutMs - idleMs);
+    });
+    context.timeouts.arm(member.timeout, delayMs);
   }
 
   private hand(member: Member, user: PoolUser, breaker: BreakerState): void {
     const { cluster, host } = this;
-    member.timeout?.cancel();
     member.place = 'busy';
     breaker.requests++;
     member.breaker = breaker;
