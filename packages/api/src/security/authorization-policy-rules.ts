@@ -138,7 +138,8 @@ const portTextProblem = (port: string): string | undefined =>
 function pathTemplateProblem(path: string): string | undefined {
   const hasTemplate = path.includes('{*}') || path.includes('{**}');
   let sawRest = false;
-  for (const segment of path.replace(/^\/+|\/+$/g, '').split('/')) {
+  for (const [i, segment] of path.split('/').entries()) {
+    if (segment === '' && (i === 0 || path.endsWith('/'))) continue;
     const isTemplate = segment === '{*}' || segment === '{**}';
     if (isTemplate && sawRest) return `invalid or unsupported path ${JSON.stringify(path)}: {**} is not the last operator`;
     if (segment === '{**}') sawRest = true;
