@@ -1,4 +1,5 @@
-// What a cluster has before anybody creates anything: the system namespaces and the `kubernetes` Service.
+// What a cluster has before anybody creates anything: the system namespaces with their default service accounts, and
+// the `kubernetes` Service.
 
 import type { KubeObject } from '@lateen/kube/types';
 import { defaultService } from './defaults/service.ts';
@@ -18,6 +19,12 @@ export function bootstrap({ store, clock, newUid }: Core): void {
       status: { phase: 'Active' },
     };
     store.put({ resource: 'namespaces', namespace: '', name }, namespace, 'absent');
+    const account: KubeObject = {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'default', namespace: name, uid: newUid(), creationTimestamp: now },
+    };
+    store.put({ resource: 'serviceaccounts', namespace: name, name: 'default' }, account, 'absent');
   }
   const labels = { component: 'apiserver', provider: 'kubernetes' };
   const service: KubeObject = {

@@ -8,6 +8,7 @@ import { openApi } from './discovery/openapi.ts';
 import { type ApiReply, type ApiRequest, json, text } from './http/exchange.ts';
 import { callOf, dispatch, type Services } from './rest/dispatch.ts';
 import { ApiError, internalError, pathNotFound, unauthorized } from './status.ts';
+import { parsePodProxyPath, proxyToPod } from './streaming/pod-proxy.ts';
 
 export type HandlerOptions = Services & { gitVersion: string; metrics: () => string };
 export type Handler = (request: ApiRequest) => Promise<ApiReply>;
@@ -38,6 +39,8 @@ export function createHandler(options: HandlerOptions): Handler {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const reply = isRead ? serveFixed(request) : undefined;
     if (reply) return reply;
+    const podProxy = parsePodProxyPath(request.path);
+    if (podProxy) return proxyToPod(podProxy, request, options);
     const call = callOf(core, request);
     try {
       return await dispatch(call, options);

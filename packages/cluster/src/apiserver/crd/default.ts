@@ -12,9 +12,10 @@ export function applySchemaDefaults(value: unknown, schema: JsonSchemaProps): vo
   if (!isObject(value)) return;
   for (const [name, inner] of Object.entries(schema.properties ?? {})) {
     const present = Object.hasOwn(value, name);
-    // An explicit null is dropped when the field has a default and is not nullable.
+    // An explicit null counts as absent unless the field is nullable.
     const isNull = present && value[name] === null && !inner.nullable;
     if ((!present || isNull) && inner.default !== undefined) value[name] = structuredClone(inner.default);
+    else if (isNull) delete value[name];
     else if (present) applySchemaDefaults(value[name], inner);
   }
   if (isObject(schema.additionalProperties)) {

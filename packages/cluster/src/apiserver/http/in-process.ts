@@ -30,6 +30,7 @@ export function createInProcessTransport(handle: Handler, closing: AbortSignal):
         user: SYSTEM_USER,
         signal: gone.signal,
       });
+      if (!reply.stream) release();
       const headers = { 'content-type': 'application/json', ...reply.headers };
       return { status: reply.status, headers, body: chunksOf(reply, release) };
     },

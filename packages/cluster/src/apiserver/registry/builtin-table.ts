@@ -75,6 +75,15 @@ export const BUILTIN_TABLE: readonly BuiltinLine[] = [
   { apiVersion: 'authorization.k8s.io/v1', plural: 'selfsubjectrulesreviews', kind: 'SelfSubjectRulesReview', cluster: true, review: true },
   { apiVersion: 'authorization.k8s.io/v1', plural: 'subjectaccessreviews', kind: 'SubjectAccessReview', cluster: true, review: true },
   {
+    apiVersion: 'autoscaling/v1',
+    plural: 'horizontalpodautoscalers',
+    kind: 'HorizontalPodAutoscaler',
+    short: ['hpa'],
+    categories: all,
+    status: true,
+    storage: 'horizontalpodautoscalers.autoscaling',
+  },
+  {
     apiVersion: 'autoscaling/v2',
     plural: 'horizontalpodautoscalers',
     kind: 'HorizontalPodAutoscaler',

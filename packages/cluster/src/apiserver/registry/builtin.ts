@@ -6,6 +6,7 @@ import { DEFAULTS } from '../defaults/index.ts';
 import { builtinSchema } from '../schema/builtin.ts';
 import { columnsOf } from '../table/builtin-columns.ts';
 import { VALIDATORS } from '../validation/index.ts';
+import { autoscalerFromStorage, autoscalerToStorage } from './autoscaler-conversion.ts';
 import { BUILTIN_TABLE, type BuiltinLine } from './builtin-table.ts';
 import { eventFromStorage, eventToStorage } from './event-conversion.ts';
 import { ALL_VERBS, type Resource, type Subresource } from './resource.ts';
@@ -33,7 +34,7 @@ function resourceOf(line: BuiltinLine): Resource {
   const subresources = new Map(Object.entries(group === '' ? (EXTRA_SUBRESOURCES[line.plural] ?? {}) : {}));
   if (line.status) subresources.set('status', { kind: line.kind, verbs: READ_WRITE });
   if (line.scale) subresources.set('scale', { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: READ_WRITE });
-  const isNewEvent = line.apiVersion === 'events.k8s.io/v1';
+  const conversion = CONVERSIONS[`${line.apiVersion} ${line.kind}`];
   return {
     group,
     version,
@@ -52,9 +53,15 @@ function resourceOf(line: BuiltinLine): Resource {
     columns: columnsOf(line.kind),
     applyDefaults: (object) => DEFAULTS[line.kind]?.(object),
     validate: (object, old) => VALIDATORS[line.kind]?.(object, old) ?? [],
-    fromStorage: isNewEvent ? eventFromStorage : same,
-    toStorage: isNewEvent ? eventToStorage : same,
+    fromStorage: conversion?.fromStorage ?? same,
+    toStorage: conversion?.toStorage ?? same,
   };
 }
+
+// Kinds with a second form; all others are stored as they are served.
+const CONVERSIONS: Record<string, Pick<Resource, 'fromStorage' | 'toStorage'>> = {
+  'events.k8s.io/v1 Event': { fromStorage: eventFromStorage, toStorage: eventToStorage },
+  'autoscaling/v1 HorizontalPodAutoscaler': { fromStorage: autoscalerFromStorage, toStorage: autoscalerToStorage },
+};
 
 const same = (object: KubeObject): KubeObject => object;

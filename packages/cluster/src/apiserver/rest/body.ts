@@ -78,12 +78,5 @@ export function checkShape(
   }
   const object = value as KubeObject;
   if (!isObject(object.metadata)) object.metadata = { name: '' };
-  dropNulls(object);
   return object;
-}
-
-// null means absent; kept nulls would show in every answer. Custom resources may have nullable fields, so only built-in parts.
-function dropNulls(object: KubeObject): void {
-  for (const [key, value] of Object.entries(object.metadata)) if (value === null) delete (object.metadata as Record<string, unknown>)[key];
-  for (const [key, value] of Object.entries(object)) if (value === null) delete object[key];
 }

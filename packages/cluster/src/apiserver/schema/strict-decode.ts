@@ -31,7 +31,9 @@ function visit(value: unknown, schema: Schema, at: Visit): void {
       for (const key of Object.keys(value)) {
         const path = at.path === '' ? key : `${at.path}.${key}`;
         const field = schema.fields.get(key);
-        if (field) visit(value[key], field.schema, { ...at, path, owner: shortName(schema.name) });
+        // null means absent; the one that Kubernetes itself writes stays.
+        if (value[key] === null && schema.name !== undefined && key !== 'creationTimestamp') delete value[key];
+        else if (field) visit(value[key], field.schema, { ...at, path, owner: shortName(schema.name) });
         else if (!schema.open) {
           at.findings.unknown.push(path);
           delete value[key];
