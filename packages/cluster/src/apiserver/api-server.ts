@@ -68,7 +68,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     randomSuffix,
     newUid: randomUUID,
   };
-  bootstrap(core);
+  const system = bootstrap(core);
   const tokens = createServiceAccountTokens({ keyPem: options.serviceAccountKey ?? options.key, store, clock });
   const metrics = createMetricRegistry();
   const requests = metrics.counter({ name: 'apiserver_request_total', help: 'Requests by verb and code.' });
@@ -104,6 +104,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     async close() {
       closing.abort(new Error('the API server is closing'));
       cleaner.close();
+      system.close();
       registry.close();
       await server.close();
     },

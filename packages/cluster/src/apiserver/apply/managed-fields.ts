@@ -66,7 +66,8 @@ function newEntry(operation: 'Apply' | 'Update', { manager, apiVersion, subresou
 export function trackUpdate(update: Manager & { live: KubeObject | undefined; next: KubeObject; schema: ObjectSchema }): void {
   const { live, next, schema } = update;
   const managed = readEntries(next);
-  const { added, modified, removed } = compare(ownable(live), ownable(next), schema);
+  // The status that an object starts with is the server's.
+  const { added, modified, removed } = compare(live ? ownable(live) : { status: next['status'] }, ownable(next), schema);
   const taken = { ...union(added, modified), owned: false };
   const lost = { ...union(modified, removed), owned: false };
   let own = managed.find((one) => isOf(one, 'Update', update));
