@@ -163,7 +163,7 @@ test('clusters show the parts of their name and the rule behind them', () => {
 test('routes come numbered first, one row each, and an empty table is a 404', () => {
   assert.deepEqual(routeRows(selectRoutes(dump, {})), [
     ['80', '', '', '', '404'],
-    ['9080', 'reviews.default.svc.cluster.local:9080', 'reviews.default.svc.cluster.local, reviews + 1 more...', '/*', 'reviews.default'],
+    ['9080', 'reviews.default.svc.cluster.local:9080', 'reviews, reviews.default + 1 more...', '/*', 'reviews.default'],
     ['inbound|9080||', 'inbound|http|9080', '*', '/*', ''],
   ]);
   assert.equal(ROUTE_HEADER.length, 5);

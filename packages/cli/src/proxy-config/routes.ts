@@ -40,10 +40,12 @@ export function routeRows(configs: DumpObject[]): string[][] {
   });
 }
 
-// A service's virtual host lists every spelling of its name; the first two tell which it is.
+// A service's virtual host lists every spelling of its name, with and without port; the two shortest tell which it is.
 function describeDomains(host: DumpObject): string {
-  const domains = field(host, 'domains');
-  if (!Array.isArray(domains)) return '';
+  const value = field(host, 'domains');
+  const all = Array.isArray(value) ? value.filter((domain) => typeof domain === 'string') : [];
+  const portless = new Set(all.map((domain) => domain.replace(/:\d+$/, '')));
+  const domains = [...portless].sort((a, b) => a.length - b.length);
   const more = domains.length - MAX_DOMAINS_SHOWN;
   return `${domains.slice(0, MAX_DOMAINS_SHOWN).join(', ')}${more > 0 ? ` + ${more} more...` : ''}`;
 }
