@@ -14,7 +14,9 @@ const FAULT = 'envoy.extensions.filters.http.fault.v3.HTTPFault';
 
 test('faults: a delay, then an abort, by route, with their flags', async () => {
   await onStage(async ({ upstream, apply, log, port }) => {
-    const up = await upstream(answering(() => ok('real')));
+    const up = await upstream((socket, received) => {
+      if (received.endsWith(received.startsWith('POST') ? 'body' : '\r\n\r\n')) socket.write(ok('real', 'connection: close\r\n'));
+    });
     const percentage = { numerator: 100, denominator: 'HUNDRED' };
     const fault = (fields: JsonObject) => ({ typed_per_filter_config: { 'envoy.filters.http.fault': any(FAULT, fields) } });
     const delay = { fixed_delay: '0.05s', percentage };
@@ -34,6 +36,14 @@ test('faults: a delay, then an abort, by route, with their flags', async () => {
       clusters: [cluster('up', [up.port])],
     });
     assert.match(await exchangeOnce(port(), get('/abort')), /^HTTP\/1\.1 555 [\s\S]*fault filter abort$/);
+    const posted = await openWire(port());
+    posted.send('POST /slow HTTP/1.1\r\nhost: a\r\ncontent-length: 8\r\n\r\nsome');
+    posted.send('body');
+    await posted.expect('real');
+    posted.close();
+    assert.match(up.received.join(''), /somebody$/);
+    log.length = 0;
+    log.push('555 FI fault_filter_abort');
     const before = performance.now();
     assert.match(await exchangeOnce(port(), get('/slow')), /real$/);
     assert.ok(performance.now() - before >= 45);

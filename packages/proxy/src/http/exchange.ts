@@ -135,6 +135,8 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     this.first = first;
     this.continueRequest();
     this.first = undefined;
+    // A filter stopped the request: what has come of the body must outlive this call.
+    if (first && !this.forwarder && !this.responseHead) this.holdRequestData(Buffer.from(first));
   }
 
   private acceptUnderscores(drop: boolean): boolean {

@@ -1,0 +1,470 @@
+// A request on its way to a cluster: attempts, one after the other, until one answers or the limits say no.
+
+import type { Exchange, Forwarder } from '../http/exchange.ts';
+import type { Head } from '../http/head.ts';
+import { applyHeaderMutations } from '../http/header-mutations.ts';
+import type { Http1Client } from '../http/http1-client.ts';
+import { knownId } from '../http/known-headers.ts';
+import type { ResponseFlag } from '../http/request-record.ts';
+import type { ClientStreamHandler, ResetReason } from '../http/stream.ts';
+import type { Connection } from '../io/connection.ts';
+import { Timeout } from '../io/timer-wheel.ts';
+import type { ForwardDecision, RetryRuntime } from '../runtime/model.ts';
+import type { BreakerState } from '../upstream/circuit-breaker.ts';
+import type { ClusterState } from '../upstream/cluster-state.ts';
+import type { Host } from '../upstream/host.ts';
+import type { PoolUser } from '../upstream/http1-pool.ts';
+import { sendMirrors } from './mirror.ts';
+import { ReplayBuffer } from './replay-buffer.ts';
+import { isIdempotent, retriesReset, retriesResponse, retryDelayMs, retryRulesOf } from './retry.ts';
+import { failureReply, RESET_FLAGS, underscored } from './upstream-failure.ts';
+import { prepareUpstreamRequest, timeoutOf } from './upstream-request.ts';
+
+/** How often a request may move to a fresh connection because the idle one it was given had just been closed. */
+const MAX_IDLE_RACES = 3;
+const DEFAULT_REPLAY_BYTES = 1024 * 1024;
+/** What may arrive of a body before its connection stands: reading pauses then, so this is never outgrown while waiting. */
+const MIN_REPLAY_BYTES = 256 * 1024;
+
+const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
+
+export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
+  private readonly exchange: Exchange;
+  private readonly decision: ForwardDecision;
+  private readonly suppress: boolean;
+  private cluster!: ClusterState;
+  private breaker!: BreakerState;
+  private host: Host | undefined;
+  private triedHosts: Set<Host> | undefined;
+  private client: Http1Client | undefined;
+  private wait: { cancel(): void } | undefined;
+  private rules: RetryRuntime | undefined;
+  private retries = 0;
+  private idleRaces = 0;
+  private replay: ReplayBuffer | undefined;
+  private requestSent = false;
+  private responding = false;
+  private tunnel = false;
+  private done = false;
+  private retryPending = false;
+  private timeoutMs = 0;
+  private perTryTimeoutMs = 0;
+  private idleTimeoutMs = 0;
+  private lastActivityMs = 0;
+  private whole: Timeout | undefined;
+  private perTry: Timeout | undefined;
+  private idle: Timeout | undefined;
+  private backoff: Timeout | undefined;
+  private duration: Timeout | undefined;
+  private retryInFlight = false;
+  private requestDoneMs = 0;
+
+  constructor(exchange: Exchange, decision: ForwardDecision, suppressEnvoyHeaders: boolean) {
+    this.exchange = exchange;
+    this.decision = decision;
+    this.suppress = suppressEnvoyHeaders || exchange.context.hcm.suppressEnvoyHeaders;
+  }
+
+  start(): void {
+    const { exchange, decision } = this;
+    const { action } = decision;
+    exchange.upstreamCluster = decision.cluster;
+    const cluster = exchange.context.proxy.clusters.get(decision.cluster);
+    if (!cluster) return exchange.respond({ status: decision.clusterNotFoundStatus, details: 'cluster_not_found', flag: 'NC' });
+    this.cluster = cluster;
+    exchange.cluster = cluster.runtime;
+    if (cluster.runtime.protocol.kind === 'http2') {
+      return exchange.respond({
+        status: 502,
+        body: 'HTTP/2 upstreams are not supported',
+        details: 'http2_upstream_not_supported',
+        flag: 'UPE',
+      });
+    }
+    this.breaker = action.priority === 'high' ? cluster.breakers.high : cluster.breakers.default;
+    if (!this.acceptsUpgrade()) return exchange.respond({ status: 403, details: 'upgrade_failed' });
+    this.rules = retryRulesOf(exchange, action);
+    const times = timeoutOf(exchange, action, this.rules);
+    this.timeoutMs = exchange.upgrade === '' ? times.timeoutMs : 0;
+    this.perTryTimeoutMs = times.perTryTimeoutMs;
+    prepareUpstreamRequest(exchange, decision, times, this.suppress);
+    exchange.forwarder = this;
+    this.keepBody();
+    this.armStreamTimeouts();
+    if (exchange.requestEnded) this.onRequestComplete();
+    this.attempt();
+  }
+
+  private acceptsUpgrade(): boolean {
+    const { exchange, decision } = this;
+    const type = exchange.method === 'CONNECT' ? 'connect' : exchange.upgrade;
+    if (type === '') return true;
+    // Tunnels by CONNECT are not served, whatever the configuration says.
+    if (type === 'connect') return false;
+    return decision.action.upgrades.get(type) ?? exchange.context.hcm.upgrades.get(type) ?? false;
+  }
+
+  /** Keeps what has arrived of the body: the connection may not be ready, and attempts may be repeated. */
+  private keepBody(): void {
+    const { exchange } = this;
+    const held = exchange.takeHeldData();
+    if (exchange.first === undefined && exchange.requestEnded && held.length === 0) return;
+    this.replay = new ReplayBuffer(Math.max(MIN_REPLAY_BYTES, this.cluster.runtime.perConnectionBufferLimitBytes || DEFAULT_REPLAY_BYTES));
+    if (exchange.first) this.replay.add(Buffer.from(exchange.first));
+    for (const piece of held) this.replay.add(piece);
+  }
+
+  private armStreamTimeouts(): void {
+    const { exchange } = this;
+    const { hcm, proxy } = exchange.context;
+    const { action } = this.decision;
+    this.idleTimeoutMs = action.idleTimeoutMs ?? hcm.streamIdleTimeoutMs;
+    if (this.idleTimeoutMs > 0) {
+      this.lastActivityMs = proxy.clock.monotonicMs();
+      this.idle = new Timeout(() => this.onIdleTimeout());
+      proxy.timeouts.arm(this.idle, this.idleTimeoutMs);
+    }
+    const durationMs = action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
+    if (durationMs > 0) {
+      this.duration = new Timeout(() =>
+        this.giveUp({ status: exchange.requestEnded ? 504 : 408, body: '', details: 'max_duration_timeout', flag: 'DT' }),
+      );
+      proxy.timeouts.arm(this.duration, durationMs);
+    }
+  }
+
+  // --- attempts
+
+  private attempt(): void {
+    const { exchange, cluster } = this;
+    this.requestSent = false;
+    exchange.upstreamAttemptCount++;
+    if (this.decision.virtualHost.includeRequestAttemptCount && !this.suppress) {
+      exchange.head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));
+    }
+    const avoid = this.rules?.avoidPreviousHosts ? this.triedHosts : undefined;
+    const host = cluster.pick(this.originalDestination(), avoid, this.rules?.hostSelectionMaxAttempts ?? 1);
+    if (!host) {
+      this.end();
+      return exchange.respond({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
+    }
+    this.host = host;
+    exchange.endpoint = host.endpoint;
+    exchange.upstreamHost = host.address;
+    if (this.decision.action.hostRewrite?.kind === 'auto' && host.endpoint.hostname !== '') this.rewriteHost(host.endpoint.hostname);
+    if (this.perTryTimeoutMs > 0 && exchange.requestEnded) this.armPerTry();
+    this.wait = cluster.poolOf(host).acquire(this, this.breaker);
+  }
+
+  private rewriteHost(name: string): void {
+    this.exchange.authority = name;
+    this.exchange.head.set('host', name);
+  }
+
+  private originalDestination(): { host: string; port: number } | undefined {
+    const { connection } = this.exchange;
+    const { discovery } = this.cluster.runtime;
+    if (discovery.kind !== 'original_dst') return undefined;
+    if (discovery.headerName !== undefined) {
+      const text = this.exchange.header(discovery.headerName);
+      const colon = text?.lastIndexOf(':') ?? -1;
+      if (text !== undefined && colon > 0) {
+        return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+      }
+    }
+    return { host: connection.localIp, port: connection.localPort };
+  }
+
+  private armPerTry(): void {
+    this.perTry ??= new Timeout(() => this.onPerTryTimeout());
+    this.exchange.context.proxy.timeouts.arm(this.perTry, this.perTryTimeoutMs);
+  }
+
+  onPoolReady(client: Http1Client): void {
+    const { exchange } = this;
+    this.wait = undefined;
+    this.client = client;
+    client.attach(this);
+    exchange.upstreamProtocol = 'HTTP/1.1';
+    exchange.upstreamLocalAddress = client.connection.localAddress;
+    this.requestSent = true;
+    const first = this.replay ? this.replay.bytes : exchange.first;
+    const end = exchange.requestEnded && exchange.requestTrailers === undefined;
+    client.sendHead(exchange, exchange.head, exchange.upgrade, { first, end });
+    if (exchange.requestEnded && !end) client.sendEnd(exchange.requestTrailers);
+    if (this.replay && !this.mayRepeat()) this.replay.discard();
+    exchange.stream.resumeRequest();
+  }
+
+  private mayRepeat(): boolean {
+    return this.rules !== undefined || isIdempotent(this.exchange.method) || this.decision.action.mirrors.length > 0;
+  }
+
+  onPoolFailure(reason: ResetReason, transportFailure: string): void {
+    this.wait = undefined;
+    if (this.done) return;
+    if (this.host) this.cluster.reportResult(this.host, 0);
+    this.onFailure(reason, transportFailure);
+  }
+
+  onUpstreamReset(reason: ResetReason, detail: string): void {
+    const { client, exchange } = this;
+    this.client = undefined;
+    if (this.done) return;
+    this.cluster.stats.upstream_rq_rx_reset++;
+    if (this.responding) {
+      this.end();
+      return exchange.abort(RESET_FLAGS[reason], `upstream_reset_after_response_started{${underscored(reason)}}`);
+    }
+    const met = client?.isReused === true && !client.responseStarted && reason === 'connection termination';
+    if (met && this.idleRaces < MAX_IDLE_RACES && isIdempotent(exchange.method) && !this.replay?.overflowed && exchange.upgrade === '') {
+      // The host closed the idle connection while our request was on its way: it never saw it.
+      this.idleRaces++;
+      exchange.upstreamAttemptCount--;
+      return this.attempt();
+    }
+    if (this.host) this.cluster.reportResult(this.host, 0);
+    this.onFailure(reason, detail);
+  }
+
+  private onFailure(reason: ResetReason, transportFailure: string): void {
+    const { exchange } = this;
+    if (transportFailure !== '') exchange.upstreamTransportFailureReason = underscored(transportFailure);
+    if (this.rules && retriesReset(this.rules, reason, this.requestSent) && this.retry()) return;
+    this.end();
+    if (reason === 'overflow') this.cluster.stats.upstream_cx_pool_overflow++;
+    exchange.respond(failureReply(reason, transportFailure, exchange.upstreamAttemptCount, this.suppress));
+  }
+
+  /** Schedules another attempt, if the limits allow one. */
+  private retry(): boolean {
+    const { rules, exchange, cluster, breaker } = this;
+    if (!rules || this.replay?.overflowed || exchange.upgrade !== '') return false;
+    if (this.retryInFlight) this.endRetry(false);
+    if (this.retries >= rules.numRetries) {
+      cluster.stats.upstream_rq_retry_limit_exceeded++;
+      if (rules.numRetries > 0) exchange.addFlag('URX');
+      return false;
+    }
+    if (!breaker.canRetry) {
+      cluster.stats.upstream_rq_retry_overflow++;
+      return false;
+    }
+    this.triedHosts ??= new Set();
+    if (this.host) this.triedHosts.add(this.host);
+    this.retries++;
+    this.retryInFlight = true;
+    this.retryPending = true;
+    breaker.retries++;
+    cluster.stats.upstream_rq_retry++;
+    this.perTry?.cancel();
+    this.client = undefined;
+    this.backoff ??= new Timeout(() => {
+      this.retryPending = false;
+      this.attempt();
+    });
+    exchange.context.proxy.timeouts.arm(this.backoff, retryDelayMs(rules, this.retries, exchange.context.proxy.random));
+    return true;
+  }
+
+  private endRetry(succeeded: boolean): void {
+    if (!this.retryInFlight) return;
+    this.retryInFlight = false;
+    this.breaker.retries--;
+    if (succeeded) this.cluster.stats.upstream_rq_retry_success++;
+  }
+
+  // --- the request's body
+
+  onRequestData(bytes: Buffer, source: Connection): void {
+    this.touch();
+    const { client } = this;
+    if (this.tunnel) {
+      if (client && !client.sendData(bytes, source)) this.exchange.stream.pauseRequest();
+      return;
+    }
+    const keeps = client === undefined || (this.replay !== undefined && !this.replay.overflowed);
+    if (keeps) {
+      this.replay ??= new ReplayBuffer(DEFAULT_REPLAY_BYTES);
+      this.replay.add(Buffer.from(bytes));
+    }
+    if (client) {
+      if (!client.sendData(bytes, source)) this.exchange.stream.pauseRequest();
+    } else if (this.replay?.overflowed) {
+      this.giveUp({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
+    } else if (!this.retryPending) this.exchange.stream.pauseRequest();
+  }
+
+  onRequestEnd(trailers: Head | undefined): void {
+    this.onRequestComplete();
+    this.client?.sendEnd(trailers);
+  }
+
+  private onRequestComplete(): void {
+    const { exchange } = this;
+    const { timeouts } = exchange.context.proxy;
+    this.requestDoneMs = exchange.elapsedMs();
+    if (this.timeoutMs > 0 && !this.responding) {
+      this.whole = new Timeout(() => this.onTimeout());
+      timeouts.arm(this.whole, this.timeoutMs);
+    }
+    if (this.perTryTimeoutMs > 0 && this.client) this.armPerTry();
+    if (this.decision.action.mirrors.length > 0) sendMirrors(exchange, this.decision.action.mirrors, this.replay);
+  }
+
+  onRequestDrain(): void {
+    this.exchange.stream.resumeRequest();
+  }
+
+  onResponseDrain(): void {
+    this.client?.resumeResponse();
+  }
+
+  // --- the response
+
+  onResponseHead(head: Head, first: Buffer | undefined, end: boolean): void {
+    const { exchange, cluster, host } = this;
+    this.perTry?.cancel();
+    cluster.stats.countStatus(head.status);
+    if (host) cluster.reportResult(host, head.status);
+    if (this.rules && retriesResponse(this.rules, head)) {
+      const { client } = this;
+      if (this.retry()) {
+        if (!end) client?.cancel();
+        return;
+      }
+    }
+    this.endRetry(head.status < 500);
+    this.replay?.discard();
+    this.whole?.cancel();
+    this.responding = true;
+    exchange.responseDurationMs = exchange.elapsedMs();
+    exchange.responseCodeDetails = 'via_upstream';
+    if (!this.suppress) {
+      head.setKnown(
+        SERVICE_TIME,
+        'x-envoy-upstream-service-time',
+        String(Math.max(0, Math.round(exchange.responseDurationMs - this.requestDoneMs))),
+      );
+    }
+    if (this.decision.virtualHost.includeAttemptCountInResponse) {
+      head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));
+    }
+    if (this.decision.responseHeaders.length > 0) {
+      exchange.responseHead = head;
+      exchange.responseCode = head.status;
+      applyHeaderMutations(head, this.decision.responseHeaders, exchange);
+    }
+    if (end) {
+      this.client = undefined;
+      this.end();
+    } else this.touch();
+    exchange.sendResponse(head, first, end);
+  }
+
+  onInformational(head: Head): void {
+    if (head.status === 100 && this.exchange.context.hcm.proxy100Continue) this.exchange.stream.sendInformational(100);
+  }
+
+  onUpgraded(head: Head): void {
+    const { exchange } = this;
+    this.cluster.stats.countStatus(head.status);
+    this.responding = true;
+    this.tunnel = true;
+    this.replay?.discard();
+    this.whole?.cancel();
+    this.perTry?.cancel();
+    exchange.responseDurationMs = exchange.elapsedMs();
+    exchange.responseCodeDetails = 'via_upstream';
+    applyHeaderMutations(head, this.decision.responseHeaders, exchange);
+    exchange.sendResponse(head, undefined, false);
+    exchange.requestEnded = false;
+    exchange.stream.startTunnel();
+  }
+
+  onResponseData(bytes: Buffer, source: Connection): void {
+    this.touch();
+    if (!this.exchange.sendResponseData(bytes, source)) this.client?.pauseResponse();
+  }
+
+  onResponseEnd(trailers: Head | undefined): void {
+    if (!this.tunnel) {
+      this.client = undefined;
+      this.end();
+    }
+    this.exchange.sendResponseEnd(trailers);
+  }
+
+  // --- time and endings
+
+  private touch(): void {
+    if (this.idleTimeoutMs > 0) this.lastActivityMs = this.exchange.context.proxy.clock.monotonicMs();
+  }
+
+  private onIdleTimeout(): void {
+    const { proxy } = this.exchange.context;
+    const quietMs = proxy.clock.monotonicMs() - this.lastActivityMs;
+    if (quietMs + 1 < this.idleTimeoutMs) proxy.timeouts.arm(this.idle!, this.idleTimeoutMs - quietMs);
+    else this.giveUp({ status: 408, body: 'stream timeout', details: 'stream_idle_timeout', flag: 'SI' });
+  }
+
+  private onTimeout(): void {
+    this.cluster.stats.upstream_rq_timeout++;
+    if (this.host) {
+      this.host.stats.rq_timeout++;
+      this.cluster.reportResult(this.host, 504);
+    }
+    this.giveUp({ status: 504, body: 'upstream request timeout', details: 'response_timeout', flag: 'UT' });
+  }
+
+  private onPerTryTimeout(): void {
+    const { cluster } = this;
+    cluster.stats.upstream_rq_per_try_timeout++;
+    if (this.host) cluster.reportResult(this.host, 504);
+    this.dropAttempt();
+    // Envoy treats it as a 504 of the upstream.
+    const retriable = this.rules && ['5xx', 'gateway-error', 'reset'].some((one) => this.rules?.on.has(one as '5xx'));
+    const byCode = this.rules?.on.has('retriable-status-codes') && this.rules.statusCodes.has(504);
+    if ((retriable || byCode) && this.retry()) return;
+    this.giveUp({ status: 504, body: 'upstream request timeout', details: 'upstream_per_try_timeout', flag: 'UT' });
+  }
+
+  private giveUp(reply: { status: number; body: string; details: string; flag?: ResponseFlag }): void {
+    const { exchange } = this;
+    if (this.responding) {
+      const { flag = 'LR', details } = reply;
+      exchange.abort(flag, details);
+      return;
+    }
+    exchange.respond(reply);
+  }
+
+  private dropAttempt(): void {
+    this.perTry?.cancel();
+    this.wait?.cancel();
+    this.wait = undefined;
+    const { client } = this;
+    this.client = undefined;
+    if (client) {
+      this.cluster.stats.upstream_rq_tx_reset++;
+      client.cancel();
+    }
+  }
+
+  /** No more attempts and no more timers. */
+  private end(): void {
+    this.done = true;
+    this.endRetry(false);
+    this.whole?.cancel();
+    this.perTry?.cancel();
+    this.idle?.cancel();
+    this.backoff?.cancel();
+    this.duration?.cancel();
+  }
+
+  cancel(): void {
+    this.end();
+    this.dropAttempt();
+    this.replay?.discard();
+  }
+}
