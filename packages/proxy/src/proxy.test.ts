@@ -346,6 +346,34 @@ test('a changed listener drains: old connections end with an answer, none withou
   });
 });
 
+test('after the drain time, HTTP connections of a replaced listener are gone; byte streams live until it is removed', async () => {
+  const drainMs = 30;
+  await onStage(
+    async ({ upstream, apply, port, proxy }) => {
+      const up = await upstream((socket) => socket.write('x'));
+      const clusters = [cluster('up', [up.port])];
+      const both = (prefix: string) => [
+        tcpListener('in', { cluster: 'up', stat_prefix: prefix }),
+        httpListener('web', [], { stat_prefix: prefix }),
+      ];
+      await apply({ listeners: both('a'), clusters });
+      const stream = await openWire(port());
+      const idle = await openWire(proxy.addressOf('web')!.port);
+      stream.send('1');
+      await stream.expect('x');
+      await apply({ listeners: both('b'), clusters });
+      await idle.closed();
+      stream.send('2');
+      await stream.expect('xx');
+      await apply({ clusters });
+      await stream.closed();
+      stream.close();
+      idle.close();
+    },
+    { drainMs },
+  );
+});
+
 test('TCP passes both ways with half-close; a dead upstream closes the client', async () => {
   const dead = await freePort();
   await onStage(async ({ upstream, apply, log, proxy, port }) => {

@@ -33,7 +33,7 @@ export type ProxyOptions = {
   observer?: ProxyObserver;
   /** Default: the system's resolver. */
   resolve?: Resolver;
-  /** How long a replaced or drained listener's connections may take to end. Default 45 s (Envoy's drain time in Istio). */
+  /** How long the HTTP connections of a replaced listener, and all those of a removed one, may take to end. Default 45 s (Istio's drain time). */
   drainMs?: number;
 };
 
@@ -85,17 +85,16 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     originalDestination: (socket) => transport.originalDestination(socket),
     listenerFor: (address) => findListener(listeners, address),
   };
-  const retire = (listener: ActiveListener) => {
+  const retire = (listener: ActiveListener, why: 'removed' | 'replaced') => {
+    for (const old of retired) if (old.connectionCount === 0) retired.delete(old);
     retired.add(listener);
     listener.drain();
-    clock.after(
-      options.drainMs ?? 45_000,
-      () => {
-        listener.destroyConnections();
-        retired.delete(listener);
-      },
-      { background: true },
-    );
+    // A byte stream has no end to wait for: a change of rules does not cut it, only the removal of its listener does.
+    const end = () => {
+      if (why === 'replaced') return listener.destroyConnections('http');
+      for (const old of retired) if (old.runtime.name === listener.runtime.name) old.destroyConnections('all');
+    };
+    clock.after(options.drainMs ?? 45_000, end, { background: true });
   };
   const replace = async (next: ListenerRuntime) => {
     const old = listeners.get(next.name);
@@ -109,7 +108,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
       if (next.bindToPort) fresh.sockets = await bind(transport, next, (socket) => listeners.get(next.name)?.accept(socket));
     }
     listeners.set(next.name, fresh);
-    if (old) retire(old);
+    if (old) retire(old, 'replaced');
   };
   const applyListeners = async (next: Runtime) => {
     const errors: unknown[] = [];
@@ -117,7 +116,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
       if (next.listeners.has(name)) continue;
       listeners.delete(name);
       await listener.stopAccepting();
-      retire(listener);
+      retire(listener, 'removed');
     }
     for (const listener of next.listeners.values()) {
       if (listeners.get(listener.name)?.runtime === listener) continue;
@@ -155,7 +154,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
       await applying;
       for (const listener of [...listeners.values(), ...retired]) {
         await listener.stopAccepting();
-        listener.destroyConnections();
+        listener.destroyConnections('all');
       }
       clusters.close();
       timeouts.close();

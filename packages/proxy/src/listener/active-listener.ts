@@ -39,6 +39,8 @@ export class ActiveListener {
   sockets: readonly TransportListener[] = [];
   private readonly services: ListenerServices;
   private readonly connections = new Set<Connection>();
+  /** Those of them that are proxied as plain byte streams. */
+  private readonly streams = new WeakSet<Connection>();
   private readonly httpContexts = new Map<HcmRuntime, HcmContext>();
   private readonly tcpObservers = new Map<TcpProxyRuntime, TcpObserver>();
   private draining = false;
@@ -96,12 +98,14 @@ export class ActiveListener {
     if (chain.tls) return connection.destroy();
     const { terminal } = chain;
     if (terminal.kind === 'tcp') {
+      this.streams.add(connection);
       new TcpConnection(this.services.proxy, terminal.tcp, this.tcpObserver(terminal.tcp), connection, info);
       return;
     }
     if (found.applicationProtocols[0] === 'h2c' || terminal.hcm.codec === 'http2') {
       const tunnel = tunnelFor(terminal.hcm, this.services.proxy, this.runtime, info);
       if (tunnel) {
+        this.streams.add(connection);
         new TcpConnection(this.services.proxy, tunnel, this.tcpObserver(tunnel), connection, info);
         return;
       }
@@ -155,9 +159,9 @@ export class ActiveListener {
     this.draining = true;
   }
 
-  /** Breaks off what is left. */
-  destroyConnections(): void {
-    for (const connection of this.connections) connection.destroy();
+  /** Breaks off what is left: everything, or only what had a moment to end in order (HTTP). */
+  destroyConnections(which: 'all' | 'http'): void {
+    for (const connection of this.connections) if (which === 'all' || !this.streams.has(connection)) connection.destroy();
   }
 
   get connectionCount(): number {
