@@ -7,7 +7,7 @@ import type { Journal, Store, StoreEvent, StoreKey, StoreScope, WatchScope, Writ
 export type StoreOptions = {
   /** Default: none, the state dies with the process. */
   journal?: Journal;
-  /** Events kept for watches and consistent lists. Default 10,000. */
+  /** Events kept for watches and consistent lists. Default 2,000. */
   historySize?: number;
 };
 
@@ -16,7 +16,7 @@ type Table = Map<string, Map<string, KubeObject>>;
 
 /** A store over `journal`, which it closes with itself. */
 export function createStore(options: StoreOptions = {}): Store {
-  const { journal, historySize = 10_000 } = options;
+  const { journal, historySize = 2000 } = options;
   const tables = new Map<string, Table>();
   const watchers = new Set<Watcher>();
   let history: StoreEvent[] = [];

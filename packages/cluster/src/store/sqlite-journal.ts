@@ -20,13 +20,13 @@ const SCHEMA = `
 const PRUNE_EVERY = 500;
 
 export type SqliteJournalOptions = {
-  /** Events kept; at least the store's `historySize`. Default 10,000. */
+  /** Events kept; at least the store's `historySize`. Default 2,000. */
   historySize?: number;
 };
 
 /** Opens or creates the file. Throws node:sqlite's error when it is no database or cannot be written. */
 export function createSqliteJournal(path: string, options: SqliteJournalOptions = {}): Journal {
-  const { historySize = 10_000 } = options;
+  const { historySize = 2000 } = options;
   const db = new DatabaseSync(path);
   db.exec(SCHEMA);
   const putObject = db.prepare('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)');

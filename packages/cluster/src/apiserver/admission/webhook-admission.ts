@@ -4,6 +4,8 @@ import { type Clock, type Logger, messageOf } from '@lateen/base';
 import { applyJsonPatch } from '@lateen/kube/patch';
 import type { AdmissionResponse, KubeObject, MutatingWebhook, Webhook } from '@lateen/kube/types';
 import type { Store } from '../../store/index.ts';
+import type { Schema } from '../schema/schema.ts';
+import { decodeStrictly } from '../schema/strict-decode.ts';
 import { ApiError, internalError } from '../status.ts';
 import type { Attributes } from './admission.ts';
 import { callWebhook, type DialService } from './webhook-client.ts';
@@ -60,7 +62,7 @@ export function createWebhookAdmission(options: Options): WebhookAdmission {
     for (const webhook of webhooks) {
       const response = await call(webhook, { ...attributes, object });
       if (!response?.patch || !object) continue;
-      const patched = patchObject(webhook, object, response);
+      const patched = patchObject(webhook, object, { response, schema: attributes.resource.schema });
       if (JSON.stringify(patched) !== JSON.stringify(object)) changedBy.add(webhook.name);
       object = patched;
     }
@@ -87,10 +89,18 @@ export function createWebhookAdmission(options: Options): WebhookAdmission {
   };
 }
 
-function patchObject(webhook: Webhook, object: KubeObject, response: AdmissionResponse): KubeObject {
+// The result is checked like a client's object: a patch must not bring in what the schema does not allow.
+function patchObject(
+  webhook: Webhook,
+  object: KubeObject,
+  { response, schema }: { response: AdmissionResponse; schema: Schema },
+): KubeObject {
   try {
     const operations: unknown = JSON.parse(Buffer.from(response.patch ?? '', 'base64').toString('utf8'));
-    return structuredClone(applyJsonPatch(structuredClone(object), operations)) as KubeObject;
+    const patched = structuredClone(applyJsonPatch(structuredClone(object), operations)) as KubeObject;
+    const { mismatch } = decodeStrictly(patched, schema);
+    if (mismatch !== undefined) throw new Error(mismatch);
+    return patched;
   } catch (error) {
     throw internalError(`the patch of admission webhook "${webhook.name}" cannot be applied: ${messageOf(error)}`);
   }

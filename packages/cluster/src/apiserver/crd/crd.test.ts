@@ -124,8 +124,13 @@ describe('defaults and pruning of custom resources', () => {
       metadata: { name: 'x', bogus: 1 },
       spec: { open: { any: 1 }, list: [{ a: 'x', b: 'y' }], other: 1 },
     };
-    const { unknown } = decodeStrictly(object, schema, { types: false });
+    const { unknown } = decodeStrictly(object, schema);
     assert.deepEqual(unknown, ['metadata.bogus', 'spec.list[0].b', 'spec.other']);
     assert.deepEqual(object.spec, { open: { any: 1 }, list: [{ a: 'x' }] });
+    const labels = { metadata: { labels: { a: 1 } } };
+    assert.match(
+      decodeStrictly(labels, schema).mismatch ?? '',
+      /cannot unmarshal number into Go struct field ObjectMeta.metadata.labels.a of type string/,
+    );
   });
 });

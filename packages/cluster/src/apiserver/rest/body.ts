@@ -19,8 +19,9 @@ export const contentTypeOf = (headers: Readonly<Record<string, string | undefine
 /** Parses JSON or YAML text. @throws ApiError 400 */
 export function parseText(body: Buffer, type: 'json' | 'yaml'): unknown {
   try {
-    // Aliases are bounded against expansion bombs.
-    return type === 'json' ? parseJson(body.toString('utf8')) : parseYaml(body.toString('utf8'), { maxAliasCount: 100, version: '1.1' });
+    const text = body.toString('utf8');
+    // Aliases are bounded against expansion bombs; what is left is what JSON can say.
+    return parseJson(type === 'json' ? text : JSON.stringify(parseYaml(text, { maxAliasCount: 100 })));
   } catch (error) {
     throw badRequest(`the object provided is unrecognized (must be of type ${type.toUpperCase()}): ${messageOf(error)}`);
   }
@@ -65,9 +66,7 @@ export function checkShape(
   value: Record<string, unknown>,
   expected: { apiVersion: string; kind: string; schema: ObjectSchema },
 ): KubeObject {
-  const findings = decodeStrictly(value, expected.schema, {
-    types: call.resource.custom === undefined || expected.kind !== call.resource.kind,
-  });
+  const findings = decodeStrictly(value, expected.schema);
   const version = expected.apiVersion.split('/').at(-1);
   const refuse = (why: string) => badRequest(`${expected.kind} in version "${version}" cannot be handled as a ${expected.kind}: ${why}`);
   if (findings.mismatch !== undefined) throw refuse(findings.mismatch);

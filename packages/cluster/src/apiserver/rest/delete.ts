@@ -56,7 +56,7 @@ export async function removeCollection(call: Call): Promise<ApiReply> {
 function readDeleteOptions(call: Call): DeleteOptions {
   const { query, body } = call.request;
   const options = (body.length > 0 ? readBody(call) : {}) as DeleteOptions;
-  const { mismatch } = decodeStrictly(options, namedSchema('meta.v1.DeleteOptions'), { types: true });
+  const { mismatch } = decodeStrictly(options, namedSchema('meta.v1.DeleteOptions'));
   if (mismatch) throw badRequest(mismatch);
   const grace = query.get('gracePeriodSeconds');
   if (grace !== null) options.gracePeriodSeconds = Number(grace);

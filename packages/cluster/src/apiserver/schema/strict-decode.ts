@@ -11,18 +11,19 @@ export type DecodeFindings = {
 };
 
 /**
- * Checks `value` in place. With `prune`, unknown fields are removed. With `types`, a wrong JSON type is reported (custom
- * resources report theirs in validation instead).
+ * Checks `value` in place and removes what the schema does not know. Wrong JSON types are reported below built-in types only:
+ * the own fields of custom resources have theirs reported by validation.
  */
-export function decodeStrictly(value: unknown, schema: Schema, options: { types: boolean }): DecodeFindings {
+export function decodeStrictly(value: unknown, schema: Schema): DecodeFindings {
   const findings: DecodeFindings = { unknown: [], mismatch: undefined };
-  visit(value, schema, { path: '', owner: '', findings, types: options.types });
+  visit(value, schema, { path: '', owner: '', findings, typed: false });
   return findings;
 }
 
-type Visit = { path: string; owner: string; findings: DecodeFindings; types: boolean };
+type Visit = { path: string; owner: string; findings: DecodeFindings; typed: boolean };
 
-function visit(value: unknown, schema: Schema, at: Visit): void {
+function visit(value: unknown, schema: Schema, parent: Visit): void {
+  const at = schema.type === 'object' && schema.name !== undefined ? { ...parent, typed: true } : parent;
   // null means absent everywhere in Kubernetes' JSON.
   if (value === null || value === undefined) return;
   switch (schema.type) {
@@ -103,7 +104,7 @@ function goName(schema: Schema): string {
 }
 
 function mismatch(value: unknown, at: Visit, type: string): void {
-  if (!at.types || at.findings.mismatch !== undefined) return;
+  if (!at.typed || at.findings.mismatch !== undefined) return;
   const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
   const literal = typeof value === 'number' ? `number ${Number.isInteger(value) ? '' : value}`.trim() : found;
   const field = `${at.owner === '' ? '' : `${at.owner}.`}${at.path.replace(/\[\d+\]/g, '')}`;
