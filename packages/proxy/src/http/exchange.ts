@@ -8,7 +8,7 @@ import type { HcmContext } from './context.ts';
 import { type ClientFacts, prepareRequestHeaders } from './forwarding-headers.ts';
 import { Head } from './head.ts';
 import { knownId } from './known-headers.ts';
-import { flagBit, formatResponseFlags, type PeerMetadata, type RequestRecord, type ResponseFlag } from './request-record.ts';
+import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from './request-record.ts';
 import { readTarget } from './request-target.ts';
 import type { ConnectionInfo, RequestView } from './request-view.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
@@ -175,7 +175,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     }
   }
 
-  /** The route, decided at the first question and after `clearRoute`. */
+  /** The route, decided at the first question. */
   route(): RouteDecision {
     if (!this.decision) {
       const { hcm, proxy } = this.context;
@@ -183,10 +183,6 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
       this.decision = table?.match(this, proxy.random) ?? NO_TABLE;
     }
     return this.decision;
-  }
-
-  clearRoute(): void {
-    this.decision = undefined;
   }
 
   getState<T>(key: string): T | undefined {
@@ -423,11 +419,6 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
 
   responseTrailer(lowerName: string): string | undefined {
     return this.responseTrailers?.value(lowerName);
-  }
-
-  /** For logs and tests. */
-  toString(): string {
-    return `${this.method} ${this.authority}${this.path} ${this.responseCode} ${formatResponseFlags(this.responseFlags)} ${this.responseCodeDetails}`;
   }
 }
 

@@ -28,12 +28,9 @@ export class Connection {
   private readonly transient: boolean;
   private errorCode: string | undefined;
   private ended = false;
-  private peerEnded = false;
   private paused = false;
   closed = false;
   private localText: string | undefined;
-  bytesRead = 0;
-  bytesWritten = 0;
 
   /** `isRead`: the owner calls `received` itself, with bytes that do not last. */
   constructor(socket: Socket, handler: ConnectionHandler, isRead = false) {
@@ -44,10 +41,7 @@ export class Connection {
     socket.allowHalfOpen = true;
     socket.setNoDelay(true);
     if (!this.transient) socket.on('data', (bytes: Buffer) => this.received(bytes));
-    socket.on('end', () => {
-      this.peerEnded = true;
-      this.handler.onEnd();
-    });
+    socket.on('end', () => this.handler.onEnd());
     socket.on('drain', () => this.handler.onDrain());
     socket.on('error', (error) => {
       this.errorCode ??= codeOf(error) ?? 'ECONNRESET';
@@ -62,7 +56,6 @@ export class Connection {
 
   /** For the reader of a transient connection. */
   received(bytes: Buffer): void {
-    this.bytesRead += bytes.length;
     try {
       this.handler.onData(bytes);
     } catch (error) {
@@ -84,7 +77,6 @@ export class Connection {
   /** Takes the bytes over. False: more than the mark is queued; wait for `onDrain`. */
   write(bytes: Buffer): boolean {
     if (this.closed || this.ended) return true;
-    this.bytesWritten += bytes.length;
     return this.socket.write(bytes);
   }
 
@@ -138,13 +130,5 @@ export class Connection {
   get localAddress(): string {
     this.localText ??= `${this.socket.localAddress}:${this.socket.localPort}`;
     return this.localText;
-  }
-
-  get isPeerEnded(): boolean {
-    return this.peerEnded;
-  }
-
-  get isEnded(): boolean {
-    return this.ended;
   }
 }

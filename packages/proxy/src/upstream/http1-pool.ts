@@ -106,10 +106,6 @@ export class Http1Pool implements Http1ClientHost {
     }
   }
 
-  get size(): number {
-    return this.all.size;
-  }
-
   private leaveQueue(entry: Waiting): void {
     entry.cancelled = true;
     entry.breaker.pending--;
