@@ -264,6 +264,21 @@ test('a client that leaves takes its upstream request with it', async () => {
   });
 });
 
+test('a client that leaves in the middle of its body leaves nothing behind', async () => {
+  await onStage(async ({ upstream, apply, log, proxy, port }) => {
+    const up = await upstream(() => {});
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
+    const wire = await openWire(port());
+    wire.send('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nsome');
+    await eventually(() => up.received[0]?.endsWith('some') === true);
+    wire.socket.end();
+    await eventually(() => proxy.connectionCount === 0);
+    await eventually(() => proxy.clusters()[0]!.stats.upstream_cx_active === 0);
+    assert.deepEqual(log, ['0 DC downstream_remote_disconnect']);
+    wire.close();
+  });
+});
+
 test('100-continue is answered here and the body follows', async () => {
   await onStage(async ({ upstream, apply, port }) => {
     const up = await upstream((socket, received) => {

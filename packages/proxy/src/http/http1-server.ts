@@ -307,6 +307,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     } else if (!this.requestDone) {
       this.state = DISCARDING;
       this.request.onDownstreamReset('downstream_remote_disconnect');
+      this.connection.destroy();
     }
     // A complete request whose client half-closed is still answered; a client that left looks the same.
     else this.host.onHalfClosed();
