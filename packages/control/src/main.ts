@@ -2,6 +2,7 @@
 
 import { createLogger, type Logger } from '@lateen/base';
 import { createHttpTransport, createKubeClient, type KubeClient, loadClusterConfig, loadInClusterConfig } from '@lateen/kube';
+import type { HttpAddress } from './admin/http-server.ts';
 import { type ControlPlaneArguments, parseControlPlaneArgs } from './arguments.ts';
 import { type ConfigurationSource, type ControlPlane, startControlPlane } from './control.ts';
 import { type ControlSettings, readSettings } from './settings.ts';
@@ -15,7 +16,13 @@ export async function runControlPlane(
   const settings = options.settings ?? readSettings();
   const logger = options.logger ?? createLogger({ level: parsed.logLevel, format: parsed.logFormat });
   const client = parsed.configDir === undefined ? connect(parsed, settings) : undefined;
-  const { monitoring, webhooks, xds, http } = parsed;
+  const assigned = <T extends HttpAddress | undefined>(address: T) => assignedAddress(address, settings.env);
+  const [xds, http, monitoring, webhooks] = [
+    assigned(parsed.xds),
+    assigned(parsed.http),
+    assigned(parsed.monitoring),
+    assigned(parsed.webhooks),
+  ];
   const controlPlane = await startControlPlane({
     source: client ? { kind: 'kubernetes', client } : directorySource(parsed),
     xds,
@@ -37,6 +44,12 @@ export async function runControlPlane(
       await client?.close();
     },
   };
+}
+
+/** Where pods share the machine's ports, PORT_<n> says which one stands for port n of this pod. */
+function assignedAddress<T extends HttpAddress | undefined>(address: T, env: ControlSettings['env']): T {
+  const port = Number(env[`PORT_${address?.port}`]);
+  return address && Number.isInteger(port) && port > 0 && port < 65_536 ? { ...address, host: '127.0.0.1', port } : address;
 }
 
 function directorySource({ configDir, meshConfigFile }: ControlPlaneArguments): ConfigurationSource {

@@ -48,7 +48,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     return [virtualServices, destinationRules, gateways, sidecars, telemetries].flatMap((byKey) => [...byKey.values()]);
   },
   mesh: (state) => state.snapshot().mesh,
-  push_status: (state) => ({ findings: [...state.snapshot().findings, ...state.findings()] }),
+  push_status: (state) => ({ findings: state.findings() }),
   inject: (state) => state.injectionConfig() ?? {},
   config_dump: configDump,
 };

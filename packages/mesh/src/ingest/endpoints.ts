@@ -38,7 +38,6 @@ function fromSlices(service: MeshService, sources: EndpointSources): MeshEndpoin
             portName: port.name ?? '',
             address,
             port: port.port,
-            health: 'healthy',
             hostname: endpoint.hostname ?? '',
             weight: 1,
             workload,

@@ -86,7 +86,6 @@ export function endpointsOf(workload: Workload, service: MeshService, entry?: Wo
     port:
       entry?.ports?.[port.name] ??
       (typeof port.targetPort === 'number' ? port.targetPort : (workload.namedPorts[port.targetPort] ?? port.port)),
-    health: 'healthy',
     hostname: '',
     weight: entry?.weight ?? 1,
     workload,

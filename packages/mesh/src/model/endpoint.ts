@@ -20,14 +20,11 @@ export type Workload = {
   network: string;
 };
 
-export type EndpointHealth = 'healthy' | 'unhealthy' | 'draining';
-
 export type MeshEndpoint = {
   /** The Service port's name this endpoint serves. */
   portName: string;
   address: string;
   port: number;
-  health: EndpointHealth;
   /** Pod hostname for StatefulSet DNS, or empty. */
   hostname: string;
   weight: number;

@@ -3,7 +3,6 @@
 
 import type { KubeObject, Namespace } from '@lateen/kube/types';
 import type { MeshEndpoint, Workload } from './endpoint.ts';
-import type { Finding } from './finding.ts';
 import type { DestinationRule, Gateway, Sidecar, Telemetry, VirtualService } from './istio.ts';
 import { DEFAULT_MESH_CONFIG, type MeshConfig } from './mesh-config.ts';
 import type { MeshService } from './service.ts';
@@ -26,8 +25,6 @@ export type MeshSnapshot = {
   gateways: ByKey<Gateway>;
   sidecars: ByKey<Sidecar>;
   telemetries: ByKey<Telemetry>;
-  /** What ingestion itself noticed. */
-  findings: readonly Finding[];
 };
 
 export const EMPTY_SNAPSHOT: MeshSnapshot = {
@@ -42,5 +39,4 @@ export const EMPTY_SNAPSHOT: MeshSnapshot = {
   gateways: new Map(),
   sidecars: new Map(),
   telemetries: new Map(),
-  findings: [],
 };

@@ -86,12 +86,8 @@ function lbEndpoint(view: View, endpoint: MeshEndpoint): LbEndpoint {
   };
   return create(LbEndpointSchema, {
     hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint.address, endpoint.port) } },
-    healthStatus:
-      endpoint.health === 'unhealthy'
-        ? HealthStatus.UNHEALTHY
-        : endpoint.health === 'draining'
-          ? HealthStatus.DRAINING
-          : HealthStatus.HEALTHY,
+    // Addresses that are not ready do not come this far.
+    healthStatus: HealthStatus.HEALTHY,
     loadBalancingWeight: endpoint.weight,
     metadata: { filterMetadata: { istio } },
   });
