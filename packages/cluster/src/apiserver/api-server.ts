@@ -13,6 +13,7 @@ import { createAuthenticator } from './auth/authenticate.ts';
 import { createServiceAccountTokens, type ServiceAccountTokens } from './auth/service-account-tokens.ts';
 import { bootstrap } from './bootstrap.ts';
 import { createDefinitionCleaner } from './crd/definition-cleaner.ts';
+import { createEventExpiry } from './event-expiry.ts';
 import { createHandler, type Handler } from './handler.ts';
 import { createHttpsServer } from './http/https-server.ts';
 import { createInProcessTransport } from './http/in-process.ts';
@@ -69,6 +70,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     newUid: randomUUID,
   };
   const system = bootstrap(core);
+  const expiry = createEventExpiry({ store, clock });
   const tokens = createServiceAccountTokens({ keyPem: options.serviceAccountKey ?? options.key, store, clock });
   const metrics = createMetricRegistry();
   const requests = metrics.counter({ name: 'apiserver_request_total', help: 'Requests by verb and code.' });
@@ -105,6 +107,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       closing.abort(new Error('the API server is closing'));
       cleaner.close();
       system.close();
+      await expiry.close();
       registry.close();
       await server.close();
     },

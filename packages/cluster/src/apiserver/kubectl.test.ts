@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { eventually } from '@lateen/base/testing';
 import type { KubeObject } from '@lateen/kube/types';
 import { createGarbageCollector, createNamespaceController } from './index.ts';
-import { noKubectl, startTestServer, type TestServer } from './test-server.ts';
+import { noKubectl, startTestServer, type TestServer } from './testing/test-server.ts';
 
 const deployment = (name: string, extra: object = {}): object => ({
   apiVersion: 'apps/v1',

@@ -6,7 +6,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { createKubeClient, isNotFound, KubeError } from '@lateen/kube';
 import type { AdmissionRequest, AdmissionResponse, KubeObject, ResourceRef } from '@lateen/kube/types';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', resource: 'configmaps', namespaced: true };
 const configurations = (kind: 'mutating' | 'validating'): ResourceRef => ({

@@ -6,7 +6,7 @@ import { eventually } from '@lateen/base/testing';
 import { isConflict, isNotFound, type KubeError, readBody, readLines } from '@lateen/kube';
 import type { KubeList, KubeObject, ResourceRef, WatchEvent } from '@lateen/kube/types';
 import { createStore } from '../../store/index.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', resource: 'configmaps', namespaced: true };
 const PODS: ResourceRef = { group: '', version: 'v1', resource: 'pods', namespaced: true };

@@ -9,7 +9,7 @@ import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import { eventually } from '@lateen/base/testing';
 import type { ExecResult, ExecStreams, NodeApi } from '../../contracts.ts';
-import { noKubectl, startTestServer, type TestServer } from '../test-server.ts';
+import { noKubectl, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 function runHere(command: string[], streams: ExecStreams): Promise<ExecResult> {
   return new Promise((resolve) => {

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createKubeClient, type KubeClient } from '@lateen/kube';
 import { type CertificateAuthority, createCertificateAuthority } from '@lateen/pki';
-import type { NodeApi } from '../contracts.ts';
-import { createStore, type Store } from '../store/index.ts';
-import { type ApiServer, type ApiServerOptions, createApiServer } from './api-server.ts';
-import { renderKubeconfig } from './kubeconfig.ts';
+import type { NodeApi } from '../../contracts.ts';
+import { createStore, type Store } from '../../store/index.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from '../api-server.ts';
+import { renderKubeconfig } from '../kubeconfig.ts';
 
 export type KubectlResult = { code: number; stdout: string; stderr: string };
 export type TestServer = {
