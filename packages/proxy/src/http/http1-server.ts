@@ -3,7 +3,7 @@
 
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
-import { TOKEN_LOWER } from './bytes.ts';
+import { equalsAscii, TOKEN_LOWER } from './bytes.ts';
 import { Framing, readRequestFraming } from './framing.ts';
 import { Head } from './head.ts';
 import { faultOf, type HeadFault, type HeadLimits, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
@@ -358,7 +358,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   private isBodyForbidden(status: number): boolean {
-    return status === 204 || status === 304 || status < 200 || (this.head.methodEnd === 4 && this.head.bytes[0] === 72);
+    return status === 204 || status === 304 || status < 200 || equalsAscii(this.head.bytes, 0, this.head.methodEnd, 'HEAD');
   }
 
   sendInformational(status: number): void {
