@@ -167,13 +167,7 @@ function checkCombinators(value: unknown, schema: JsonSchemaProps, at: At): void
   if (schema.anyOf && !schema.anyOf.some(fits)) add('must validate at least one schema (anyOf)');
   if (schema.oneOf) {
     const matching = schema.oneOf.filter(fits).length;
-    if (matching !== 1)
-      add(
-        `must validate one and only one schema (oneOf). Found ${matching === 0 ? 'none' : matching} valid`.replace(
-          'Found none valid',
-          'Found none valid',
-        ),
-      );
+    if (matching !== 1) add(`must validate one and only one schema (oneOf). Found ${matching === 0 ? 'none' : matching} valid`);
   }
   if (schema.not && fits(schema.not)) add('must not validate the schema (not)');
 }

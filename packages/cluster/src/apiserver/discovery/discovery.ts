@@ -26,7 +26,7 @@ export function discovery(registry: Registry, path: string, accept: string | und
 type Group = { group: string; versions: Map<string, Resource[]> };
 
 /** Groups in registry order, versions by priority. */
-export function groupsOf(registry: Registry): Group[] {
+function groupsOf(registry: Registry): Group[] {
   const groups = new Map<string, Group>();
   for (const resource of registry.all()) {
     const group = groups.get(resource.group) ?? { group: resource.group, versions: new Map() };
@@ -38,7 +38,7 @@ export function groupsOf(registry: Registry): Group[] {
 }
 
 /** Kubernetes' version order: v2 > v1 > v1beta2 > v1alpha1 > anything else by name. */
-export function compareVersions(a: string, b: string): number {
+function compareVersions(a: string, b: string): number {
   const [left, right] = [rankOf(a), rankOf(b)];
   if (!left || !right) return left ? 1 : right ? -1 : a < b ? 1 : -1;
   return left.stage - right.stage || left.major - right.major || left.minor - right.minor;

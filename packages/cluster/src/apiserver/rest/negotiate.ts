@@ -42,7 +42,7 @@ export function renderList(items: KubeObject[], metadata: Record<string, unknown
 }
 
 /** Its metadata as a PartialObjectMetadata. */
-export const partial = (object: KubeObject): unknown => ({
+const partial = (object: KubeObject): unknown => ({
   kind: 'PartialObjectMetadata',
   apiVersion: 'meta.k8s.io/v1',
   metadata: object.metadata,
