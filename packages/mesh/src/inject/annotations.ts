@@ -11,13 +11,15 @@ const ports: Check = (value) => {
   return wrong === undefined ? undefined : `${JSON.stringify(wrong)} is not a port`;
 };
 const portsOrAll: Check = (value) => (value === '*' ? undefined : ports(value));
-const cidrs: Check = (value) => {
-  const wrong = value
-    .split(',')
-    .map((part) => part.trim())
-    .find((part) => part !== '' && (!part.includes('/') || !parseCidr(part).ok));
-  return wrong === undefined ? undefined : `${JSON.stringify(wrong)} is not a CIDR`;
-};
+const cidrs =
+  (setting: string): Check =>
+  (value) => {
+    const wrong = value
+      .split(',')
+      .map((part) => part.trim())
+      .find((part) => part !== '' && (!part.includes('/') || !parseCidr(part).ok));
+    return wrong === undefined ? undefined : `${setting}: ${JSON.stringify(wrong)} is not a CIDR`;
+  };
 const unsigned: Check = (value) => (/^\d{1,10}$/.test(value) ? undefined : 'it is not a non-negative integer');
 const bool: Check = (value) => (parseGoBool(value) === undefined ? 'it is not true or false' : undefined);
 
@@ -28,8 +30,8 @@ const CHECKS: Record<string, Check> = {
   'readiness.status.sidecar.istio.io/initialDelaySeconds': unsigned,
   'readiness.status.sidecar.istio.io/periodSeconds': unsigned,
   'readiness.status.sidecar.istio.io/failureThreshold': unsigned,
-  'traffic.sidecar.istio.io/includeOutboundIPRanges': (value) => (value === '*' ? undefined : cidrs(value)),
-  'traffic.sidecar.istio.io/excludeOutboundIPRanges': cidrs,
+  'traffic.sidecar.istio.io/includeOutboundIPRanges': (value) => (value === '*' ? undefined : cidrs('includeIPRanges')(value)),
+  'traffic.sidecar.istio.io/excludeOutboundIPRanges': cidrs('excludeIPRanges'),
   'traffic.sidecar.istio.io/includeInboundPorts': portsOrAll,
   'traffic.sidecar.istio.io/excludeInboundPorts': portsOrAll,
   'traffic.sidecar.istio.io/includeOutboundPorts': portsOrAll,

@@ -131,7 +131,7 @@ describe('injecting objects', () => {
   test('an unknown template is refused with the known names', () => {
     assert.throws(() => specOf({}, { 'inject.istio.io/templates': 'nope' }), {
       code: 'LAT2305',
-      fix: 'known templates: sidecar, gateway, grpc-agent',
+      fix: 'known templates: sidecar, gateway, grpc-agent, grpc-simple',
     });
   });
 
@@ -145,6 +145,10 @@ describe('injecting objects', () => {
     'status.sidecar.istio.io/port': 'x',
     'proxy.istio.io/config': '- a',
   };
+  test('a wrong CIDR is named with the setting it is for', () => {
+    const include = { 'traffic.sidecar.istio.io/includeOutboundIPRanges': 'x' };
+    assert.throws(() => specOf({}, include), { code: 'LAT2304', why: 'includeIPRanges: "x" is not a CIDR' });
+  });
   for (const [name, value] of Object.entries(wrong)) {
     test(`the value ${JSON.stringify(value)} of ${name} is refused by name`, () => {
       assert.throws(

@@ -9,6 +9,7 @@ import { adjustCaptureUser, findContainer, findSidecar, reapplyOverrides, reinse
 import { rewriteProbes } from './probes.ts';
 import { mergePrometheus, prometheusPortOf, withoutPrometheusAnnotations } from './prometheus.ts';
 import { proxyConfigOf, statusPortOf } from './proxy-config.ts';
+import { proxyImagesOf } from './proxy-image.ts';
 import { formatStatus, parseStatus, STATUS } from './status.ts';
 import type { TemplateContext, Workload } from './templates/context.ts';
 import { renderTemplate } from './templates/render.ts';
@@ -69,7 +70,7 @@ export function mutatePod({ pod, workload, namespace, config: given }: MutateInp
     spec: stripped.spec,
     proxyConfig,
     config,
-    proxyImage: proxyImageOf(config, proxyConfig, annotations),
+    ...proxyImagesOf(config, proxyConfig, annotations),
     ...proxyIds(config, namespace),
   };
   const { merged, template } = runTemplates(pod, context);
@@ -113,22 +114,6 @@ function stripPod(pod: Pod, config: InjectConfig): Pod {
 }
 
 const defaultConfigOf = ({ meshConfig }: InjectConfig): Values => (meshConfig['defaultConfig'] ?? {}) as Values;
-
-const KNOWN_IMAGE_TYPES = ['distroless', 'debug'];
-
-function proxyImageOf(config: InjectConfig, proxyConfig: Values, annotations: Record<string, string>): string {
-  const text = (path: string): string => String(valueAt(config.values, path) ?? '');
-  const type =
-    annotations['sidecar.istio.io/proxyImageType'] ??
-    ((valueAt(proxyConfig, 'image.imageType') as string | undefined) || text('global.variant'));
-  let tag = text('global.tag');
-  if (type !== '') {
-    const known = KNOWN_IMAGE_TYPES.find((one) => tag.endsWith(`-${one}`));
-    if (known) tag = tag.slice(0, -known.length - 1);
-    if (type !== 'default') tag = `${tag}-${type}`;
-  }
-  return `${text('global.hub')}/${text('global.proxy.image') || 'proxyv2'}:${tag}`;
-}
 
 // OpenShift gives each namespace a range of user and group ids; the proxy takes the last of them.
 function proxyIds(config: InjectConfig, namespace: Namespace | undefined): { proxyUid: number; proxyGid: number } {

@@ -23,31 +23,28 @@ export function rewriteProbes(
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
     if (container.name === SIDECAR) continue;
     resolveNamedPorts(container);
-    const rewriter = { container, isCaptured, statusPort, probers };
-    if (container.readinessProbe) container.readinessProbe = rewrite(rewriter, 'readyz', container.readinessProbe);
-    if (container.livenessProbe) container.livenessProbe = rewrite(rewriter, 'livez', container.livenessProbe);
-    if (container.startupProbe) container.startupProbe = rewrite(rewriter, 'startupz', container.startupProbe);
+    const rewriter = { isCaptured, statusPort, probers };
+    const health = (suffix: string): string => `/app-health/${container.name}/${suffix}`;
+    const { readinessProbe, livenessProbe, startupProbe } = container;
+    if (readinessProbe) container.readinessProbe = rewrite(rewriter, health('readyz'), readinessProbe);
+    if (livenessProbe) container.livenessProbe = rewrite(rewriter, health('livez'), livenessProbe);
+    if (startupProbe) container.startupProbe = rewrite(rewriter, health('startupz'), startupProbe);
     if (!container.lifecycle) continue;
     const { preStop, postStart } = container.lifecycle;
     container.lifecycle = {
       ...container.lifecycle,
-      ...(preStop ? { preStop: rewrite(rewriter, 'prestopz', preStop) } : {}),
-      ...(postStart ? { postStart: rewrite(rewriter, 'poststartz', postStart) } : {}),
+      ...(preStop ? { preStop: rewrite(rewriter, `/app-lifecycle/${container.name}/prestopz`, preStop) } : {}),
+      ...(postStart ? { postStart: rewrite(rewriter, `/app-lifecycle/${container.name}/poststartz`, postStart) } : {}),
     };
   }
   if (Object.keys(probers).length > 0) addProbers(sidecar, probers, wasInjected);
 }
 
-type Rewriter = { container: Container; isCaptured: (port: number) => boolean; statusPort: number; probers: Record<string, Prober> };
+type Rewriter = { isCaptured: (port: number) => boolean; statusPort: number; probers: Record<string, Prober> };
 
-function rewrite<T extends Probe | LifecycleHandler>(
-  { container, isCaptured, statusPort, probers }: Rewriter,
-  suffix: string,
-  probe: T,
-): T {
+function rewrite<T extends Probe | LifecycleHandler>({ isCaptured, statusPort, probers }: Rewriter, path: string, probe: T): T {
   const prober = proberOf(probe);
   if (!prober) return probe;
-  const path = `/app-health/${container.name}/${suffix}`;
   const port = (prober.httpGet ?? prober.tcpSocket ?? prober.grpc)?.port;
   if (prober.httpGet?.path === path) return probe; // rewritten by an earlier injection
   if (!isCaptured(typeof port === 'number' ? port : 0)) return probe;

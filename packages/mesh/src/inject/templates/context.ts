@@ -19,6 +19,8 @@ export type TemplateContext = {
   proxyConfig: Values;
   config: InjectConfig;
   proxyImage: string;
+  /** For istio-init and istio-validation. */
+  proxyInitImage: string;
   proxyUid: number;
   proxyGid: number;
 };
@@ -57,10 +59,11 @@ export function isNativeSidecar({ metadata, config }: TemplateContext): boolean 
 export const appContainers = ({ spec }: TemplateContext): string[] =>
   spec.containers.map(({ name }) => name).filter((name) => name !== 'istio-proxy');
 
-/** `proxyImage` (annotation or value) when it is a whole image name, else the image made from hub, name and tag. */
-export function imageOf(context: TemplateContext, valuePath: string): string {
-  const image = annotationOr(context, 'sidecar.istio.io/proxyImage', valuePath);
-  return image.includes('/') ? image : context.proxyImage;
+/** The annotation or the chart value when that is a whole image name, else the image made from hub, name and tag. */
+export function imageOf(context: TemplateContext, chart: 'proxy' | 'proxy_init' = 'proxy'): string {
+  const image = annotationOr(context, 'sidecar.istio.io/proxyImage', `global.${chart}.image`);
+  if (image.includes('/')) return image;
+  return chart === 'proxy' ? context.proxyImage : context.proxyInitImage;
 }
 
 export function pullPolicy(context: TemplateContext): Pick<Container, 'imagePullPolicy'> {
@@ -100,10 +103,17 @@ export function canonicalLabels({ metadata, workload }: TemplateContext): Record
   const name = labels['service.istio.io/canonical-name'] || labels['app.kubernetes.io/name'] || labels['app'] || workload.name;
   const revision = labels['service.istio.io/canonical-revision'] || labels['app.kubernetes.io/version'] || labels['version'] || 'latest';
   return {
-    // A label value has at most 63 characters and must not end in a dash.
-    'service.istio.io/canonical-name': name.slice(0, 63).replace(/-$/, ''),
+    // A label value has at most 63 characters and must begin and end with a letter or digit.
+    'service.istio.io/canonical-name': trimSeparators(name.slice(0, 63)),
     'service.istio.io/canonical-revision': revision,
   };
+}
+
+function trimSeparators(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && '-_.'.includes(text.charAt(start))) start++;
+  while (end > start && '-_.'.includes(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
 }
 
 /** kubectl's default container stays the application's, whatever the order of containers. */

@@ -36,7 +36,7 @@ export function gatewayTemplate(pod: TemplateContext): PodOverlay {
       containers: [
         {
           name: 'istio-proxy',
-          image: imageOf(pod, 'global.proxy.image'),
+          image: imageOf(pod),
           ports: [{ containerPort: 15090, protocol: 'TCP', name: 'http-envoy-prom' }],
           args: ['proxy', 'router', ...parts.agentArgs(pod)],
           ...(isObject(lifecycle) && Object.keys(lifecycle).length > 0 ? { lifecycle } : {}),
@@ -59,7 +59,7 @@ function gatewayEnv(pod: TemplateContext) {
     parts.cpuLimit,
     parts.proxyConfigEnv(pod),
     parts.podPortsEnv(pod),
-    ...parts.goLimits,
+    parts.memoryLimit,
     ...parts.complianceEnv(pod),
     parts.appContainersEnv(pod),
     parts.clusterEnv(pod),

@@ -38,7 +38,7 @@ function agentContainer(pod: TemplateContext) {
   const hasProbe = annotationOr(pod, 'status.sidecar.istio.io/port', 'global.proxy.statusPort') !== '0';
   return {
     name: 'istio-proxy',
-    image: imageOf(pod, 'global.proxy.image'),
+    image: imageOf(pod),
     ports: [{ containerPort: 15020, protocol: 'TCP', name: 'mesh-metrics' }],
     args: ['proxy', 'sidecar', ...parts.agentArgs(pod)],
     lifecycle: { postStart: { exec: { command: ['pilot-agent', 'wait', '--url=http://localhost:15020/healthz/ready'] } } },

@@ -8,11 +8,11 @@ import { valueAt } from '../values.ts';
 import { annotationOr, appContainers, interceptionMode, isEnabled, type TemplateContext, textValue } from './context.ts';
 
 const field = (name: string, fieldPath: string): EnvVar => ({ name, valueFrom: { fieldRef: { fieldPath } } });
-const resource = (name: string, limit: string): EnvVar => ({ name, valueFrom: { resourceFieldRef: { divisor: '0', resource: limit } } });
+const resource = (name: string, limit: string): EnvVar => ({ name, valueFrom: { resourceFieldRef: { divisor: '1', resource: limit } } });
 export const variable = (name: string, value: string): EnvVar => (value === '' ? { name } : { name, value });
 
 export const cpuLimit: EnvVar = resource('ISTIO_CPU_LIMIT', 'limits.cpu');
-export const goLimits: EnvVar[] = [resource('GOMEMLIMIT', 'limits.memory'), resource('GOMAXPROCS', 'limits.cpu')];
+export const memoryLimit: EnvVar = resource('GOMEMLIMIT', 'limits.memory');
 export const nodeName: EnvVar = field('ISTIO_META_NODE_NAME', 'spec.nodeName');
 
 /** Where the agent gets certificates, and who it is. */
@@ -43,8 +43,12 @@ export const appContainersEnv = (context: TemplateContext): EnvVar =>
 export const clusterEnv = (context: TemplateContext): EnvVar =>
   variable('ISTIO_META_CLUSTER_ID', textValue(context, 'global.multiCluster.clusterName') || 'Kubernetes');
 export const interceptionEnv = (context: TemplateContext): EnvVar => variable('ISTIO_META_INTERCEPTION_MODE', interceptionMode(context));
-export const complianceEnv = ({ config }: TemplateContext): EnvVar[] =>
-  config.compliancePolicy === '' ? [] : [variable('COMPLIANCE_POLICY', config.compliancePolicy)];
+
+export function complianceEnv({ config }: TemplateContext): EnvVar[] {
+  const policy = config.compliancePolicy;
+  if (policy === '') return [];
+  return [variable('COMPLIANCE_POLICY', policy), ...(policy === 'fips-140-3' ? [variable('GODEBUG', 'fips140=only')] : [])];
+}
 
 export function networkEnv(context: TemplateContext): EnvVar[] {
   const network = textValue(context, 'global.network');
@@ -152,10 +156,15 @@ export function proxyVolumes(context: TemplateContext, layout: VolumeLayout, boo
     { name: 'istio-podinfo', downwardAPI: { items: [downward('labels'), downward('annotations')] } },
     { name: 'istio-token', projected: { sources: [{ serviceAccountToken: token }] } },
     ...(hasIstiodCa(context) ? [caVolume(context, layout)] : []),
-    ...(layout.crl ? [{ name: 'istio-ca-crl', configMap: { name: 'istio-ca-crl', optional: true } }] : []),
+    ...(layout.crl ? [crlVolume(context)] : []),
     ...(isEnabled(context, 'global.mountMtlsCerts') ? [mtlsVolume(context)] : []),
   ];
 }
+
+const crlVolume = (context: TemplateContext): Volume => ({
+  name: 'istio-ca-crl',
+  configMap: { name: textValue(context, 'pilot.crlConfigMapName') || 'istio-ca-crl', optional: true },
+});
 
 function caVolume(context: TemplateContext, layout: VolumeLayout): Volume {
   const bundle = textValue(context, 'global.trustBundleName');
@@ -177,15 +186,17 @@ export function imagePullSecrets({ config }: TemplateContext): { imagePullSecret
 }
 
 /** sidecar.istio.io/userVolume and userVolumeMount: JSON objects (or lists) of what the user wants in the proxy. */
-export function userEntries(context: TemplateContext, annotation: string): Record<string, unknown>[] {
-  const text = context.metadata.annotations?.[annotation];
-  if (text === undefined) return [];
+export const userEntries = (context: TemplateContext, annotation: string): Record<string, unknown>[] =>
+  jsonEntries(context, annotation).map(([name, value]) => ({ name, ...(isObject(value) ? value : {}) }));
+
+/** The entries of an annotation with a JSON object, by name, or list. As in Istio, unreadable JSON has none. */
+export function jsonEntries({ metadata }: TemplateContext, annotation: string): [string, unknown][] {
+  let parsed: unknown;
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (Array.isArray(parsed)) return parsed.filter(isObject);
-    if (isObject(parsed)) return Object.entries(parsed).map(([name, value]) => ({ name, ...(isObject(value) ? value : {}) }));
+    parsed = JSON.parse(metadata.annotations?.[annotation] ?? '{}');
   } catch {
-    // As Istio: unreadable JSON adds nothing.
+    return [];
   }
-  return [];
+  if (Array.isArray(parsed)) return Object.entries(parsed);
+  return isObject(parsed) ? Object.entries(parsed).sort(([a], [b]) => (a < b ? -1 : 1)) : [];
 }

@@ -4,6 +4,7 @@ import { CodedError } from '@lateen/base';
 import type { PodOverlay, TemplateContext } from './context.ts';
 import { gatewayTemplate } from './gateway.ts';
 import { grpcAgentTemplate } from './grpc-agent.ts';
+import { grpcSimpleTemplate } from './grpc-simple.ts';
 import { sidecarTemplate } from './sidecar.ts';
 import { renderTextTemplate } from './text-template.ts';
 
@@ -11,6 +12,7 @@ const BUILT_IN: Readonly<Record<string, (context: TemplateContext) => PodOverlay
   sidecar: sidecarTemplate,
   gateway: gatewayTemplate,
   'grpc-agent': grpcAgentTemplate,
+  'grpc-simple': grpcSimpleTemplate,
 };
 
 /** @throws CodedError LAT2305 for an unknown name, LAT2306 for template text that cannot be rendered */

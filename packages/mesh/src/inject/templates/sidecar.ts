@@ -6,6 +6,7 @@ import { proxyMetadataOf } from '../proxy-config.ts';
 import { valueAt } from '../values.ts';
 import * as context from './context.ts';
 import { annotationOr, hasAnnotation, imageOf, isEnabled, type PodOverlay, type TemplateContext, textValue } from './context.ts';
+import { otelAttributesEnv } from './otel-attributes.ts';
 import * as parts from './parts.ts';
 
 const LAYOUT: parts.VolumeLayout = {
@@ -95,7 +96,7 @@ function captureContainer(pod: TemplateContext): Container {
   const metadata = parts.metadataEnv(pod);
   return {
     name: isCni ? 'istio-validation' : 'istio-init',
-    image: imageOf(pod, 'global.proxy_init.image'),
+    image: imageOf(pod, 'proxy_init'),
     args: captureArgs(pod),
     ...context.pullPolicy(pod),
     ...(metadata.length > 0 ? { env: metadata } : {}),
@@ -162,7 +163,7 @@ function captureSecurity(pod: TemplateContext, isCni: boolean): SecurityContext 
 function proxyContainer(pod: TemplateContext, isNative: boolean): Container {
   return {
     name: 'istio-proxy',
-    image: imageOf(pod, 'global.proxy.image'),
+    image: imageOf(pod),
     ...(isNative ? { restartPolicy: 'Always' as const } : {}),
     ports: [{ containerPort: 15090, protocol: 'TCP', name: 'http-envoy-prom' }],
     args: ['proxy', 'sidecar', ...parts.agentArgs(pod), ...outlierLog(pod)],
@@ -208,7 +209,7 @@ function proxyEnv(pod: TemplateContext): NonNullable<Container['env']> {
     parts.proxyConfigEnv(pod),
     parts.podPortsEnv(pod),
     parts.appContainersEnv(pod),
-    ...parts.goLimits,
+    parts.memoryLimit,
     ...parts.complianceEnv(pod),
     parts.clusterEnv(pod),
     parts.nodeName,
@@ -220,13 +221,14 @@ function proxyEnv(pod: TemplateContext): NonNullable<Container['env']> {
       : []),
     ...parts.meshEnv(pod),
     ...datadogEnv(pod),
+    ...otelAttributesEnv(pod),
     ...parts.metadataEnv(pod),
   ];
 }
 
 function datadogEnv(pod: TemplateContext): NonNullable<Container['env']> {
   if (textValue(pod, 'global.proxy.tracer') !== 'datadog') return [];
-  return parts.userEntries(pod, 'apm.datadoghq.com/env').map(({ name, value }) => parts.variable(String(name), String(value ?? '')));
+  return parts.jsonEntries(pod, 'apm.datadoghq.com/env').map(([name, value]) => parts.variable(name, String(value ?? '')));
 }
 
 function probesOf(pod: TemplateContext): Pick<Container, 'startupProbe' | 'readinessProbe'> {

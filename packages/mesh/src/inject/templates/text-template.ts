@@ -38,6 +38,7 @@ function templateData(context: TemplateContext): Record<string, unknown> {
     Values: config.values,
     Revision: config.revision,
     ProxyImage: context.proxyImage,
+    ProxyInitImage: context.proxyInitImage,
     ProxyUID: context.proxyUid,
     ProxyGID: context.proxyGid,
     NativeSidecars: config.nativeSidecars,
