@@ -22,6 +22,7 @@ export function imagesCommand(settings: CliSettings): Command {
     .addOption(outputOption())
     .addHelpText(
       'after',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the catalogue's own variable, shown as people write it
       '\nA catalogue file is a YAML list; one line adds an image:\n  - { image: my-app, entrypoint: ["python3", "${here}/app.py"], description: my app }',
     )
     .action(async (options: { images: string[]; output?: string }) => {

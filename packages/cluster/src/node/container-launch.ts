@@ -115,7 +115,9 @@ type ProcessInput = {
 
 function processContext(container: Container, { context, env, image, mounts, workingDir, mode }: ProcessInput): ProcessContext {
   const { pod, hostsFile } = context;
-  const rewrite = mode === 'proxy' ? pathRewriter(mounts) : (text: string) => text;
+  const program = programMounts(image, mounts);
+  const kept = program.map(({ source }) => source);
+  const rewrite = mode === 'proxy' ? pathRewriter(mounts, kept) : (text: string) => text;
   const own = mounts.some(({ target }) => target === '/etc/hosts');
   const hosts = hostsFile === undefined || own ? [] : [{ source: hostsFile, target: '/etc/hosts', readOnly: false }];
   const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
@@ -124,7 +126,7 @@ function processContext(container: Container, { context, env, image, mounts, wor
   return {
     rewrite,
     env: Object.fromEntries([...env].map(([name, value]) => [name, rewrite(value)])),
-    mounts: mode === 'proxy' ? [] : [...hosts, ...mounts, ...programMounts(image, mounts)],
+    mounts: mode === 'proxy' ? mounts : [...hosts, ...mounts, ...program],
     hostname: pod.spec.hostname ?? pod.metadata.name,
     cwd: rewrite(cwd),
     ...(user !== undefined && { runAsUser: user }),

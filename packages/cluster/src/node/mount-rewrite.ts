@@ -1,13 +1,23 @@
 /**
  * Where nothing can be mounted (network mode `proxy`), a container path in a command line or variable is replaced by the host
- * path behind it. A path counts only as a whole: /etc/app does not touch /etc/application.
+ * path behind it. A path counts only as a whole: /etc/app does not touch /etc/application. Paths below a folder of `programs` stay:
+ * they are the image's own, even where a volume would hide them.
  */
-export function pathRewriter(mounts: readonly { source: string; target: string }[]): (text: string) => string {
+export function pathRewriter(
+  mounts: readonly { source: string; target: string }[],
+  programs: readonly string[] = [],
+): (text: string) => string {
   const longestFirst = [...mounts].sort((a, b) => b.target.length - a.target.length);
-  return (text) => longestFirst.reduce((result, { source, target }) => replacePath(result, target.replace(/\/+$/, ''), source), text);
+  return (text) =>
+    longestFirst.reduce(
+      (result, { source, target }) => replacePath(result, { target: target.replace(/\/+$/, ''), source, programs }),
+      text,
+    );
 }
 
-function replacePath(text: string, target: string, source: string): string {
+type Replacement = { target: string; source: string; programs: readonly string[] };
+
+function replacePath(text: string, { target, source, programs }: Replacement): string {
   if (target === '') return text;
   let result = '';
   let from = 0;
@@ -15,7 +25,7 @@ function replacePath(text: string, target: string, source: string): string {
     const before = text[at - 1];
     const after = text[at + target.length];
     const whole = (before === undefined || !/[\w/.-]/.test(before)) && (after === undefined || !/[\w.-]/.test(after));
-    if (!whole) continue;
+    if (!whole || programs.some((folder) => text.startsWith(folder, at))) continue;
     result += text.slice(from, at) + source;
     from = at + target.length;
   }
