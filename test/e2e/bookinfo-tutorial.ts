@@ -71,7 +71,7 @@ export async function bookinfoTutorial(t: TestContext, mesh: Mesh): Promise<void
   });
 
   const url = await mesh.gatewayUrl();
-  const load = startLoad(`${url}/productpage`, { perSecond: 10 });
+  const load = startLoad(`${url}/productpage`, { perSecond: 50 });
   try {
     await t.test('everything to v1: no stars', async () => {
       await mesh.kubectl(['apply', '-f', bookinfo('networking/destination-rule-all.yaml')]);
@@ -95,7 +95,7 @@ export async function bookinfoTutorial(t: TestContext, mesh: Mesh): Promise<void
   } finally {
     const { sent, failures } = await load.stop();
     await t.test('no request failed while rules changed', () => {
-      assert.ok(sent > 10, `only ${sent} requests were sent`);
+      assert.ok(sent > 50, `only ${sent} requests were sent`);
       assert.deepEqual(failures, []);
     });
   }

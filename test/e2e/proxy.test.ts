@@ -6,7 +6,7 @@ import { gophersTutorial } from './gophers-tutorial.ts';
 const rung = 'proxy';
 
 test('the tutorials on the proxy rung', { skip: (await cannotRun(rung)) ?? false }, async (t) => {
-  const mesh = await startMesh(t, { rung });
+  const mesh = await startMesh(t, { rung, httpPort: 'default' });
   await t.test('Bookinfo', (context) => bookinfoTutorial(context, mesh));
   await t.test('gophers', (context) => gophersTutorial(context, mesh));
 });

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -30,7 +31,14 @@ export type Mesh = {
   stop(): Promise<void>;
 };
 
-export type MeshOptions = { rung: Rung; command?: string[]; stateDir?: string; keepState?: boolean };
+export type MeshOptions = {
+  rung: Rung;
+  command?: string[];
+  stateDir?: string;
+  keepState?: boolean;
+  /** Port of the ingress gateway on the host: a number, `free` (the default) for any free one, `default` for what `lateen up` takes by itself. */
+  httpPort?: number | 'free' | 'default';
+};
 
 /** An ordinary user for the rootless rung when the tests themselves run as root. */
 const ORDINARY_UID = 4242;
@@ -60,13 +68,14 @@ function asOrdinaryUser([command, ...args]: string[]): [string, string[]] {
 
 /** Starts a mesh and waits for its banner. It is stopped, and its state deleted, after the test. */
 export async function startMesh(t: TestContext, options: MeshOptions): Promise<Mesh> {
-  const { rung, command = ['up'] } = options;
+  const { rung, command = ['up'], httpPort = 'free' } = options;
   const stateDir = options.stateDir ?? makeStateDir(rung);
   const home = join(stateDir, 'home');
   mkdirSync(home, { recursive: true });
   const isOrdinary = rung === 'rootless' && userInfo().uid === 0;
   if (isOrdinary) for (const folder of [stateDir, home]) chownSync(folder, ORDINARY_UID, ORDINARY_UID);
   const argv = [join(checkout, 'lateen'), ...command, '--network', rung, '--state-dir', join(stateDir, 'state')];
+  if (httpPort !== 'default') argv.push('--http-port', String(httpPort === 'free' ? await freePort() : httpPort));
   const [file, args] = rung === 'rootless' ? asOrdinaryUser(argv) : [argv[0] as string, argv.slice(1)];
   const env = { ...process.env, HOME: home, KUBECONFIG: '', LATEEN_STATE_DIR: join(stateDir, 'state') };
   const child = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -116,6 +125,15 @@ export async function startMesh(t: TestContext, options: MeshOptions): Promise<M
     throw new Error(`${error.message}\n--- log\n${readLog(stateDir)}`);
   });
   return mesh;
+}
+
+/** A port of 127.0.0.1 that nobody listens on right now. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
 }
 
 function makeStateDir(rung: Rung): string {
