@@ -156,3 +156,15 @@ test('state of the world: a response over 4 MiB is taken, and absence removes', 
   await eventually(() => assert.equal(call?.requests.at(-1)?.versionInfo, '2'));
   assert.deepEqual(updates.at(-1)?.removed, ['a']);
 });
+
+test('a server that starts a moment after its client is found at once', async (t) => {
+  const reserved = await startServer(t);
+  reserved.stop();
+  const { client } = startClient(t, reserved.port);
+  client.subscribe(typeUrl, '*');
+  await new Promise((next) => setTimeout(next, 600));
+  const startedMs = performance.now();
+  const server = await startServer(t, reserved.port);
+  await eventually(() => assert.ok(server.delta[0]?.requests[0]), { timeoutMs: 5_000 });
+  assert.ok(performance.now() - startedMs < 1_500, `${performance.now() - startedMs} ms`);
+});
