@@ -21,6 +21,7 @@ const ISTIO_RESOURCES: readonly ResourceRef[] = [
     istio('networking.istio.io', name),
   ),
   istio('telemetry.istio.io', 'telemetries'),
+  { ...istio('networking.istio.io', 'proxyconfigs'), version: 'v1beta1' },
 ];
 
 /** Definitions may come later than the control plane; it then serves without them and picks them up. */

@@ -8,7 +8,11 @@ import type { AdmissionRequest, AdmissionResponse } from '@lateen/kube/types';
 /** Kubernetes allows objects of 3 MiB in a review, twice (old and new). */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
-export type AdmissionHandler = (request: AdmissionRequest) => Omit<AdmissionResponse, 'uid'> | Promise<Omit<AdmissionResponse, 'uid'>>;
+/** `path` is the URL path the review came to. */
+export type AdmissionHandler = (
+  request: AdmissionRequest,
+  path: string,
+) => Omit<AdmissionResponse, 'uid'> | Promise<Omit<AdmissionResponse, 'uid'>>;
 
 export type AdmissionServerOptions = {
   keyPem: string;
@@ -33,7 +37,8 @@ export function createAdmissionServer({ keyPem, certPem, handlerOf, logger }: Ad
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse, handlerOf: AdmissionServerOptions['handlerOf']): Promise<void> {
-  const handler = handlerOf(new URL(request.url ?? '/', 'https://localhost').pathname);
+  const path = new URL(request.url ?? '/', 'https://localhost').pathname;
+  const handler = handlerOf(path);
   const refuse = (status: number, message: string): void => {
     request.resume();
     response.writeHead(status, { 'content-type': 'text/plain' }).end(`${message}\n`);
@@ -44,7 +49,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, handler
   if (body === undefined) return refuse(413, 'the review is too large');
   const review = parseReview(body);
   if (!review) return refuse(400, 'not an admission.k8s.io/v1 AdmissionReview with a request');
-  const answer = { uid: review.uid, ...(await handler(review)) };
+  const answer = { uid: review.uid, ...(await handler(review, path)) };
   response.writeHead(200, { 'content-type': 'application/json' });
   response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }));
 }

@@ -7,6 +7,8 @@ import type { ConfigMap, KubeObject, ResourceRef } from '@lateen/kube/types';
 import { createInjectConfig, type InjectConfig } from '@lateen/mesh/inject';
 import { parse as parseYaml } from 'yaml';
 
+import { MUTATING_WEBHOOKS } from './registration.ts';
+
 const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', resource: 'configmaps', namespaced: true };
 
 export type InjectorConfigOptions = {
@@ -20,6 +22,9 @@ export type InjectorConfigOptions = {
 
 export type InjectorConfigSource = Closable & { readonly current: InjectConfig };
 
+/** A tag is one more webhook configuration, labelled with its name and the revision it points to. */
+const TAG_LABEL = 'istio.io/tag';
+
 export async function followInjectorConfig({
   client,
   namespace,
@@ -29,6 +34,7 @@ export async function followInjectorConfig({
 }: InjectorConfigOptions): Promise<InjectorConfigSource> {
   let current = createInjectConfig({ env: { ...env } });
   const informers: Informer<KubeObject & ConfigMap>[] = [];
+  const revision = env['REVISION'] || 'default';
   const dataOf = (name: string): Record<string, string> =>
     informers.map((informer) => informer.store.get(namespace, name)).find(Boolean)?.data ?? {};
   const reload = (): void => {
@@ -39,11 +45,22 @@ export async function followInjectorConfig({
         meshConfig: mapping(dataOf('istio')['mesh']),
         injectConfig: mapping(injector['config']),
         env: { ...env },
+        revision,
+        tags: tags.store.list().map(({ metadata }) => metadata.labels?.[TAG_LABEL] ?? ''),
       });
     } catch (error) {
       logger.error('cannot read the injection configuration; the last good one stays', { error: messageOf(error) });
     }
   };
+  const handlers = { onAdd: reload, onUpdate: reload, onDelete: reload };
+  const tags = createInformer<KubeObject>({
+    client,
+    resource: MUTATING_WEBHOOKS,
+    labelSelector: `${TAG_LABEL},istio.io/rev=${revision}`,
+    clock,
+    logger,
+    handlers,
+  });
   for (const name of ['istio-sidecar-injector', 'istio']) {
     informers.push(
       createInformer<KubeObject & ConfigMap>({
@@ -53,12 +70,13 @@ export async function followInjectorConfig({
         fieldSelector: `metadata.name=${name}`,
         clock,
         logger,
-        handlers: { onAdd: reload, onUpdate: reload, onDelete: reload },
+        handlers,
       }),
     );
   }
-  const close = async () => void (await Promise.all(informers.map((informer) => informer.close())));
-  await Promise.all(informers.map((informer) => informer.synced()));
+  const all = [...informers, tags];
+  const close = async () => void (await Promise.all(all.map((informer) => informer.close())));
+  await Promise.all(all.map((informer) => informer.synced()));
   reload();
   return {
     get current() {

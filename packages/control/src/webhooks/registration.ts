@@ -5,13 +5,13 @@ import { type Clock, type Closable, delay, type Logger, messageOf } from '@latee
 import { createInformer, type KubeClient } from '@lateen/kube';
 import type { KubeObject, MutatingWebhookConfiguration, ResourceRef, ValidatingWebhookConfiguration, Webhook } from '@lateen/kube/types';
 
-const MUTATING: ResourceRef = {
+export const MUTATING_WEBHOOKS: ResourceRef = {
   group: 'admissionregistration.k8s.io',
   version: 'v1',
   resource: 'mutatingwebhookconfigurations',
   namespaced: false,
 };
-const VALIDATING: ResourceRef = { ...MUTATING, resource: 'validatingwebhookconfigurations' };
+const VALIDATING: ResourceRef = { ...MUTATING_WEBHOOKS, resource: 'validatingwebhookconfigurations' };
 const GATEWAYS: ResourceRef = { group: 'networking.istio.io', version: 'v1', resource: 'gateways', namespaced: true };
 const SELF_TEST_PERIOD_MS = 1_000;
 
@@ -56,7 +56,7 @@ export function keepRegistered(options: RegistrationOptions): Closable {
       logger,
       handlers: { onAdd: reconcile(resource), onUpdate: reconcile(resource) },
     });
-  const injector = follow(MUTATING, INJECTOR_NAME);
+  const injector = follow(MUTATING_WEBHOOKS, INJECTOR_NAME);
   const validator = follow(VALIDATING, validatorName(namespace));
 
   const raise = async (): Promise<void> => {

@@ -12,16 +12,16 @@ import { createAdmissionServer } from './admission.ts';
 import { createInjectHandler } from './inject.ts';
 import { createValidateHandler } from './validate.ts';
 
-async function start(t: TestContext, namespace: Namespace) {
+async function start(t: TestContext, namespace: Namespace, objects: KubeObject[] = []) {
   const authority = createCertificateAuthority();
   const { keyPem, chainPem } = authority.issueServer(['localhost']);
   const metrics = createControlMetrics('test');
-  const snapshot = ingestAll([]);
+  // The view is older than the label: it has no namespaces.
+  const snapshot = ingestAll(objects);
   const validate = createValidateHandler({ snapshot: () => snapshot, metrics });
   const inject = createInjectHandler({
     config: () => createInjectConfig(),
-    // The view is older than the label.
-    knownNamespace: () => undefined,
+    snapshot: () => snapshot,
     readNamespace: async () => namespace,
     metrics,
     logger: silentLogger,
@@ -30,7 +30,7 @@ async function start(t: TestContext, namespace: Namespace) {
     keyPem,
     certPem: chainPem,
     logger: silentLogger,
-    handlerOf: (path) => ({ '/validate': validate, '/inject': inject })[path],
+    handlerOf: (path) => (path === '/validate' ? validate : path.startsWith('/inject') ? inject : undefined),
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => new Promise<void>((resolve) => void server.close(() => resolve())));
@@ -89,6 +89,21 @@ test('a pod of a labelled namespace gets a patch that adds the sidecar', async (
   assert.equal(response.uid, 'u1');
   assert.equal(response.allowed, true);
   assert.match(Buffer.from(response.patch ?? '', 'base64').toString(), /istio-proxy/);
+});
+
+test('ProxyConfig objects and the path of the webhook reach the pod', async (t) => {
+  const proxyConfig: KubeObject = {
+    apiVersion: 'networking.istio.io/v1beta1',
+    kind: 'ProxyConfig',
+    metadata: { name: 'p', namespace: 'default' },
+    spec: { selector: { matchLabels: { app: 'a' } }, concurrency: 7, environmentVariables: { FROM_OBJECT: 'yes' } },
+  };
+  const { review } = await start(t, enabled, [proxyConfig]);
+  const patch = Buffer.from((await review('/inject/cluster/c2/net/n2', pod)).patch ?? '', 'base64').toString();
+  assert.match(patch, /\\"concurrency\\":7/);
+  assert.match(patch, /"name":"FROM_OBJECT","value":"yes"/);
+  assert.match(patch, /"name":"ISTIO_META_CLUSTER_ID","value":"c2"/);
+  assert.match(patch, /"name":"ISTIO_META_NETWORK","value":"n2"/);
 });
 
 test('a pod of another namespace is left alone', async (t) => {

@@ -45,7 +45,7 @@ export async function startWebhooks(options: WebhooksOptions): Promise<Webhooks>
     const validate = createValidateHandler({ snapshot, metrics });
     const inject = createInjectHandler({
       config: () => config.current,
-      knownNamespace: (name) => snapshot().namespaces.get(`/${name}`),
+      snapshot,
       readNamespace: (name) => client.get<Namespace>(NAMESPACES, { name }),
       metrics,
       logger,

@@ -31,6 +31,7 @@ const TYPED_KINDS = {
   Gateway: 'gateways',
   Sidecar: 'sidecars',
   Telemetry: 'telemetries',
+  ProxyConfig: 'proxyConfigs',
 } as const;
 
 /** Kinds the mesh reads; a source need not watch any other. */

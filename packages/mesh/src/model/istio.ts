@@ -17,6 +17,7 @@ export type {
   OutboundTrafficPolicy,
   OutlierDetection as OutlierDetectionSpec,
   PortTrafficPolicy,
+  ProxyConfig,
   RouteDestination,
   Server as GatewayServer,
   ServiceEntry,

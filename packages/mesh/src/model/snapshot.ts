@@ -3,7 +3,7 @@
 
 import type { KubeObject, Namespace } from '@lateen/kube/types';
 import type { MeshEndpoint, Workload } from './endpoint.ts';
-import type { DestinationRule, Gateway, Sidecar, Telemetry, VirtualService } from './istio.ts';
+import type { DestinationRule, Gateway, ProxyConfig, Sidecar, Telemetry, VirtualService } from './istio.ts';
 import { DEFAULT_MESH_CONFIG, type MeshConfig } from './mesh-config.ts';
 import type { MeshService } from './service.ts';
 
@@ -25,6 +25,8 @@ export type MeshSnapshot = {
   gateways: ByKey<Gateway>;
   sidecars: ByKey<Sidecar>;
   telemetries: ByKey<Telemetry>;
+  /** Settings for pods yet to be injected; no translation reads them. */
+  proxyConfigs: ByKey<ProxyConfig>;
 };
 
 export const EMPTY_SNAPSHOT: MeshSnapshot = {
@@ -39,4 +41,5 @@ export const EMPTY_SNAPSHOT: MeshSnapshot = {
   gateways: new Map(),
   sidecars: new Map(),
   telemetries: new Map(),
+  proxyConfigs: new Map(),
 };

@@ -11,7 +11,6 @@ const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   AuthorizationPolicy: 'no request is denied by it',
   EnvoyFilter: 'no configuration is patched by it',
   WasmPlugin: 'no module is loaded',
-  ProxyConfig: 'proxies keep their settings',
   WorkloadGroup: 'no workload is registered by it',
 };
 
