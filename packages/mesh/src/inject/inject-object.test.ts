@@ -81,6 +81,18 @@ describe('injecting objects', () => {
     assert.deepEqual(injectObject(once, config).object, once);
   });
 
+  for (const nativeSidecars of ['false', 'true']) {
+    test(`what the user asked of the sidecar survives a second injection, with native sidecars ${nativeSidecars}`, () => {
+      const config = createInjectConfig({ env: { ENABLE_NATIVE_SIDECARS: nativeSidecars } });
+      const own = { name: 'istio-proxy', image: 'auto', securityContext: { runAsUser: 1234 }, resources: { limits: { cpu: '3' } } };
+      const deployment = structuredClone(DEPLOYMENT);
+      deployment.spec.template.spec.containers.push(own);
+      const once = injectObject(deployment, config).object;
+      assert.match(JSON.stringify(once), /"runAsUser":1234/);
+      assert.deepEqual(injectObject(once, config).object, once);
+    });
+  }
+
   test('injecting again with other settings brings the new ones and adds nothing twice', () => {
     const once = injectObject(DEPLOYMENT, createInjectConfig()).object;
     const values = { global: { tag: 'newer', proxy: { logLevel: 'debug' } } };

@@ -5,6 +5,7 @@ import { type KubeObject, type Pod, type PodSpec, parseApiVersion, type Template
 import type { InjectConfig } from './config.ts';
 import { decideByPod } from './decision.ts';
 import { normalizePodSpec } from './go-json.ts';
+import { completeWorkload, withoutCreation } from './go-workload.ts';
 import { mutatePod } from './inject-pod.ts';
 import type { Workload } from './templates/context.ts';
 import { workloadOf } from './workload.ts';
@@ -71,7 +72,7 @@ function injectList(list: KubeObject, config: InjectConfig): InjectObjectResult 
     isObject(item) ? inject(item as KubeObject, config) : { object: item as KubeObject, injected: 0, warnings: [] },
   );
   return {
-    object: { ...list, items: results.map(({ object }) => object) },
+    object: { ...list, metadata: list.metadata ?? {}, items: results.map(({ object }) => object) },
     injected: results.reduce((sum, { injected }) => sum + injected, 0),
     warnings: results.flatMap(({ warnings }) => warnings),
   };
@@ -85,7 +86,7 @@ function locatePod(object: KubeObject): Located | undefined {
   const workload = { apiVersion, kind, name: object.metadata?.name ?? '', namespace: object.metadata?.namespace ?? '' };
   if (kind === 'Pod') {
     const put = (metadata: TemplateMeta, podSpec: PodSpec) =>
-      complete({ ...object, metadata: metadata as KubeObject['metadata'], spec: podSpec });
+      completeWorkload({ ...object, metadata: metadata as KubeObject['metadata'], spec: podSpec });
     const pod = object as unknown as Pod;
     return hasContainers(spec) ? { metadata: pod.metadata, spec: pod.spec, workload: workloadOf(pod), put } : undefined;
   }
@@ -96,7 +97,7 @@ function locatePod(object: KubeObject): Located | undefined {
     metadata: metadataOf(template),
     spec: template['spec'] as PodSpec,
     workload,
-    put: (metadata, podSpec) => complete({ ...object, spec: { ...spec, template: { ...template, metadata, spec: podSpec } } }),
+    put: (metadata, podSpec) => completeWorkload({ ...object, spec: { ...spec, template: { ...template, metadata, spec: podSpec } } }),
   };
 }
 
@@ -112,49 +113,13 @@ function locateInCronJob(object: KubeObject, spec: Fields, workload: Workload): 
     workload,
     put(metadata, podSpec) {
       const podTemplate = { ...template, metadata: withoutCreation(metadataOf(template)), spec: podSpec };
-      return complete({ ...object, spec: { ...spec, jobTemplate: { ...job, metadata, spec: { ...jobSpec, template: podTemplate } } } });
+      return completeWorkload({
+        ...object,
+        spec: { ...spec, jobTemplate: { ...job, metadata, spec: { ...jobSpec, template: podTemplate } } },
+      });
     },
   };
 }
 
 const hasContainers = (spec: unknown): boolean => isObject(spec) && Array.isArray(spec['containers']);
 const metadataOf = (template: Fields): TemplateMeta => (isObject(template['metadata']) ? (template['metadata'] as TemplateMeta) : {});
-
-function withoutCreation<T extends { creationTimestamp?: unknown }>(metadata: T): Omit<T, 'creationTimestamp'> {
-  const { creationTimestamp: _, ...rest } = metadata;
-  return rest;
-}
-
-// The zero values that Go's types of these kinds always print; istioctl's output has them.
-const ZERO_STATUS: Readonly<Record<string, Fields>> = {
-  ReplicaSet: { replicas: 0 },
-  ReplicationController: { replicas: 0 },
-  StatefulSet: { availableReplicas: 0, replicas: 0 },
-  DaemonSet: { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 },
-  DeploymentConfig: {
-    availableReplicas: 0,
-    latestVersion: 0,
-    observedGeneration: 0,
-    replicas: 0,
-    unavailableReplicas: 0,
-    updatedReplicas: 0,
-  },
-};
-const ZERO_SPEC: Readonly<Record<string, Fields>> = {
-  Deployment: { strategy: {} },
-  StatefulSet: { updateStrategy: {} },
-  DaemonSet: { updateStrategy: {} },
-  DeploymentConfig: { strategy: { resources: {} }, test: false, triggers: null },
-};
-
-function complete(object: KubeObject): KubeObject {
-  const zeroSpec = ZERO_SPEC[object.kind];
-  const spec = zeroSpec && isObject(object['spec']) ? { ...zeroSpec, ...object['spec'] } : object['spec'];
-  const status = isObject(object['status']) ? object['status'] : {};
-  return {
-    ...object,
-    metadata: withoutCreation(object.metadata) as KubeObject['metadata'],
-    ...(spec === undefined ? {} : { spec }),
-    status: { ...ZERO_STATUS[object.kind], ...status },
-  };
-}

@@ -13,6 +13,7 @@ import type { Values } from './values.ts';
 const OVERRIDES = 'proxy.istio.io/overrides';
 /** An image of this name means: the injected one. */
 const AUTO_IMAGE = 'auto';
+const OWN_CONTAINERS = new Set(['istio-proxy', 'istio-init', 'istio-validation']);
 
 type Containers = { containers: Container[]; initContainers: Container[] };
 
@@ -59,12 +60,13 @@ export function reapplyOverrides(merged: Pod, original: Pod, template: Partial<P
   let pod = merged;
   for (const field of ['containers', 'initContainers'] as const) {
     for (const { name } of template[field] ?? []) {
-      // Injected before: the new template wins over the old result.
-      if (status?.[field].includes(name)) continue;
+      const fromKept = findContainer([...kept[field], ...kept.containers], name);
+      // Injected before: the new template wins over the old result, save for what the user had asked of the mesh's own containers.
+      if (status?.[field].includes(name) && !(fromKept && OWN_CONTAINERS.has(name))) continue;
       const fromPod =
         findContainer(original.spec[field], name) ??
         (field === 'initContainers' ? findContainer(original.spec.containers, name) : undefined);
-      const user = findContainer(kept[field], name) ?? fromPod;
+      const user = fromKept ?? fromPod;
       if (!user) continue;
       const { image, ...rest } = user;
       const overlay: Container = image === undefined || image === AUTO_IMAGE ? rest : user;

@@ -104,15 +104,16 @@ export function canonicalLabels({ metadata, workload }: TemplateContext): Record
   const revision = labels['service.istio.io/canonical-revision'] || labels['app.kubernetes.io/version'] || labels['version'] || 'latest';
   return {
     // A label value has at most 63 characters and must begin and end with a letter or digit.
-    'service.istio.io/canonical-name': trimSeparators(name.slice(0, 63)),
+    'service.istio.io/canonical-name': trimCharacters(name.slice(0, 63), '-_.'),
     'service.istio.io/canonical-revision': revision,
   };
 }
 
-function trimSeparators(text: string): string {
+/** The text without these characters at either end. */
+export function trimCharacters(text: string, characters: string): string {
   let [start, end] = [0, text.length];
-  while (start < end && '-_.'.includes(text.charAt(start))) start++;
-  while (end > start && '-_.'.includes(text.charAt(end - 1))) end--;
+  while (start < end && characters.includes(text.charAt(start))) start++;
+  while (end > start && characters.includes(text.charAt(end - 1))) end--;
   return text.slice(start, end);
 }
 

@@ -2,28 +2,29 @@
 // https://opentelemetry.io/docs/specs/semconv/non-normative/k8s-attributes/
 
 import { isObject } from '@lateen/base';
-import type { Container, EnvVar } from '@lateen/kube/types';
-import { valueAt } from '../values.ts';
-import type { TemplateContext } from './context.ts';
+import type { Container, TemplateMeta } from '@lateen/kube/types';
+import { type Values, valueAt } from '../values.ts';
 
-/** Nothing unless a tracing provider of the mesh asks for enrichment. Stands behind POD_NAME and POD_NAMESPACE, which it uses. */
-export function otelAttributesEnv(pod: TemplateContext): EnvVar[] {
-  const { extensionProviders } = pod.config.meshConfig;
+export type OtelSource = { meshConfig: Values; metadata: TemplateMeta; namespace: string; containers: readonly Container[] };
+
+/** The variable's value; empty unless a tracing provider of the mesh asks for enrichment. It uses POD_NAME and POD_NAMESPACE. */
+export function otelResourceAttributes(source: OtelSource): string {
+  const { extensionProviders } = source.meshConfig;
   const isWanted = (provider: unknown): boolean =>
     isObject(provider) && valueAt(provider, 'opentelemetry.serviceAttributeEnrichment') === 'OTEL_SEMANTIC_CONVENTIONS';
-  if (!Array.isArray(extensionProviders) || !extensionProviders.some(isWanted)) return [];
-  const value = Object.entries(attributesOf(pod))
+  if (!Array.isArray(extensionProviders) || !extensionProviders.some(isWanted)) return '';
+  return Object.entries(attributesOf(source))
     .filter(([, text]) => text !== '')
-    .map(([name, text]) => `${name}=${text}`);
-  return [{ name: 'OTEL_RESOURCE_ATTRIBUTES', value: value.join(',') }];
+    .map(([name, text]) => `${name}=${text}`)
+    .join(',');
 }
 
-function attributesOf({ metadata, spec, workload }: TemplateContext): Record<string, string> {
+function attributesOf({ metadata, namespace: given, containers: all }: OtelSource): Record<string, string> {
   const annotated = (name: string): string => encode(metadata.annotations?.[`resource.opentelemetry.io/${name}`] ?? '');
-  const containers = spec.containers.filter(({ name }) => name !== 'istio-proxy');
+  const containers = all.filter(({ name }) => name !== 'istio-proxy');
   // Which of several containers a span belongs to, a proxy cannot tell.
   const only = containers.length === 1 ? containers[0] : undefined;
-  const namespace = workload.namespace || '$(POD_NAMESPACE)';
+  const namespace = given || '$(POD_NAMESPACE)';
   const version = metadata.labels?.['app.kubernetes.io/version'] || versionOf(only);
   return {
     'service.namespace': annotated('service.namespace') || namespace,

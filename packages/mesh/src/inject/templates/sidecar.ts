@@ -6,7 +6,7 @@ import { proxyMetadataOf } from '../proxy-config.ts';
 import { valueAt } from '../values.ts';
 import * as context from './context.ts';
 import { annotationOr, hasAnnotation, imageOf, isEnabled, type PodOverlay, type TemplateContext, textValue } from './context.ts';
-import { otelAttributesEnv } from './otel-attributes.ts';
+import { otelResourceAttributes } from './otel-attributes.ts';
 import * as parts from './parts.ts';
 
 const LAYOUT: parts.VolumeLayout = {
@@ -221,7 +221,7 @@ function proxyEnv(pod: TemplateContext): NonNullable<Container['env']> {
       : []),
     ...parts.meshEnv(pod),
     ...datadogEnv(pod),
-    ...otelAttributesEnv(pod),
+    ...otelEnv(pod),
     ...parts.metadataEnv(pod),
   ];
 }
@@ -229,6 +229,12 @@ function proxyEnv(pod: TemplateContext): NonNullable<Container['env']> {
 function datadogEnv(pod: TemplateContext): NonNullable<Container['env']> {
   if (textValue(pod, 'global.proxy.tracer') !== 'datadog') return [];
   return parts.jsonEntries(pod, 'apm.datadoghq.com/env').map(([name, value]) => parts.variable(name, String(value ?? '')));
+}
+
+function otelEnv({ config, metadata, workload, spec }: TemplateContext): NonNullable<Container['env']> {
+  const { meshConfig } = config;
+  const value = otelResourceAttributes({ meshConfig, metadata, namespace: workload.namespace, containers: spec.containers });
+  return value === '' ? [] : [parts.variable('OTEL_RESOURCE_ATTRIBUTES', value)];
 }
 
 function probesOf(pod: TemplateContext): Pick<Container, 'startupProbe' | 'readinessProbe'> {

@@ -1,10 +1,13 @@
 // The functions of injection templates: Go's own, the common ones of sprig, and Istio's.
 
 import { isObject, jsonEqual } from '@lateen/base';
+import type { Container, TemplateMeta } from '@lateen/kube/types';
 import { stringify } from 'yaml';
 import { excludeInboundPort } from '../../annotations.ts';
 import { goJson } from '../../go-json.ts';
 import { formatProxyConfig } from '../../proxy-config.ts';
+import { trimCharacters } from '../context.ts';
+import { otelResourceAttributes } from '../otel-attributes.ts';
 import { appendMultusNetwork } from '../sidecar.ts';
 
 export type TemplateFunction = (...args: unknown[]) => unknown;
@@ -28,6 +31,12 @@ const own = (value: Record<string, unknown>, key: unknown): unknown => (Object.h
 const quote = (value: unknown): string => JSON.stringify(textOf(value));
 const yaml = (value: unknown): string => stringify(value, { lineWidth: 0 }).replace(/\n$/, '');
 const pad = (count: unknown): string => ' '.repeat(Math.min(200, Math.max(0, Number(count))));
+
+/** The first argument like that, which may be undefined, else the last one. */
+function firstOr(args: unknown[], isWanted: (arg: unknown) => boolean): unknown {
+  const index = args.findIndex(isWanted);
+  return index < 0 ? args.at(-1) : args[index];
+}
 
 function compare(a: unknown, b: unknown): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
@@ -70,8 +79,8 @@ function withoutNulls(value: unknown): unknown {
 }
 
 const GO: [string, TemplateFunction][] = [
-  ['and', (...args) => args.find((arg) => !isTrue(arg)) ?? args.at(-1)],
-  ['or', (...args) => args.find(isTrue) ?? args.at(-1)],
+  ['and', (...args) => firstOr(args, (arg) => !isTrue(arg))],
+  ['or', (...args) => firstOr(args, isTrue)],
   ['not', (value) => !isTrue(value)],
   ['eq', (first, ...others) => others.some((other) => jsonEqual(first ?? '', other ?? ''))],
   ['ne', (a, b) => !jsonEqual(a ?? '', b ?? '')],
@@ -112,6 +121,7 @@ const SPRIG: [string, TemplateFunction][] = [
   ['omit', (map, ...keys) => Object.fromEntries(Object.entries(record(map)).filter(([key]) => !keys.includes(key)))],
   ['trunc', (length, text) => textOf(text).slice(0, Number(length))],
   ['trim', (text) => textOf(text).trim()],
+  ['trimAll', (characters, text) => trimCharacters(textOf(text), textOf(characters))],
   [
     'trimSuffix',
     (suffix, text) =>
@@ -166,6 +176,16 @@ const ISTIO: [string, TemplateFunction][] = [
         .join(`\n${pad(count)}`),
   ],
   ['omitNil', withoutNulls],
+  [
+    'otelResourceAttributes',
+    (meshConfig, annotations, labels, namespace, containers) =>
+      otelResourceAttributes({
+        meshConfig: record(meshConfig),
+        metadata: { annotations: record(annotations), labels: record(labels) } as TemplateMeta,
+        namespace: textOf(namespace),
+        containers: list(containers) as Container[],
+      }),
+  ],
   ['directory', (path) => textOf(path).slice(0, textOf(path).lastIndexOf('/') + 1)],
   ['toLower', (text) => textOf(text).toLowerCase()],
   ['formatDuration', textOf],

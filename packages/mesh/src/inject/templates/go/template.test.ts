@@ -39,6 +39,10 @@ describe('Go templates', () => {
     ['{{ contains "/" "a/b" }}{{ contains "/" "ab" }}', 'truefalse'],
     ['{{ includeInboundPorts .Spec.Containers }}', '80'],
     ['{{ eq .Spec.ServiceAccountName "" }}', 'true'],
+    ['{{ if and .Missing true }}x{{ else }}none{{ end }}{{ or .Missing false }}', 'nonefalse'],
+    ['{{ "-_a.b-" | trimAll "-_." }}', 'a.b'],
+    ['{{ if eq (.Values.gone.env).FLAG true }}x{{ end }}{{ (.Values.global).hub }}', 'h'],
+    ['{{ otelResourceAttributes .MeshConfig .ObjectMeta.Annotations .ObjectMeta.Labels "ns" .Spec.Containers }}', ''],
   ];
   for (const [text, expected] of cases) test(text, () => assert.equal(render(text), expected));
 
