@@ -57,11 +57,10 @@ export function createServiceListeners({ listen, dial, logger, keepsEmpty = fals
         server?.close();
       }
       await Promise.all(
-        [...wanted].map(([key, { address, targets }]) => {
+        [...wanted].map(async ([key, { address, targets }]) => {
           const known = open.get(key);
-          if (!known) return start(key, address, { targets, next: 0 });
-          known.backend = { targets, next: known.backend.next };
-          return undefined;
+          if (known) known.backend = { targets, next: known.backend.next };
+          else await start(key, address, { targets, next: 0 });
         }),
       );
     },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import test from 'node:test';
 import { eventually } from '@lateen/base/testing';
 import { cluster, httpListener, routeTo } from '../testing/runtime.ts';
@@ -77,13 +78,14 @@ test('answers arrive whole when the upstream sends them byte by byte', async () 
   ];
   for (const answer of answers) {
     await onStage(async ({ upstream, apply, log, port }) => {
-      const up = await upstream(async (socket) => {
+      const sendSlowly = async (socket: Socket) => {
         for (const byte of Buffer.from(answer)) {
           socket.write(Buffer.of(byte));
           await new Promise((resolve) => setImmediate(resolve));
         }
         if (answer.includes('HTTP/1.0')) socket.end();
-      });
+      };
+      const up = await upstream((socket) => void sendSlowly(socket));
       await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
       const wire = await openWire(port());
       wire.send('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
