@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerState, Pod, PodStatus } from '@lateen/kube/types';
+import type { ContainerState, Pod, PodCondition, PodStatus } from '@lateen/kube/types';
 import type { ContainerKind } from './container-history.ts';
 import { type ContainerView, podPhase, podStatus, saysStatus, statusPatch } from './pod-status.ts';
 
@@ -49,7 +49,7 @@ const pod = (status?: PodStatus): Pod => ({
   spec: { containers: [{ name: 'a' }], readinessGates: [{ conditionType: 'mesh/ready' }] },
   ...(status && { status }),
 });
-const input = { podIP: '10.0.0.1', hostIP: '1.1.1.1', startTime: 's', now: 'now', failed: undefined };
+const input = { conditions: [], podIP: '10.0.0.1', hostIP: '1.1.1.1', startTime: 's', now: 'now', failed: undefined };
 const conditionsOf = (status: PodStatus) =>
   Object.fromEntries((status.conditions ?? []).map(({ type, status: value, reason }) => [type, [value, reason]]));
 
@@ -63,8 +63,8 @@ test('containers can be ready while a readiness gate holds the pod back', () => 
 });
 
 test('an unchanged condition keeps its transition time', () => {
-  const stored: PodStatus = { conditions: [{ type: 'PodScheduled', status: 'True', lastTransitionTime: 'then' }] };
-  const { conditions } = podStatus({ ...input, pod: pod(stored), containers: [view('a', waiting)] });
+  const before: PodCondition[] = [{ type: 'PodScheduled', status: 'True', lastTransitionTime: 'then' }];
+  const { conditions } = podStatus({ ...input, conditions: before, pod: pod(), containers: [view('a', waiting)] });
   assert.equal(conditions?.find(({ type }) => type === 'PodScheduled')?.lastTransitionTime, 'then');
   assert.equal(conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime, 'now');
 });

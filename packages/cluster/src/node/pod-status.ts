@@ -16,6 +16,8 @@ export type ContainerView = {
 
 export type PodStatusInput = {
   pod: Pod;
+  /** The conditions so far: what stays as it was keeps its transition time. */
+  conditions: readonly PodCondition[];
   containers: readonly ContainerView[];
   /** Undefined until the pod has its network. */
   podIP: string | undefined;
@@ -79,7 +81,6 @@ type Verdict = { ok: boolean; reason?: string; message?: string };
 
 function podConditions(input: PodStatusInput, phase: PodPhase): PodCondition[] {
   const { pod, containers } = input;
-  const stored = pod.status?.conditions ?? [];
   const over = phase === 'Succeeded' || phase === 'Failed';
   const done = { ok: false, reason: phase === 'Succeeded' ? 'PodCompleted' : 'PodFailed' };
   const containersReady = over ? done : readyVerdict(containers);
@@ -91,7 +92,7 @@ function podConditions(input: PodStatusInput, phase: PodPhase): PodCondition[] {
     PodScheduled: { ok: true },
   };
   return Object.entries(verdicts).map(([type, { ok, reason, message }]): PodCondition => {
-    const before = stored.find((condition) => condition.type === type);
+    const before = input.conditions.find((condition) => condition.type === type);
     const status = ok ? 'True' : 'False';
     const lastTransitionTime = before?.status === status && before.lastTransitionTime ? before.lastTransitionTime : input.now;
     return { type, status, lastTransitionTime, ...(reason && { reason }), ...(message && { message }) };

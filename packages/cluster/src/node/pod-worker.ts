@@ -5,7 +5,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Backoff, createBackoff, jsonEqual, messageOf, type Timer } from '@lateen/base';
-import type { Pod, PodStatus } from '@lateen/kube/types';
+import type { Pod, PodCondition, PodStatus } from '@lateen/kube/types';
 import type { PodSandbox } from '../contracts.ts';
 import type { PodContext } from './container-launch.ts';
 import { hostsFileText } from './hosts-file.ts';
@@ -56,7 +56,7 @@ export class PodWorker {
     });
     this.#publisher = createStatusPublisher({
       pod: () => this.#pod,
-      status: () => this.#status(),
+      status: (conditions) => this.#status(conditions),
       write: deps.writeStatus,
       clock: deps.clock,
       logger: deps.logger,
@@ -356,9 +356,10 @@ export class PodWorker {
 
   // ---- status
 
-  #status(): PodStatus {
+  #status(conditions: readonly PodCondition[]): PodStatus {
     return podStatus({
       pod: this.#pod,
+      conditions,
       containers: this.#views(),
       podIP: this.#sandbox?.ip,
       hostIP: this.#deps.hostIP,

@@ -1,13 +1,14 @@
 // Writes a pod's status whenever it changed: calls in between are one write, failed writes are tried again.
 
 import { type Clock, delay, jsonEqual, type Logger } from '@lateen/base';
-import type { Pod, PodStatus } from '@lateen/kube/types';
+import type { Pod, PodCondition, PodStatus } from '@lateen/kube/types';
 import { saysStatus } from './pod-status.ts';
 
 export type StatusPublisherOptions = {
   /** The newest version of the pod object. */
   pod(): Pod;
-  status(): PodStatus;
+  /** `conditions`: those of the last status, which the pod object may not show yet; their transition times go on. */
+  status(conditions: readonly PodCondition[]): PodStatus;
   write(pod: Pod, status: PodStatus): Promise<void>;
   clock: Clock;
   logger: Logger;
@@ -29,11 +30,13 @@ export function createStatusPublisher(options: StatusPublisherOptions): StatusPu
   let again = false;
   // Newer than what the pod object shows for a moment after each write.
   let written: PodStatus | undefined;
+  let conditions: readonly PodCondition[] = options.pod().status?.conditions ?? [];
 
   async function writeOnce(): Promise<void> {
     // What changes in the same turn is one write.
     await Promise.resolve();
-    const status = options.status();
+    const status = options.status(conditions);
+    conditions = status.conditions ?? [];
     if (jsonEqual(status, written) && saysStatus(options.pod().status, status)) return;
     try {
       await options.write(options.pod(), status);
