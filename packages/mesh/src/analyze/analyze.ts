@@ -10,6 +10,7 @@ import { defaultGateway } from './default-gateway.ts';
 import { analyzeDeprecatedFields } from './deprecations.ts';
 import { analyzeServerVerification, analyzeSubsets } from './destination-rules.ts';
 import { analyzeEnvoyFilters } from './envoy-filters.ts';
+import { analyzeGatewayApiVersions } from './gateway-api-versions.ts';
 import { analyzeGatewaySecrets } from './gateway-secrets.ts';
 import { analyzeConflictingGateways, analyzeGatewayPorts, analyzeSharedCertificates } from './gateways.ts';
 import { analyzeAutoImages, analyzeInjection, analyzeProxyImages } from './injection.ts';
@@ -22,6 +23,7 @@ import { analyzeTelemetryProviders } from './telemetry-providers.ts';
 import { analyzeClaimRouting, analyzeMeshHostConflicts } from './virtual-service-conflicts.ts';
 import { analyzeDestinationHosts, analyzeDestinationSubsets, analyzeIngressSubsets } from './virtual-service-destinations.ts';
 import { analyzeGatewayReferences } from './virtual-service-gateways.ts';
+import { analyzeWaypointSelectors } from './waypoint-selectors.ts';
 import { analyzeExternalControlPlane, analyzeWebhooks } from './webhooks.ts';
 import { analyzeGatewaySelectors, analyzeSidecarSelectors, analyzeTelemetrySelectors } from './workload-selectors.ts';
 import { type AnalyzedObject, World } from './world.ts';
@@ -93,6 +95,7 @@ function analyzersFor(mesh: EffectiveMeshConfig, now: number | undefined): Analy
     (world, out) => analyzeGatewaySecrets(world, out, now),
     analyzeSubsets,
     analyzeServerVerification,
+    analyzeWaypointSelectors,
     analyzeSidecarSelectors,
     analyzeTelemetrySelectors,
     analyzeGatewaySelectors,
@@ -113,6 +116,7 @@ function analyzersFor(mesh: EffectiveMeshConfig, now: number | undefined): Analy
     analyzeAnnotations,
     analyzeDeprecatedFields,
     analyzeConditions,
+    analyzeGatewayApiVersions,
     analyzeMeshNetworks,
   ];
 }

@@ -53,17 +53,19 @@ export function analyzeInjection(world: World, out: Collector): void {
   }
 }
 
-/** Settings of the injector, from its ConfigMap. */
-function injectorValues(world: World): Record<string, unknown>[] {
+const INJECTOR = 'istio-sidecar-injector';
+
+/** Settings of the injectors, from their ConfigMaps; the name ends with the revision. */
+function injectorValues(world: World): { revision: string; values: Record<string, unknown> }[] {
   return world
     .all('', 'ConfigMap')
-    .filter(({ metadata }) => metadata.name === 'istio-sidecar-injector' || metadata.name.startsWith('istio-sidecar-injector-'))
-    .flatMap(({ data }) => {
+    .filter(({ metadata }) => metadata.name === INJECTOR || metadata.name.startsWith(`${INJECTOR}-`))
+    .flatMap(({ metadata, data }) => {
       const text = isObject(data) ? data.values : undefined;
       if (typeof text !== 'string' || text.length > 1024 * 1024) return [];
       try {
         const values: unknown = JSON.parse(text);
-        return isObject(values) ? [values] : [];
+        return isObject(values) ? [{ revision: metadata.name.slice(INJECTOR.length + 1) || 'default', values }] : [];
       } catch {
         return [];
       }
@@ -72,31 +74,28 @@ function injectorValues(world: World): Record<string, unknown>[] {
 
 const injectsByDefault = (world: World): boolean =>
   injectorValues(world).some(
-    (values) => isObject(values.sidecarInjectorWebhook) && values.sidecarInjectorWebhook.enableNamespacesByDefault === true,
+    ({ values }) => isObject(values.sidecarInjectorWebhook) && values.sidecarInjectorWebhook.enableNamespacesByDefault === true,
   );
 
 /** The injector's image by revision ("default" without one). */
 function injectorImages(world: World): Map<string, string> {
   const images = new Map<string, string>();
-  for (const values of injectorValues(world)) {
+  for (const { revision, values } of injectorValues(world)) {
     const global = isObject(values.global) ? values.global : {};
     const proxy = isObject(global.proxy) ? global.proxy : {};
     const image = typeof proxy.image === 'string' ? proxy.image : '';
-    if (!image) continue;
-    const revision = typeof values.revision === 'string' && values.revision ? values.revision : 'default';
-    const tag = `${String(global.tag ?? '')}${global.variant ? `-${String(global.variant)}` : ''}`;
-    images.set(revision, image.includes('/') ? image : `${String(global.hub ?? '')}/${image}:${tag}`);
+    if (image) images.set(revision, image.includes('/') ? image : `${String(global.hub ?? '')}/${image}:${String(global.tag ?? '')}`);
   }
   return images;
 }
 
 export function analyzeProxyImages(world: World, out: Collector): void {
   const images = injectorImages(world);
-  if (images.size === 0) return;
   for (const namespace of world.all('', 'Namespace')) {
     const labels = stringsOf(namespace.metadata.labels);
     if (!isInjectedNamespace(labels)) continue;
-    const expected = images.get(labels['istio.io/rev'] ?? 'default') ?? images.get('default');
+    // The injector of an unknown revision is elsewhere, so its image is not known here.
+    const expected = images.get(labels['istio.io/rev'] ?? 'default');
     if (!expected) continue;
     const pods = world.workloads.filter(
       (pod) =>
@@ -111,8 +110,11 @@ export function analyzeProxyImages(world: World, out: Collector): void {
 
 const hasOtherImage = (pod: Workload, expected: string): boolean => {
   const image = pod.annotations['sidecar.istio.io/proxyImage'] ? undefined : sidecarOf(pod)?.image;
-  return image !== undefined && image !== expected;
+  return image !== undefined && withoutVariant(image) !== withoutVariant(expected);
 };
+
+/** Mesh, namespace and pod may each choose the variant of an image; it says nothing about the version. */
+const withoutVariant = (image: string): string => image.replace(/-(distroless|debug|slim)$/, '');
 
 /** Istio's injector without a configuration at hand. */
 const DEFAULT_SELECTORS: { namespaceSelector?: LabelSelector; objectSelector?: LabelSelector }[] = [

@@ -1,4 +1,4 @@
-// Policies that reach nobody: no workloads (IST0127), namespaces that do not exist (IST0101), unguarded key URLs (IST0175).
+// Policies that reach nobody: no workloads (IST0127), namespaces that do not exist (IST0101); key URLs that may reach anything (IST0175).
 
 import type { AuthorizationPolicy } from '@lateen/api';
 import type { Collector } from './collector.ts';
@@ -56,19 +56,17 @@ function matchesPattern(pattern: string, name: string): boolean {
 
 const BLOCKED = 'BLOCKED_CIDRS_IN_JWKS_URIS';
 
-/** Asked only where the control plane's Deployment is known. */
+/** Told once a control plane, and only where its Deployment is known. */
 export function analyzeKeyUrls(world: World, out: Collector): void {
-  const controlPlanes = world.workloads.filter(({ kind, labels }) => kind === 'Deployment' && labels.app === 'istiod');
-  if (controlPlanes.length === 0) return;
-  const isGuarded = controlPlanes.some(({ spec }) =>
-    spec.containers?.some(({ env }) => env?.some(({ name, value }) => name === BLOCKED && value)),
-  );
-  if (isGuarded) return;
-  for (const policy of world.istio('RequestAuthentication')) {
-    if (!policy.spec.jwtRules?.some((rule) => rule.jwksUri || rule.issuer)) continue;
-    out.add('IST0175', policy, {
-      path: 'spec.jwtRules',
-      message: `${BLOCKED} is not configured on istiod, so key URLs may reach internal addresses.`,
+  const policies = world.all('security.istio.io', 'RequestAuthentication');
+  if (policies.length === 0) return;
+  for (const { kind, labels, object, spec } of world.workloads) {
+    if (kind !== 'Deployment' || (object.metadata.labels?.app ?? labels.app) !== 'istiod') continue;
+    if (spec.containers?.some(({ env }) => env?.some(({ name, value }) => name === BLOCKED && value))) continue;
+    out.add('IST0175', object, {
+      path: 'spec.template.spec.containers',
+      message: `${BLOCKED} is not set, so the key URLs of ${policies.length} RequestAuthentications may reach internal addresses.`,
+      fix: `Set it on istiod to the networks that key URLs must not reach.`,
     });
   }
 }

@@ -1,6 +1,7 @@
 // ServiceEntries: TCP ports without addresses (IST0134), one host and port with two protocols (IST0177).
 
 import { isAutoAllocated, type ServiceEntry } from '@lateen/api';
+import { isObject } from '@lateen/base';
 import type { Collector } from './collector.ts';
 import { fullHost } from './registry.ts';
 import type { World } from './world.ts';
@@ -11,7 +12,7 @@ export type DnsCapture = { capture: boolean; autoAllocate: boolean };
 export function analyzeServiceEntryAddresses(world: World, out: Collector, dns: DnsCapture): void {
   for (const entry of world.istio('ServiceEntry')) {
     const { spec } = entry;
-    if (spec.addresses?.length || dns.autoAllocate || (dns.capture && isAutoAllocated(entry))) continue;
+    if (spec.addresses?.length || dns.autoAllocate || (dns.capture && (isAutoAllocated(entry) || hasAllocated(entry)))) continue;
     const index = spec.ports?.findIndex(({ protocol = '' }) => protocol === '' || protocol.toUpperCase() === 'TCP') ?? -1;
     if (index < 0) continue;
     out.add('IST0134', entry, {
@@ -20,6 +21,12 @@ export function analyzeServiceEntryAddresses(world: World, out: Collector, dns: 
       fix: 'Without an address every TCP connection to this port goes here. Set addresses, or a protocol like HTTPS.',
     });
   }
+}
+
+/** Whether the control plane has given it addresses already. */
+function hasAllocated(entry: ServiceEntry): boolean {
+  const { status } = entry as { status?: unknown };
+  return isObject(status) && Array.isArray(status.addresses) && status.addresses.length > 0;
 }
 
 export function analyzeServiceEntryProtocols(world: World, out: Collector): void {

@@ -1,6 +1,7 @@
 // VirtualServices for sidecars that define the same host (IST0109), and routing by token claims without authentication (IST0149).
 
 import { isClaimName, type VirtualService } from '@lateen/api';
+import { hostsIntersect } from '@lateen/base';
 import type { Collector } from './collector.ts';
 import { fullHost } from './registry.ts';
 import { selects } from './selectors.ts';
@@ -24,25 +25,35 @@ export function analyzeMeshHostConflicts(world: World, out: Collector): void {
         hostsOfScope.set(host, [...(hostsOfScope.get(host) ?? []), service]);
     }
   }
-  const reported = new Set<string>();
+  const conflicts = new Map<VirtualService, { names: Set<string>; hosts: Set<string> }>();
+  const everywhere = byScope.get('*');
   for (const [scope, hosts] of byScope) {
-    for (const [host, services] of hosts) {
-      // What is visible everywhere meets what a single namespace sees; only the narrower one is to blame.
-      const everywhere = scope === '*' ? [] : (byScope.get('*')?.get(host) ?? []);
-      const names = [...services, ...everywhere].map(nameOf).sort();
-      if (names.length < 2) continue;
+    for (const [host, own] of hosts) {
+      const services = scope === '*' ? own : [...own, ...takingAll(host, everywhere)];
+      if (services.length < 2) continue;
       for (const service of services) {
-        const key = `${nameOf(service)} ${host}`;
-        if (reported.has(key)) continue;
-        reported.add(key);
-        out.add('IST0109', service, {
-          path: 'spec.hosts',
-          message: `The VirtualServices ${names.join(',')} associated with mesh gateway define the same host ${host} which can lead to undefined behavior.`,
-          fix: 'Only the oldest takes effect. Merge them into one.',
-        });
+        const conflict = conflicts.get(service) ?? { names: new Set(), hosts: new Set() };
+        for (const other of services) conflict.names.add(nameOf(other));
+        conflict.hosts.add(host);
+        conflicts.set(service, conflict);
       }
     }
   }
+  for (const [service, { names, hosts }] of conflicts) {
+    out.add('IST0109', service, {
+      path: 'spec.hosts',
+      message: `The VirtualServices ${[...names].sort().join(',')} associated with mesh gateway define the same host ${[...hosts].join(', ')} which can lead to undefined behavior. This can be fixed by merging the conflicting VirtualServices into a single resource.`,
+      fix: 'Only the oldest takes effect.',
+    });
+  }
+}
+
+/** What is visible everywhere meets what a single namespace sees: for the same host, or for a wildcard of both. */
+function takingAll(host: string, everywhere: ReadonlyMap<string, VirtualService[]> | undefined): VirtualService[] {
+  const same = everywhere?.get(host) ?? [];
+  if (!host.startsWith('*')) return same;
+  const wider = [...(everywhere ?? [])].filter(([other]) => other !== host && other.startsWith('*') && hostsIntersect(host, other));
+  return [...same, ...wider.flatMap(([, services]) => services)];
 }
 
 export function analyzeClaimRouting(world: World, out: Collector): void {

@@ -9,58 +9,87 @@ import type { World } from './world.ts';
 
 const GROUP = 'admissionregistration.k8s.io';
 
-type Hook = { object: KubeObject; webhook: Webhook; index: number };
+const REVISION = 'istio.io/rev';
 
-function hooksOf(world: World, kind: string): Hook[] {
-  const configurations = world.all(GROUP, kind) as unknown as (MutatingWebhookConfiguration & KubeObject)[];
-  return configurations.flatMap((object) =>
-    (object.webhooks ?? []).flatMap((webhook, index): Hook[] => (webhook.name?.endsWith('istio.io') ? [{ object, webhook, index }] : [])),
-  );
-}
+type Hook = { object: KubeObject; webhook: Webhook; index: number };
+type Configuration = MutatingWebhookConfiguration & KubeObject;
+
+const configurationsOf = (world: World, kind: string): readonly Configuration[] =>
+  world.all(GROUP, kind) as unknown as readonly Configuration[];
+
+const hooksOf = (object: Configuration): Hook[] =>
+  (Array.isArray(object.webhooks) ? object.webhooks : []).map((webhook, index) => ({ object, webhook, index }));
+
+const isOurs = ({ webhook }: Hook): boolean => webhook.name?.endsWith('istio.io') ?? false;
 
 export function analyzeWebhooks(world: World, out: Collector): void {
-  const injectors = hooksOf(world, 'MutatingWebhookConfiguration').filter(({ webhook }) => webhook.name.includes('sidecar-injector'));
-  reportOverlaps(injectors, out);
-  for (const { object, webhook, index } of injectors) {
+  const configurations = configurationsOf(world, 'MutatingWebhookConfiguration').filter(
+    (configuration) => revisionsOf(configuration).length > 0 || hooksOf(configuration).some(isOurs),
+  );
+  const hooks = configurations.flatMap(hooksOf);
+  reportOverlaps(hooks, [...new Set(configurations.flatMap(revisionsOf))], out);
+  for (const { object, webhook, index } of hooks) {
     const service = webhook.clientConfig?.service;
-    if (!service || world.services.length === 0) continue;
+    if (!service) continue;
     const exists = world.services.some(({ metadata }) => metadata.name === service.name && metadata.namespace === service.namespace);
     if (exists) continue;
     out.add('IST0139', object, {
       path: `webhooks[${index}].clientConfig.service`,
-      message: `Injector refers to a control plane service that does not exist: ${service.name}.${service.namespace}`,
+      message: `Injector refers to a control plane service that does not exist: ${service.namespace}/${service.name}.`,
     });
   }
 }
 
-/** Label combinations people use; two hooks that take the same one inject twice. */
-const NAMESPACES = [{}, { 'istio-injection': 'enabled' }, { 'istio-injection': 'disabled' }, { 'istio.io/rev': 'default' }];
-const PODS = [{}, { 'sidecar.istio.io/inject': 'true' }, { 'sidecar.istio.io/inject': 'false' }];
+/** The revisions a configuration is about, by its label or by the selectors of its webhooks. */
+function revisionsOf(configuration: Configuration): string[] {
+  const own = configuration.metadata.labels?.[REVISION];
+  const selected = hooksOf(configuration)
+    .flatMap(({ webhook }) => [webhook.namespaceSelector, webhook.objectSelector])
+    .flatMap((selector) => [
+      ...(selector?.matchLabels?.[REVISION] === undefined ? [] : [selector.matchLabels[REVISION]]),
+      ...(selector?.matchExpressions ?? []).flatMap(({ key, values = [] }) => (key === REVISION ? values : [])),
+    ]);
+  return own === undefined ? selected : [own, ...selected];
+}
 
-function reportOverlaps(injectors: Hook[], out: Collector): void {
-  const reported = new Set<KubeObject>();
-  for (const { object, webhook } of injectors) {
-    for (const other of injectors) {
-      if (other.webhook === webhook || reported.has(object)) continue;
-      const clash = NAMESPACES.flatMap((namespace) => PODS.map((pod) => ({ namespace, pod }))).find(
-        (labels) => takes(webhook, labels) && takes(other.webhook, labels),
-      );
-      if (!clash || other.object === object) continue;
-      reported.add(object);
-      out.add('IST0139', object, {
-        message: `Webhook overlaps with others: [${other.object.metadata.name}/${other.webhook.name}]. This may cause injection to occur twice.`,
-      });
+type Labels = Record<string, string>;
+
+/** Labels people give namespaces and pods; two webhooks that take the same pair inject twice. */
+const NAMESPACES: Labels[] = [{}, { 'istio-injection': 'enabled' }, { 'istio-injection': 'disabled' }];
+const PODS: Labels[] = [{}, { 'sidecar.istio.io/inject': 'true' }, { 'sidecar.istio.io/inject': 'false' }];
+
+function reportOverlaps(hooks: Hook[], revisions: string[], out: Collector): void {
+  const withRevisions = (base: Labels[]): Labels[] => [
+    ...base,
+    ...revisions.flatMap((revision) => base.map((labels) => ({ ...labels, [REVISION]: revision }))),
+  ];
+  const pods = withRevisions(PODS);
+  const others = new Map<Hook, Set<Hook>>();
+  for (const namespace of withRevisions(NAMESPACES)) {
+    for (const pod of pods) {
+      const taking = hooks.filter(({ webhook }) => takes(webhook, { namespace, pod }));
+      if (taking.length < 2) continue;
+      for (const hook of taking) others.set(hook, new Set([...(others.get(hook) ?? []), ...taking]).difference(new Set([hook])));
     }
+  }
+  for (const [{ object, index }, overlapping] of others) {
+    const names = [...overlapping].map((other) => `${other.object.metadata.name}/${other.webhook.name}`).sort();
+    out.add('IST0139', object, {
+      path: `webhooks[${index}]`,
+      message: `Webhook overlaps with others: [${names.join(' ')}]. This may cause injection to occur twice.`,
+    });
   }
 }
 
-const takes = (webhook: Webhook, { namespace, pod }: { namespace: Record<string, string>; pod: Record<string, string> }): boolean =>
+const takes = (webhook: Webhook, { namespace, pod }: { namespace: Labels; pod: Labels }): boolean =>
   matchesSelector(webhook.namespaceSelector, namespace) && matchesSelector(webhook.objectSelector, pod);
 
 export function analyzeExternalControlPlane(world: World, out: Collector): void {
   for (const kind of ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration']) {
-    for (const { object, webhook, index } of hooksOf(world, kind)) {
-      const { url, service } = webhook.clientConfig ?? {};
+    for (const { object, webhook, index } of configurationsOf(world, kind).flatMap(hooksOf).filter(isOurs)) {
+      // An empty "url:" in YAML is null.
+      const url = webhook.clientConfig?.url ?? undefined;
+      const service = webhook.clientConfig?.service ?? undefined;
       const path = `webhooks[${index}].clientConfig`;
       if (url === undefined && service === undefined) {
         out.add('IST0163', object, {
