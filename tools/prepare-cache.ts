@@ -1,0 +1,26 @@
+// Fills Node's compile cache after `npm ci`, so that already the first start finds stripped and compiled sources: it is quicker,
+// and each process takes about half the memory. Losing the cache costs only that.
+
+import { globSync } from 'node:fs';
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+enableCompileCache(join(root, 'node_modules/.cache/lateen'));
+
+// Entry points do their work only when they are the main module; the two that do not are left to their first start.
+const sources = globSync(['packages/*/src/**/*.ts', 'samples/**/*.ts'], {
+  cwd: root,
+  exclude: [
+    '**/*.test.ts',
+    '**/testing/**',
+    '**/node_modules/**',
+    'packages/cli/src/main.ts',
+    'packages/cli/src/machine/node-main.ts',
+    '**/*-child.ts',
+    '**/*-probe*.ts',
+    '**/*.d.ts',
+  ],
+});
+for (const source of sources.sort()) await import(join(root, source));
+flushCompileCache();
