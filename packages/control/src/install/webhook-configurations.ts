@@ -1,7 +1,7 @@
 // Which pods come to the injector and which objects to validation. The rules are Istio's for its default revision.
 
 import type { KubeObject, LabelSelectorRequirement, MutatingWebhook, ValidatingWebhook } from '@lateen/kube/types';
-import { INJECTOR_NAME, validatorName } from '../webhooks/registration.ts';
+import { INJECTOR_NAME, ISTIO_VALIDATION, validatorName } from '../webhooks/registration.ts';
 import type { InstallContext } from './manifests.ts';
 
 export function webhookConfigurations({ namespace }: InstallContext): KubeObject[] {
@@ -17,7 +17,7 @@ export function webhookConfigurations({ namespace }: InstallContext): KubeObject
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'ValidatingWebhookConfiguration',
       metadata: { name: validatorName(namespace), labels: { ...labels, app: 'istiod' } },
-      webhooks: [validation(namespace)],
+      webhooks: [validation(namespace), support(namespace)],
     },
   ];
 }
@@ -51,7 +51,7 @@ function injectionRules(namespace: string): MutatingWebhook[] {
 }
 
 const validation = (namespace: string): ValidatingWebhook => ({
-  name: 'rev.validation.istio.io',
+  name: ISTIO_VALIDATION,
   clientConfig: { service: { name: 'istiod', namespace, path: '/validate', port: 443 } },
   rules: ['security', 'networking', 'telemetry', 'extensions'].map((group) => ({
     operations: ['CREATE', 'UPDATE'],
@@ -63,4 +63,16 @@ const validation = (namespace: string): ValidatingWebhook => ({
   failurePolicy: 'Ignore',
   sideEffects: 'None',
   admissionReviewVersions: ['v1'],
+});
+
+// Kinds that Istio reads and this mesh does not yet: never refused, but answered with a warning.
+const support = (namespace: string): ValidatingWebhook => ({
+  ...validation(namespace),
+  name: 'support.validation.istio.io',
+  rules: [
+    { operations: ['CREATE', 'UPDATE'], apiGroups: ['networking.k8s.io'], apiVersions: ['*'], resources: ['ingresses'] },
+    { operations: ['CREATE', 'UPDATE'], apiGroups: ['gateway.networking.k8s.io'], apiVersions: ['*'], resources: ['*'] },
+  ],
+  failurePolicy: 'Ignore',
+  timeoutSeconds: 2,
 });

@@ -6,7 +6,8 @@ import { type KubeObjectLike, validateResource } from '@lateen/api';
 import { type Clock, CodedError, jsonEqual, type Logger, messageOf, silentLogger, systemClock, type Timer } from '@lateen/base';
 import { parseManifests } from '@lateen/kube';
 import type { KubeObject } from '@lateen/kube/types';
-import { checkSupport, INGESTED_KINDS, keyOf, type MeshConfig, type ObjectChange, parseMeshConfig } from '@lateen/mesh';
+import { checkSupport, INGESTED_KINDS, keyOf, type MeshConfig, type ObjectChange } from '@lateen/mesh';
+import { readMeshConfig } from './mesh-config.ts';
 import type { ObjectSink, ObjectSource } from './source.ts';
 
 export type DirectorySourceOptions = {
@@ -57,20 +58,19 @@ export function createDirectorySource(options: DirectorySourceOptions): ObjectSo
   // There is no webhook before a directory.
   const isValid = (object: KubeObject, file: string): boolean => {
     const findings = validateResource(object as KubeObjectLike);
-    for (const { level, path, message } of [...findings, ...checkSupport(object)]) {
-      if (level === 'error') logger.error('an object is not valid and is left out', { file, object: identityOf(object), path, message });
-      else if (level === 'warning') logger.warn('an object is questionable', { file, object: identityOf(object), path, message });
+    for (const { code, level, path, message } of [...findings, ...checkSupport(object)]) {
+      if (level === 'error')
+        logger.error('an object is not valid and is left out', { code, file, object: identityOf(object), path, message });
+      else if (level === 'warning') logger.warn('an object is questionable', { code, file, object: identityOf(object), path, message });
     }
     return !findings.some(({ level }) => level === 'error');
   };
 
-  const readMeshConfig = (): MeshConfig => {
+  const currentMeshConfig = (): MeshConfig => {
     const text = meshConfigFile ? readFileSync(meshConfigFile, 'utf8') : meshConfigMap(known);
     if (mesh && mesh.text === text) return mesh.config;
-    const { mesh: config, findings } = parseMeshConfig(text);
-    for (const { level, path, message } of findings) logger.warn('the mesh configuration is questionable', { level, path, message });
-    mesh = { text, config };
-    return config;
+    mesh = { text, config: readMeshConfig(text, logger) };
+    return mesh.config;
   };
 
   const scan = (sink: ObjectSink): void => {
@@ -87,7 +87,7 @@ export function createDirectorySource(options: DirectorySourceOptions): ObjectSo
     for (const { object } of changes)
       if (!KNOWN_KINDS.has(object.kind)) logger.debug('a kind without meaning to the mesh', { object: identityOf(object) });
     known = next;
-    sink.setMeshConfig({ ...readMeshConfig(), clusterId });
+    sink.setMeshConfig({ ...currentMeshConfig(), clusterId });
     if (changes.length > 0) sink.change(changes);
   };
 

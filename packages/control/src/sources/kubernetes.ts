@@ -3,7 +3,7 @@
 import { type Clock, delay, type Logger, silentLogger, systemClock } from '@lateen/base';
 import { createInformer, type Informer, type KubeClient } from '@lateen/kube';
 import type { ConfigMap, KubeObject, ResourceRef } from '@lateen/kube/types';
-import { parseMeshConfig } from '@lateen/mesh';
+import { readMeshConfig } from './mesh-config.ts';
 import type { ObjectSink, ObjectSource } from './source.ts';
 
 const core = (resource: string, namespaced = true): ResourceRef => ({ group: '', version: 'v1', resource, namespaced });
@@ -56,9 +56,7 @@ export function createKubernetesSource(options: KubernetesSourceOptions): Object
 
   const followMeshConfig = (sink: ObjectSink): Informer<KubeObject> => {
     const read = (object: KubeObject | undefined) => {
-      const { mesh, findings } = parseMeshConfig((object as ConfigMap | undefined)?.data?.['mesh']);
-      for (const { level, path, message } of findings) logger.warn('the mesh configuration is questionable', { level, path, message });
-      sink.setMeshConfig({ ...mesh, clusterId });
+      sink.setMeshConfig({ ...readMeshConfig((object as ConfigMap | undefined)?.data?.['mesh'], logger), clusterId });
     };
     const informer = createInformer<KubeObject>({
       client,

@@ -15,6 +15,8 @@ const VALIDATING: ResourceRef = { ...MUTATING_WEBHOOKS, resource: 'validatingweb
 const GATEWAYS: ResourceRef = { group: 'networking.istio.io', version: 'v1', resource: 'gateways', namespaced: true };
 const SELF_TEST_PERIOD_MS = 1_000;
 
+/** The webhook that validates Istio's own kinds. */
+export const ISTIO_VALIDATION = 'rev.validation.istio.io';
 export const INJECTOR_NAME = 'istio-sidecar-injector';
 export const validatorName = (namespace: string): string => `istio-validator-${namespace}`;
 
@@ -33,7 +35,7 @@ export function keepRegistered(options: RegistrationOptions): Closable {
       ...hook,
       clientConfig: { ...hook.clientConfig, caBundle },
       // Only ever raised: somebody who installed with Fail keeps it.
-      ...(resource === VALIDATING && failurePolicy === 'Fail' && { failurePolicy }),
+      ...(hook.name === ISTIO_VALIDATION && failurePolicy === 'Fail' && { failurePolicy }),
     });
     const webhooks = (configuration.webhooks ?? []).map(desired);
     const isCurrent = (configuration.webhooks ?? []).every(

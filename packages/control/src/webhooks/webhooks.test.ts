@@ -132,6 +132,14 @@ test('a wrong object is refused, a questionable one accepted with a warning', as
   assert.match(warned.warnings?.[0] ?? '', /IST0101.*not found: "a"/);
 });
 
+test('what another API offers and this mesh does not read is accepted with a warning', async (t) => {
+  const { review } = await start(t, plain);
+  const ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name: 'i' }, spec: { ingressClassName: 'istio' } };
+  const { allowed, warnings } = await review('/validate', ingress);
+  assert.deepEqual([allowed, warnings?.length], [true, 1]);
+  assert.match(warnings?.[0] ?? '', /LAT0210.*Ingress is not supported yet/);
+});
+
 test('what is no review gets an HTTP error, and the server goes on', async (t) => {
   const { post, review } = await start(t, plain);
   for (const body of ['', '{', '[]', '{"request":{}}', `${'['.repeat(5_000)}`])

@@ -1,2 +1,2 @@
 export { checkReferences } from './check-references.ts';
-export { checkSupport } from './check-support.ts';
+export { checkMeshConfigSupport, checkSupport } from './check-support.ts';
