@@ -26,19 +26,9 @@ export function imagesCommand(settings: CliSettings): Command {
       '\nA catalogue file is a YAML list; one line adds an image:\n  - { image: my-app, entrypoint: ["python3", "${here}/app.py"], description: my app }',
     )
     .action(async (options: { images: string[]; output?: string }) => {
-      const { readFileSync } = await import('node:fs');
-      const { parse } = await import('yaml');
-      const entries = [...catalogueFiles(settings), ...options.images].flatMap((file) =>
-        (
-          parse(readFileSync(file, 'utf8')) as {
-            image: string;
-            entrypoint?: string[];
-            cmd?: string[];
-            builtin?: string;
-            description: string;
-          }[]
-        ).map((entry) => ({ ...entry, file })),
-      );
+      const { createImageCatalogue } = await import('@lateen/cluster/node');
+      const catalogue = createImageCatalogue([...catalogueFiles(settings), ...options.images]);
+      const entries = catalogue.entries().map(({ entry, source }) => ({ ...entry, file: source }));
       if (options.output) return void process.stdout.write(await renderStructured(entries, options.output));
       const rows = entries.map((entry) => [
         entry.image,

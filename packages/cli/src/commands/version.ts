@@ -10,8 +10,7 @@ export function versionCommand(settings: CliSettings): Command {
     .description('print the version of this program')
     .addOption(outputOption())
     .option('-s, --short', 'only the version number')
-    .option('--remote', 'also of the control plane and the proxies; not supported yet')
-    .action(async (options: { output?: string; short?: boolean; remote?: boolean }) => {
+    .action(async (options: { output?: string; short?: boolean }) => {
       const { version } = JSON.parse(readFileSync(join(settings.checkout, 'package.json'), 'utf8')) as { version: string };
       const value = { clientVersion: { version, nodeVersion: process.version, platform: `${process.platform}/${process.arch}` } };
       if (options.output) process.stdout.write(await renderStructured(value, options.output));

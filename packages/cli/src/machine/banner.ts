@@ -2,8 +2,8 @@ import type { MachineReport } from './state-dir.ts';
 
 export type BannerOptions = {
   report: MachineReport;
-  /** How this program was called, e.g. "./lateen". */
-  command: string;
+  /** How to call this program for a subcommand on this very mesh: "./lateen kubeconfig", with --state-dir where it is not the default. */
+  command: (subcommand: string) => string;
   demo: 'bookinfo' | 'gophers' | undefined;
   isDetached: boolean;
 };
@@ -15,16 +15,16 @@ export function renderBanner({ report, command, demo, isDetached }: BannerOption
     ...(demo === 'bookinfo' ? ([['Bookinfo', `${gateway}/productpage`]] as [string, string][]) : []),
     ...(demo === 'gophers' ? ([['Gophers', `${gateway}/`]] as [string, string][]) : []),
     ...(demo === undefined ? ([['gateway', gateway]] as [string, string][]) : []),
-    ['kubectl', `export KUBECONFIG=$(${command} kubeconfig)`],
+    ['kubectl', `export KUBECONFIG=$(${command('kubeconfig')})`],
     ['network', `${report.network.mode} (${report.network.reason})`],
   ];
   const lines = rows.map(([name, value]) => `  ${name.padEnd(10)}${value}`);
   const next = nextSteps(command, demo, gateway).map((step, index) => `  ${index + 1}. ${step}`);
-  const end = isDetached ? `"${command} down" stops it.` : 'Ctrl-C stops everything.';
+  const end = isDetached ? `"${command('down')}" stops it.` : 'Ctrl-C stops everything.';
   return `\nThe mesh is up.\n\n${lines.join('\n')}\n\nTry next:\n${next.join('\n')}\n\n${end}\n`;
 }
 
-function nextSteps(command: string, demo: BannerOptions['demo'], gateway: string): string[] {
+function nextSteps(command: BannerOptions['command'], demo: BannerOptions['demo'], gateway: string): string[] {
   if (demo === 'bookinfo') {
     return [
       'Reload the page a few times: three versions of reviews take turns (no stars, black stars, red stars).',
@@ -40,8 +40,14 @@ function nextSteps(command: string, demo: BannerOptions['demo'], gateway: string
     ];
   }
   return [
-    `Run the Bookinfo demo: ${command} demo bookinfo`,
+    `Run the Bookinfo demo: ${command('demo bookinfo')}`,
     'Or follow a tutorial: kubectl label namespace default istio-injection=enabled',
-    `See which proxies are connected: ${command} proxy-status`,
+    'See which proxies are connected: ./lateen proxy-status',
   ];
+}
+
+/** The `command` of a banner: this program, with the state folder where commands would not find it by themselves. */
+export function commandFor(programName: string, stateDir: string, defaultStateDir: string): BannerOptions['command'] {
+  const suffix = stateDir === defaultStateDir ? '' : ` --state-dir ${stateDir}`;
+  return (subcommand) => `./${programName} ${subcommand}${suffix}`;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { delay, systemClock } from '@lateen/base';
 import { ExitCode } from '../program.ts';
 import type { CliSettings } from '../settings.ts';
-import { renderBanner } from './banner.ts';
+import { commandFor, renderBanner } from './banner.ts';
 import { readReport, type StatePaths } from './state-dir.ts';
 
 /** Returns once the mesh is up; throws with the background process' output when it is not. */
@@ -23,7 +23,14 @@ export async function runDetached({ paths, settings }: { paths: StatePaths; sett
   for (;;) {
     const report = readReport(paths);
     if (report && report.pid === child.pid) {
-      process.stdout.write(renderBanner({ report, command: `./${settings.programName}`, demo: undefined, isDetached: true }));
+      process.stdout.write(
+        renderBanner({
+          report,
+          command: commandFor(settings.programName, paths.root, settings.stateDir),
+          demo: undefined,
+          isDetached: true,
+        }),
+      );
       child.unref();
       return;
     }

@@ -4,7 +4,7 @@ import { createWriteStream, rmSync } from 'node:fs';
 import { chooseNetworkMode, startNodeProcess } from '@lateen/cluster/host';
 import { ExitCode } from '../program.ts';
 import type { CliSettings } from '../settings.ts';
-import { renderBanner } from './banner.ts';
+import { commandFor, renderBanner } from './banner.ts';
 import type { Demo } from './demos.ts';
 import { chooseHttpPort } from './http-port.ts';
 import { NODE_OPTIONS_VARIABLE, type NodeOptions, type NodeReport } from './node-options.ts';
@@ -69,7 +69,14 @@ export async function runMachine(options: MachineOptions): Promise<void> {
       const { apiServer, kubeconfig, gateway } = report;
       const machine = { pid: process.pid, network: { mode, reason }, apiServer, kubeconfig, gateway, startedAt: new Date().toISOString() };
       writeReport(paths, machine);
-      write(renderBanner({ report: machine, command: `./${settings.programName}`, demo: options.demo, isDetached: false }));
+      write(
+        renderBanner({
+          report: machine,
+          command: commandFor(settings.programName, paths.root, settings.stateDir),
+          demo: options.demo,
+          isDetached: false,
+        }),
+      );
     };
     let signals = 0;
     const onSignal = () => {
