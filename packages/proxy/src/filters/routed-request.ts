@@ -16,6 +16,7 @@ import type { Host } from '../upstream/host.ts';
 import type { PoolUser } from '../upstream/http1-pool.ts';
 import { sendMirrors } from './mirror.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
+import { hashRequest, type RequestHash } from './request-hash.ts';
 import { isIdempotent, retriesReset, retriesResponse, retryDelayMs, retryRulesOf } from './retry.ts';
 import { failureReply, RESET_FLAGS, underscored } from './upstream-failure.ts';
 import { prepareUpstreamRequest, timeoutOf } from './upstream-request.ts';
@@ -26,6 +27,7 @@ const DEFAULT_REPLAY_BYTES = 1024 * 1024;
 /** What may arrive of a body before its connection stands: reading pauses then, so this is never outgrown while waiting. */
 const MIN_REPLAY_BYTES = 256 * 1024;
 
+const NO_COOKIES: readonly string[] = [];
 const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
 
 export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
@@ -42,6 +44,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   private retries = 0;
   private idleRaces = 0;
   private replay: ReplayBuffer | undefined;
+  private requestHash: RequestHash | undefined;
   private requestSent = false;
   private responding = false;
   private tunnel = false;
@@ -87,6 +90,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     const times = timeoutOf(exchange, action, this.rules);
     this.timeoutMs = exchange.upgrade === '' ? times.timeoutMs : 0;
     this.perTryTimeoutMs = times.perTryTimeoutMs;
+    if (action.hashPolicies.length > 0) this.requestHash = hashRequest(exchange, action.hashPolicies);
     prepareUpstreamRequest(exchange, decision, times, this.suppress);
     exchange.forwarder = this;
     this.keepBody();
@@ -143,7 +147,11 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
       exchange.head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));
     }
     const avoid = this.rules?.avoidPreviousHosts ? this.triedHosts : undefined;
-    const host = cluster.pick(this.originalDestination(), avoid, this.rules?.hostSelectionMaxAttempts ?? 1);
+    const host = cluster.pick(this.originalDestination(), {
+      hash: this.requestHash?.hash,
+      avoid,
+      attempts: this.rules?.hostSelectionMaxAttempts ?? 1,
+    });
     if (!host) {
       this.end();
       return exchange.respond({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
@@ -350,6 +358,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     if (this.decision.virtualHost.includeAttemptCountInResponse) {
       head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));
     }
+    for (const cookie of this.requestHash?.cookies ?? NO_COOKIES) head.add('set-cookie', cookie);
     if (this.decision.responseHeaders.length > 0) {
       exchange.responseHead = head;
       exchange.responseCode = head.status;

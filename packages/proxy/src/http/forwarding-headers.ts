@@ -108,7 +108,8 @@ function addressFromRight(list: string, skip: number): string | undefined {
   return entry.includes(':') ? `[${entry}]:0` : `${entry}:0`;
 }
 
-const ipOf = (address: string): string => address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+/** "ip:port" without the port and brackets. */
+export const ipOf = (address: string): string => address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 
 let lastIp = '';
 let lastIsPrivate = false;

@@ -8,6 +8,7 @@ import { dial } from '../io/dial.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { TcpProxyRuntime } from '../runtime/model.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
+import { hashText } from '../upstream/hash.ts';
 import type { Host } from '../upstream/host.ts';
 import { TcpRecord } from './tcp-record.ts';
 
@@ -62,7 +63,10 @@ export class TcpConnection implements ConnectionHandler {
 
   private connect(info: ConnectionInfo): void {
     const { cluster, record } = this;
-    const host = cluster?.pick({ host: info.localIp, port: info.localPort });
+    const host = cluster?.pick(
+      { host: info.localIp, port: info.localPort },
+      { hash: this.tcp.hashSourceIp ? hashText(info.remoteIp) : undefined },
+    );
     if (!cluster || !host) return this.fail('UH');
     this.attempts++;
     this.host = host;

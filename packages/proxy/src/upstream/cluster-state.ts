@@ -9,6 +9,7 @@ import { addressText, Host } from './host.ts';
 import { Http1Pool } from './http1-pool.ts';
 import { assignLoad, type LoadAssignment, type LocalityHosts } from './load-assignment.ts';
 import { isGatewayFailure, OutlierDetector } from './outlier.ts';
+import type { PickerServices } from './picker.ts';
 
 /** Resolves a name to addresses. `ttlMs` 0 = unknown. Rejects when there is none. */
 export type Resolver = (name: string, family: 'v4' | 'v6' | 'any') => Promise<{ addresses: readonly string[]; ttlMs: number }>;
@@ -21,6 +22,14 @@ export type UpstreamContext = {
   readonly random: () => number;
   readonly resolve: Resolver;
   readonly logger: Logger;
+};
+
+export type HostChoice = {
+  /** Of the request, for consistent hashing. */
+  readonly hash?: number | undefined;
+  /** Hosts to pass over, for at most `attempts` picks (default 1). */
+  readonly avoid?: ReadonlySet<Host> | undefined;
+  readonly attempts?: number;
 };
 
 const NO_HOSTS: EndpointsRuntime = { clusterName: '', localities: [], overprovisioningFactorPercent: 140 };
@@ -36,12 +45,14 @@ export class ClusterState {
   private endpoints: EndpointsRuntime = NO_HOSTS;
   private load: LoadAssignment = { isPanicking: false, pick: () => undefined };
   private readonly outlier: OutlierDetector;
+  private readonly services: PickerServices;
   private cleanup: { cancel(): void } | undefined;
 
   constructor(runtime: ClusterRuntime, context: UpstreamContext) {
     this.name = runtime.name;
     this.runtime = runtime;
     this.context = context;
+    this.services = { random: context.random, monotonicMs: () => context.clock.monotonicMs() };
     this.breakers = {
       default: new BreakerState(runtime.circuitBreakers.default),
       high: new BreakerState(runtime.circuitBreakers.high),
@@ -61,13 +72,14 @@ export class ClusterState {
   setEndpoints(endpoints: EndpointsRuntime): void {
     this.endpoints = endpoints;
     const present = new Set<string>();
+    const now = this.context.clock.monotonicMs();
     for (const locality of endpoints.localities) {
       for (const endpoint of locality.endpoints) {
         const address = addressText(endpoint.host, endpoint.port);
         present.add(address);
         const known = this.hosts.get(address);
         if (known) known.endpoint = endpoint;
-        else this.hosts.set(address, new Host(address, endpoint.host, endpoint.port, endpoint));
+        else this.hosts.set(address, new Host(address, endpoint.host, endpoint.port, endpoint, now));
       }
     }
     for (const host of [...this.hosts.values()]) if (!present.has(host.address)) this.removeHost(host);
@@ -89,17 +101,17 @@ export class ClusterState {
       weight: locality.weight,
       hosts: locality.endpoints.flatMap((endpoint) => hosts.get(addressText(endpoint.host, endpoint.port)) ?? []),
     }));
-    this.load = assignLoad(this.runtime, localities, endpoints.overprovisioningFactorPercent, this.context.random);
+    this.load = assignLoad(this.runtime, localities, endpoints.overprovisioningFactorPercent, this.services);
     this.stats.membership_total = hosts.size;
     this.stats.membership_healthy = [...hosts.values()].filter((host) => host.isAvailable).length;
   }
 
-  /** A host for a new request; undefined when there is none to use. `avoid`: hosts to pass over, for at most `attempts` picks. */
-  pick(target: SocketAddress | undefined, avoid?: ReadonlySet<Host>, attempts = 1): Host | undefined {
+  /** A host for a new request; undefined when there is none to use. */
+  pick(target: SocketAddress | undefined, { hash, avoid, attempts = 1 }: HostChoice = {}): Host | undefined {
     if (this.runtime.discovery.kind === 'original_dst') return target && this.originalHost(target);
     if (this.load.isPanicking) this.stats.lb_healthy_panic++;
-    let host = this.load.pick();
-    for (let i = 1; i < attempts && host && avoid?.has(host); i++) host = this.load.pick();
+    let host = this.load.pick({ hash });
+    for (let i = 1; i < attempts && host && avoid?.has(host); i++) host = this.load.pick({ hash, attempt: i });
     if (!host) this.stats.upstream_cx_none_healthy++;
     return host;
   }

@@ -21,12 +21,15 @@ export class Host {
   consecutive5xx = 0;
   consecutiveGatewayFailures = 0;
   lastUsedMs = 0;
+  /** On the monotonic clock, for slow start. */
+  readonly addedMs: number;
 
-  constructor(address: string, ip: string, port: number, endpoint: EndpointRuntime) {
+  constructor(address: string, ip: string, port: number, endpoint: EndpointRuntime, addedMs = 0) {
     this.address = address;
     this.ip = ip;
     this.port = port;
     this.endpoint = endpoint;
+    this.addedMs = addedMs;
   }
 
   get weight(): number {

@@ -2,8 +2,9 @@
 // priority, panic).
 
 import type { ClusterRuntime } from '../runtime/model.ts';
+import type { WeightedHost } from './hash-table.ts';
 import type { Host } from './host.ts';
-import { createPicker, type Picker } from './picker.ts';
+import { createHashPicker, createPicker, type Picker, type PickerServices, type PickOptions } from './picker.ts';
 
 export type LocalityHosts = { readonly priority: number; readonly weight: number; readonly hosts: readonly Host[] };
 
@@ -19,24 +20,24 @@ export function assignLoad(
   cluster: ClusterRuntime,
   localities: readonly LocalityHosts[],
   overprovisioningPercent: number,
-  random: () => number,
+  services: PickerServices,
 ): LoadAssignment {
   const priorities = [...new Set(localities.map((one) => one.priority))].sort((a, b) => a - b);
   const groups = priorities.map((priority) => localities.filter((one) => one.priority === priority));
   const loads = shareLoad(groups, overprovisioningPercent);
-  const levels = groups.map((group, i) => createLevel(cluster, group, loads[i] as number, random)).filter((level) => level.load > 0);
+  const levels = groups.map((group, i) => createLevel(cluster, group, loads[i] as number, services)).filter((level) => level.load > 0);
   const isPanicking = levels.some((level) => level.isPanicking);
   const only = levels.length === 1 ? levels[0] : undefined;
-  if (only) return { isPanicking, pick: () => only.picker.pick() };
+  if (only) return { isPanicking, pick: (options) => only.picker.pick(options) };
   return {
     isPanicking,
-    pick() {
-      let point = random() * 100;
+    pick(options) {
+      let point = share(options, services.random) * 100;
       for (const level of levels) {
         point -= level.load;
-        if (point < 0) return level.picker.pick();
+        if (point < 0) return level.picker.pick(options);
       }
-      return levels[levels.length - 1]?.picker.pick();
+      return levels[levels.length - 1]?.picker.pick(options);
     },
   };
 }
@@ -66,23 +67,28 @@ function shareLoad(groups: readonly (readonly LocalityHosts[])[], overprovisioni
   return loads;
 }
 
-function createLevel(cluster: ClusterRuntime, group: readonly LocalityHosts[], load: number, random: () => number): Level {
+function createLevel(cluster: ClusterRuntime, group: readonly LocalityHosts[], load: number, services: PickerServices): Level {
   const all = group.flatMap((locality) => locality.hosts);
   const available = all.filter((host) => host.isAvailable);
   const isPanicking = (available.length * 100) / Math.max(1, all.length) < cluster.healthyPanicThresholdPercent;
   const usable = (hosts: readonly Host[]) => (isPanicking ? hosts : hosts.filter((host) => host.isAvailable));
-  if (!cluster.localityWeighted) return { load, isPanicking, picker: createPicker(cluster.lb, usable(all), random) };
+  if (!cluster.localityWeighted) return { load, isPanicking, picker: createPicker(cluster.lb, usable(all), services) };
+  if (cluster.lb.kind === 'ring_hash' || cluster.lb.kind === 'maglev') {
+    // One table for all localities, so that a key has one host.
+    const hosts = group.flatMap((locality) => shareOfLocality(usable(locality.hosts), locality.weight));
+    return { load, isPanicking, picker: createHashPicker(cluster.lb, hosts, services.random) };
+  }
   const localities = group
     .map((locality) => ({
       weight: locality.weight,
-      picker: createPicker(cluster.lb, usable(locality.hosts), random),
+      picker: createPicker(cluster.lb, usable(locality.hosts), services),
       size: usable(locality.hosts).length,
     }))
     .filter((locality) => locality.weight > 0 && locality.size > 0);
   const total = localities.reduce((sum, locality) => sum + locality.weight, 0);
   const picker: Picker = {
     pick() {
-      let point = random() * total;
+      let point = services.random() * total;
       for (const locality of localities) {
         point -= locality.weight;
         if (point < 0) return locality.picker.pick();
@@ -92,3 +98,12 @@ function createLevel(cluster: ClusterRuntime, group: readonly LocalityHosts[], l
   };
   return { load, isPanicking, picker };
 }
+
+function shareOfLocality(hosts: readonly Host[], weight: number): WeightedHost[] {
+  const total = hosts.reduce((sum, host) => sum + host.weight, 0);
+  return weight === 0 ? [] : hosts.map((host) => ({ host, weight: (weight * host.weight) / total }));
+}
+
+/** Which share of the traffic a request belongs to, 0 to 1: fixed for a hash, so that its priority is. */
+const share = (options: PickOptions | undefined, random: () => number): number =>
+  options?.hash === undefined ? random() : (options.hash % 10_000) / 10_000;

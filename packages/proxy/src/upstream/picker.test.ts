@@ -13,6 +13,8 @@ function seeded(seed: number): () => number {
   };
 }
 
+const services = (seed: number) => ({ random: seeded(seed), monotonicMs: () => 0 });
+
 const endpoint = (weight: number, health: EndpointRuntime['health'] = 'healthy'): EndpointRuntime => ({
   host: '10.0.0.1',
   port: 80,
@@ -28,19 +30,21 @@ const POLICIES: readonly LbPolicy[] = [
   { kind: 'round_robin', slowStart: undefined },
   { kind: 'least_request', choiceCount: 2, activeRequestBias: 1, slowStart: undefined },
   { kind: 'random' },
+  { kind: 'ring_hash', minRingSize: 4096, maxRingSize: 8192, useHostnameForHashing: false },
+  { kind: 'maglev', tableSize: 65_537, useHostnameForHashing: false },
 ];
 
 for (const policy of POLICIES) {
   test(`${policy.kind}: picks from the list, everyone in proportion to its weight`, () => {
-    assert.equal(createPicker(policy, [], seeded(1)).pick(), undefined);
+    assert.equal(createPicker(policy, [], services(1)).pick(), undefined);
     const [only] = hosts(1);
-    assert.equal(createPicker(policy, [only!], seeded(1)).pick(), only);
+    assert.equal(createPicker(policy, [only!], services(1)).pick(), only);
     for (const weights of [
       [1, 1, 1],
       [1, 2, 5],
     ]) {
       const list = hosts(...weights);
-      const picker = createPicker(policy, list, seeded(7));
+      const picker = createPicker(policy, list, services(7));
       const counts = new Map<Host, number>();
       const rounds = 24_000;
       for (let i = 0; i < rounds; i++) {
@@ -59,7 +63,7 @@ for (const policy of POLICIES) {
 test('least_request prefers the host with fewer active requests', () => {
   const list = hosts(1, 1);
   list[0]!.stats.rq_active = 10;
-  const picker = createPicker(POLICIES[1]!, list, seeded(3));
+  const picker = createPicker(POLICIES[1]!, list, services(3));
   let idle = 0;
   for (let i = 0; i < 1000; i++) if (picker.pick() === list[1]) idle++;
   assert.ok(idle > 700 && idle < 800, `${idle}`);
@@ -78,7 +82,7 @@ test('traffic fails over by priority as health goes down, and panic serves the s
         { priority: 1, weight: 1, hosts: second },
       ],
       140,
-      seeded(11),
+      services(11),
     );
     let count = 0;
     for (let i = 0; i < 5000; i++) if (first.includes(load.pick()!)) count++;
@@ -98,7 +102,7 @@ test('with nobody healthy: none without panic, everyone with it', () => {
       { lb: POLICIES[2]!, localityWeighted: false, healthyPanicThresholdPercent } as never,
       [{ priority: 0, weight: 1, hosts: list }],
       140,
-      seeded(1),
+      services(1),
     ).pick();
   assert.equal(pick(0), undefined);
   assert.ok(list.includes(pick(50)!));

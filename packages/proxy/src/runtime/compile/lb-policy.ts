@@ -17,12 +17,12 @@ import {
 import type { ClusterRuntime, LbPolicy, SlowStart } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import type { Report } from './report.ts';
-import { SERVED } from './served.ts';
 import { durationMsOr } from './values.ts';
 
 export type Balancing = Pick<ClusterRuntime, 'lb' | 'localityWeighted' | 'zoneAware'>;
 
 const MAGLEV_TABLE_SIZE = 65_537;
+const MAX_MAGLEV_TABLE = 5_000_011;
 const MIN_RING = 1024;
 const MAX_RING = 8 * 1024 * 1024;
 
@@ -30,13 +30,25 @@ export function compileBalancing(message: Cluster, report: Report): Balancing {
   const balancing = message.loadBalancingPolicy
     ? compilePolicies(message.loadBalancingPolicy, report.at('load_balancing_policy'))
     : { lb: compileEnum(message, report), ...localityOf(message.commonLbConfig) };
-  refuseUnserved(balancing.lb, report);
+  checkSizes(balancing.lb, report);
   return balancing;
 }
 
-function refuseUnserved(lb: LbPolicy, report: Report): void {
-  if (lb.kind === 'ring_hash' && !SERVED.ringHash) report.at('lb_policy').refuse('RING_HASH is not supported');
-  if (lb.kind === 'maglev' && !SERVED.maglev) report.at('lb_policy').refuse('MAGLEV is not supported');
+// Tables are built in memory, so their sizes need limits (Envoy has the same).
+function checkSizes(lb: LbPolicy, report: Report): void {
+  if (lb.kind === 'ring_hash') {
+    const at = report.at('ring_hash_lb_config');
+    if (lb.maxRingSize > MAX_RING) at.at('maximum_ring_size').refuse(`must be at most ${MAX_RING}`);
+    if (lb.minRingSize > lb.maxRingSize) at.at('minimum_ring_size').refuse('must not be larger than maximum_ring_size');
+  }
+  if (lb.kind === 'maglev' && (lb.tableSize < 2 || lb.tableSize > MAX_MAGLEV_TABLE || !isPrime(lb.tableSize))) {
+    report.at('maglev_lb_config').at('table_size').refuse(`must be a prime number of at most ${MAX_MAGLEV_TABLE}`);
+  }
+}
+
+function isPrime(n: number): boolean {
+  for (let i = 2; i * i <= n; i++) if (n % i === 0) return false;
+  return n > 1;
 }
 
 function compileEnum(message: Cluster, report: Report): LbPolicy {

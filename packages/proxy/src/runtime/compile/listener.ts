@@ -1,6 +1,5 @@
 import { stableStringify } from '@lateen/base';
 import {
-  connectionLimitNetworkFilter,
   type Filter,
   type FilterChain,
   FilterChainSchema,
@@ -14,7 +13,6 @@ import {
   ListenerSchema,
   originalDstListenerFilter,
   rawBufferTransportSocket,
-  sniClusterNetworkFilter,
   TcpProxySchema,
   TrafficDirection,
   type TransportSocket,
@@ -180,15 +178,6 @@ function compileNetworkFilter(filter: Filter, report: Report): CompiledFilter | 
       extension(TcpProxySchema, (message, at) => ({ terminal: { kind: 'tcp', tcp: compileTcpProxy(message, at) } })),
       extension(istioStats.PluginConfigSchema, (message, at) => ({
         network: { name, kind: 'istio_stats', tcpReportingIntervalMs: compileIstioStats(message, at).tcpReportingIntervalMs },
-      })),
-      extension(sniClusterNetworkFilter.SniClusterSchema, () => ({ network: { name, kind: 'sni_cluster' } })),
-      extension(connectionLimitNetworkFilter.ConnectionLimitSchema, (message) => ({
-        network: {
-          name,
-          kind: 'connection_limit',
-          maxConnections: Number(message.maxConnections ?? 0),
-          delayMs: durationMsOr(message.delay, 0),
-        },
       })),
     ],
     report.at('typed_config'),

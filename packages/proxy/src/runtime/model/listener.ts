@@ -75,11 +75,7 @@ export type FilterChainMatchRuntime = {
   readonly sourcePorts: readonly number[];
 };
 
-export type NetworkFilterRuntime = { readonly name: string } & (
-  | { readonly kind: 'istio_stats'; readonly tcpReportingIntervalMs: number }
-  | { readonly kind: 'sni_cluster' }
-  | { readonly kind: 'connection_limit'; readonly maxConnections: number; readonly delayMs: number }
-);
+export type NetworkFilterRuntime = { readonly name: string; readonly kind: 'istio_stats'; readonly tcpReportingIntervalMs: number };
 
 export type TcpProxyRuntime = {
   readonly statPrefix: string;

@@ -1,0 +1,76 @@
+// The hash of a request, by the route's hash policies: what consistent hashing sends to one host.
+
+import type { Exchange } from '../http/exchange.ts';
+import { ipOf } from '../http/forwarding-headers.ts';
+import type { HashPolicy } from '../runtime/model.ts';
+import { combineHashes, hashText } from '../upstream/hash.ts';
+
+export type RequestHash = {
+  /** undefined: no policy found anything to hash. */
+  readonly hash: number | undefined;
+  /** Values of `set-cookie`, for clients that had no cookie yet. */
+  readonly cookies: readonly string[];
+};
+
+const NONE: RequestHash = { hash: undefined, cookies: [] };
+
+/** Policies in order; all that find something take part, up to a terminal one. */
+export function hashRequest(exchange: Exchange, policies: readonly HashPolicy[]): RequestHash {
+  if (policies.length === 0) return NONE;
+  const cookies: string[] = [];
+  let hash: number | undefined;
+  for (const policy of policies) {
+    const text = sourceOf(exchange, policy, cookies);
+    if (text !== undefined) hash = combineHashes(hash, hashText(text));
+    if (policy.terminal && hash !== undefined) break;
+  }
+  return { hash, cookies };
+}
+
+function sourceOf(exchange: Exchange, policy: HashPolicy, cookies: string[]): string | undefined {
+  switch (policy.kind) {
+    case 'header': {
+      const values = exchange.headerValues(policy.name);
+      return values.length === 0 ? undefined : values.sort().join('\0');
+    }
+    case 'source_ip':
+      return ipOf(exchange.remoteAddress);
+    case 'query_parameter':
+      return queryValue(exchange.path, policy.name);
+    case 'cookie':
+      return cookieValue(exchange, policy.name) ?? newCookie(exchange, policy, cookies);
+  }
+}
+
+function queryValue(path: string, name: string): string | undefined {
+  const question = path.indexOf('?');
+  if (question < 0) return undefined;
+  return new URLSearchParams(path.slice(question + 1)).get(name) ?? undefined;
+}
+
+function cookieValue(exchange: Exchange, name: string): string | undefined {
+  for (const line of exchange.headerValues('cookie')) {
+    for (const pair of line.split(';')) {
+      const equals = pair.indexOf('=');
+      if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
+      const value = pair.slice(equals + 1).trim();
+      const bare = value.startsWith('"') && value.endsWith('"') && value.length > 1 ? value.slice(1, -1) : value;
+      if (bare !== '') return bare;
+    }
+  }
+  return undefined;
+}
+
+/** With a ttl (0 = until the browser ends), a client without the cookie is given one. */
+function newCookie(exchange: Exchange, policy: Extract<HashPolicy, { kind: 'cookie' }>, cookies: string[]): string | undefined {
+  if (policy.ttlMs === undefined) return undefined;
+  const ends = `${exchange.connection.remoteAddress}|${exchange.connection.localAddress}`;
+  const value = hashText(ends).toString(16).padStart(8, '0') + hashText(ends, 1).toString(16).padStart(8, '0');
+  const parts = [`${policy.name}="${value}"`];
+  if (policy.ttlMs > 0) parts.push(`Max-Age=${Math.floor(policy.ttlMs / 1000)}`);
+  if (policy.path !== '') parts.push(`Path=${policy.path}`);
+  for (const { name, value: text } of policy.attributes) parts.push(text === '' ? name : `${name}=${text}`);
+  parts.push('HttpOnly');
+  cookies.push(parts.join('; '));
+  return value;
+}
