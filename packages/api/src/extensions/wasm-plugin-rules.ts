@@ -23,7 +23,7 @@ function urlProblem(url: string): string | undefined {
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\//.exec(url)?.[1];
   if (scheme && !SCHEMES.includes(scheme.toLowerCase())) return `url contains unsupported scheme: ${scheme}`;
   const whole = scheme ? url : `http://${url}`;
-  return /[\s<>"^`{|}\\]/.test(whole) || (scheme !== undefined && url.length === scheme.length + 3)
+  return /[\s<>"^`{|}\\]|%(?![0-9a-fA-F]{2})/.test(whole) || (scheme !== undefined && url.length === scheme.length + 3)
     ? `failed to parse url: ${JSON.stringify(url.slice(0, 200))}`
     : undefined;
 }

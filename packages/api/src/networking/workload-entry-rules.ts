@@ -50,6 +50,9 @@ export function checkWorkload(spec: WorkloadEntrySpec, path: string, { servicePo
 export function checkWorkloadGroup({ spec }: WorkloadGroup, report: Report): void {
   if (!spec.template) return;
   report.check('spec.metadata.labels', labelsProblem(spec.metadata?.labels));
+  for (const [name, port] of Object.entries(spec.template.ports ?? {})) {
+    report.check(`spec.template.ports[${name}]`, portNameProblem(name) ?? portProblem(port));
+  }
   const { probe } = spec;
   if (!probe) return;
   const path = 'spec.probe';

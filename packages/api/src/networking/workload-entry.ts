@@ -20,7 +20,7 @@ const fields = {
     maxProperties: 128,
     cel: [
       {
-        rule: 'self.all(key, size(key) < 63 && key.matches("^[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?$"))',
+        rule: 'self.all(key, size(key) <= 63 && key.matches("^[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?$"))',
         message: 'port name must be valid',
       },
     ],

@@ -84,8 +84,11 @@ export const described = <S extends AnySchema>(description: string, schema: S): 
 export const list = <S extends AnySchema>(description: string, items: S, options?: ListOptions): Schema<Static<S>[]> =>
   typed(withOptions({ type: 'array', description, items: nodeOf(items) }, options));
 
-export const map = <S extends AnySchema>(description: string, values: S, options?: { maxProperties?: number; cel?: readonly CelRule[] }) =>
-  typed<Record<string, Static<S>>>(withOptions({ type: 'object', description, additionalProperties: nodeOf(values) }, options));
+export const map = <S extends AnySchema>(
+  description: string,
+  values: S,
+  options?: { minProperties?: number; maxProperties?: number; cel?: readonly CelRule[] },
+) => typed<Record<string, Static<S>>>(withOptions({ type: 'object', description, additionalProperties: nodeOf(values) }, options));
 
 export const text = (description = '', options?: TextOptions): Schema<string> =>
   typed(withOptions(description ? { type: 'string', description } : { type: 'string' }, options));

@@ -86,6 +86,8 @@ function checkMap(node: SchemaNode, value: Record<string, unknown>, path: string
   const size = Object.keys(value).length;
   if (node.maxProperties !== undefined && size > node.maxProperties)
     context.report.error(path, `must have at most ${node.maxProperties} entries`);
+  if (node.minProperties !== undefined && size < node.minProperties)
+    context.report.error(path, `${path} should have at least ${node.minProperties} entries`);
   for (const [key, child] of Object.entries(value)) {
     const place = `${path}[${key.slice(0, MAX_SHOWN)}]`;
     if (child === null) {

@@ -27,6 +27,13 @@ export const workloadSelector = message(
     matchLabels: map('Labels a workload must carry.', labelValue, { maxProperties: 4096, cel: LABEL_KEY_RULES }),
   },
 );
+/** The same for those that must say which workloads they mean. */
+export const nonEmptyWorkloadSelector: typeof workloadSelector = message(
+  'Picks workloads by their labels; without it all of the namespace.',
+  {
+    matchLabels: map('Labels a workload must carry.', labelValue, { minProperties: 1, maxProperties: 4096, cel: LABEL_KEY_RULES }),
+  },
+);
 /** `selector.matchLabels` of policies and of DestinationRule. */
 export type WorkloadSelector = Static<typeof workloadSelector>;
 

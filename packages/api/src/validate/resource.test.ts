@@ -486,6 +486,7 @@ check('networking.istio.io/v1', 'WorkloadEntry', [
 ]);
 
 check('networking.istio.io/v1', 'WorkloadGroup', [
+  ['a port name that is too long', `template: {ports: {${'a'.repeat(64)}: 80}}`, 'error spec.template.ports'],
   ['a probe passes', 'template: {serviceAccount: a}\nprobe: {httpGet: {port: 80}}', 'ok'],
   ['template is required', '{}', 'error Required value: spec.template'],
   ['a probe port', 'template: {}\nprobe: {tcpSocket: {port: 65536}}', 'error port number 65536'],
@@ -513,6 +514,7 @@ check('networking.istio.io/v1alpha3', 'EnvoyFilter', [
 ]);
 
 check('networking.istio.io/v1beta1', 'ProxyConfig', [
+  ['a selector that selects nothing', 'selector: {matchLabels: {}}', 'error should have at least 1 entries'],
   ['concurrency passes', 'concurrency: 2', 'ok'],
   ['negative concurrency', 'concurrency: -1', 'error greater than or equal to 0'],
 ]);
@@ -594,6 +596,7 @@ check('extensions.istio.io/v1alpha1', 'WasmPlugin', [
   ['an image passes', 'url: ghcr.io/a/b:1', 'ok'],
   ['url is required', '{}', 'error Required value: spec.url'],
   ['an unknown scheme', 'url: ftp://a/b', 'error unsupported scheme'],
+  ['a broken escape', 'url: "#%zz"', 'error failed to parse url'],
   ['a bad checksum', 'url: oci://a/b\nsha256: abc', 'error should match'],
   ['a host variable with value', 'url: oci://a/b\nvmConfig: {env: [{name: A, valueFrom: HOST, value: x}]}', 'error valueFrom is INLINE'],
 ]);

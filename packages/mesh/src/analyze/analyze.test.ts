@@ -1,32 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '@lateen/kube/types';
-import { parseAllDocuments } from 'yaml';
 import { type AnalyzeInput, analyze } from './analyze.ts';
+import { core, namespace, net, pod, type Row, read, service, testRows } from './testing/rows.ts';
 
-const read = (yaml: string): AnalyzeInput['objects'] =>
-  parseAllDocuments(yaml)
-    .map((document) => document.toJS() as KubeObject | null)
-    .flatMap((object) => (object ? [{ object }] : []));
-
-const net = (kind: string, name: string, spec: string): string => {
-  const [namespace, own] = name.includes('/') ? name.split('/') : ['default', name];
-  return `{apiVersion: networking.istio.io/v1, kind: ${kind}, metadata: {name: ${own}, namespace: ${namespace}}, spec: ${spec}}`;
-};
-const core = (kind: string, name: string, rest: string): string => {
-  const [namespace, own] = name.includes('/') ? name.split('/') : ['default', name];
-  return `{apiVersion: v1, kind: ${kind}, metadata: {name: ${own}, namespace: ${namespace}${rest.startsWith(',') ? rest : `}, ${rest}`}`;
-};
-const pod = (name: string, labels: string, spec = '{containers: [{name: app}]}'): string =>
-  core('Pod', name, `, labels: ${labels}}, spec: ${spec}}`);
-const service = (name: string, spec: string): string => core('Service', name, `spec: ${spec}}`);
-const namespace = (name: string, labels = '{}'): string =>
-  `{apiVersion: v1, kind: Namespace, metadata: {name: ${name}, labels: ${labels}}}`;
 const REVIEWS = service('reviews', '{selector: {app: reviews}, ports: [{name: http, port: 9080}]}');
 const route = (destination: string): string => `{hosts: [reviews], http: [{route: [{destination: ${destination}}]}]}`;
-
-// What the row shows, the codes it is about, the objects, and the findings expected among those codes.
-type Row = [name: string, codes: string, documents: string[], expected: string[]];
 
 const ROWS: Row[] = [
   ['a destination that exists', 'IST0101', [REVIEWS, net('VirtualService', 'a', route('{host: reviews}'))], []],
@@ -495,18 +474,7 @@ const ROWS: Row[] = [
   ],
 ];
 
-for (const [name, codes, documents, expected] of ROWS) {
-  test(`analyze: ${name}`, () => {
-    const findings = analyze({ objects: read(documents.join('\n---\n')) });
-    const shown = findings
-      .filter(({ code }) => codes.split(' ').includes(code) || code === 'IST0001')
-      .map(
-        ({ code, resource, path }) =>
-          `${code} ${resource?.kind} ${resource?.namespace ? `${resource.namespace}/` : ''}${resource?.name} ${path}`,
-      );
-    assert.deepEqual(shown.sort(), expected.toSorted());
-  });
-}
+testRows(ROWS);
 
 test('file and line come with a finding', () => {
   const [entry] = read(net('VirtualService', 'a', route('{host: nobody}')));

@@ -1,6 +1,6 @@
 // Findings people asked not to see: by flag "CODE=Kind name.namespace", or by the object's annotation.
 
-import type { Finding } from '@lateen/api';
+import { type Finding, formatResourceRef } from '@lateen/api';
 import type { World } from './world.ts';
 
 const ANNOTATION = 'galley.istio.io/analyze-suppress';
@@ -25,7 +25,8 @@ export function withoutSuppressed(findings: Finding[], world: World, flags: read
     const name = `${resource.kind} ${qualified(resource)}`;
     const annotated = byObject.get(name);
     if (annotated?.includes('*') || annotated?.includes(code)) return false;
-    return !rules.some((rule) => rule.code === code && matches(rule.pattern, name));
+    // Istio documents "Kind name.namespace" and prints "Kind namespace/name"; people write either.
+    return !rules.some((rule) => rule.code === code && [name, formatResourceRef(resource)].some((text) => matches(rule.pattern, text)));
   });
 }
 
