@@ -99,6 +99,8 @@ export type ClusterNetwork = {
   dial(address: SocketAddress): Promise<Socket>;
   /** The address of a ClusterIP or pod as a client in this process must dial it with ordinary sockets (identity with namespaces). */
   resolve(address: SocketAddress): SocketAddress;
+  /** IPv4 addresses of a name as a pod of the namespace would find them: cluster names first, then the host's resolver. Empty when there are none. */
+  lookup(name: string, namespace: string): Promise<string[]>;
   /** Where pods find the API server: KUBERNETES_SERVICE_HOST and _PORT. */
   readonly apiServer: SocketAddress;
   /** A listening socket in the host's namespace on loopback, e.g. for kubectl. `port` 0 picks one. */

@@ -11,9 +11,12 @@ import { runSidecar } from '@lateen/proxy';
 const POD_INFO = '/etc/istio/pod';
 const SERVICES = { group: '', version: 'v1', resource: 'services', namespaced: true };
 
+/** As the cluster's DNS server says. */
+const NAME_TTL_MS = 5_000;
+
 /** By the names that catalogues use. */
 export function createBuiltins({ client, network }: Pick<Cluster, 'client' | 'network'>): Record<string, BuiltinContainer> {
-  // This process has no cluster DNS of its own; the only name it dials is the control plane's.
+  // This process has no cluster DNS of its own.
   const resolveService = async ({ host, port }: SocketAddress): Promise<SocketAddress> => {
     const [, name, namespace] = /^([a-z0-9-]+)\.([a-z0-9-]+)(?:\.svc(?:\..*)?)?$/.exec(host) ?? [];
     if (name === undefined || namespace === undefined) return { host, port };
@@ -32,6 +35,10 @@ export function createBuiltins({ client, network }: Pick<Cluster, 'client' | 'ne
         stop: context.stop,
         podInfoDir: context.mounts.get(POD_INFO),
         resolveAddress: resolveService,
+        resolve: async (name, family) => ({
+          addresses: family === 'v6' ? [] : await network.lookup(name, context.env.POD_NAMESPACE ?? 'default'),
+          ttlMs: NAME_TTL_MS,
+        }),
       });
     },
   };

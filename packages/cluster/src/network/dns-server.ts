@@ -7,6 +7,7 @@ import { type Answer, type DecodedPacket, decode as decodePacket, encode as enco
 import type { ServiceTableEntry } from '../contracts.ts';
 import { createZone } from './dns-zone.ts';
 import type { HostAccess } from './host-access.ts';
+import { createNameLookup, type NameLookup } from './name-lookup.ts';
 
 const PLAIN_UDP_BYTES = 512;
 const MAX_UDP_BYTES = 1232;
@@ -18,8 +19,7 @@ const RCODE = { noError: 0, formatError: 1, serverFailure: 2, nameError: 3, notI
 
 export type DnsServer = {
   setTable(table: ServiceTableEntry[]): void;
-  /** IPv4 addresses of a cluster name; empty when it has none. */
-  resolve(name: string): string[];
+  readonly lookup: NameLookup;
   /** The answer to one DNS message, or undefined when it deserves none. `maxBytes`: a longer answer is cut and marked so. */
   answer(message: Uint8Array, maxBytes: number): Promise<Buffer | undefined>;
   serveUdp(socket: UdpSocket): void;
@@ -89,7 +89,7 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
     setTable(table) {
       zone = createZone(table);
     },
-    resolve: (name) => zone.resolve(name),
+    lookup: createNameLookup(() => zone, host),
     answer,
     serveUdp(socket) {
       socket.on('error', (error) => logger.warn('DNS socket failed', { error }));

@@ -90,6 +90,7 @@ export async function createNamespacedNetwork(options: NamespacedNetworkOptions)
       return balancers.sync(table);
     },
     dial,
+    lookup: dns.lookup,
     resolve: (address) => address,
     apiServer: API_SERVER,
     listenOnHost: (address) => host.listenOnHost(address),

@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';
 import { type Clock, CodedError, createLifecycle, type Logger, type SocketAddress } from '@lateen/base';
 import type { ClusterNetwork, ServiceTableEntry } from '../../contracts.ts';
-import { API_SERVER, CLUSTER_DOMAIN, createPodAddresses } from '../addresses.ts';
+import { API_SERVER, createPodAddresses } from '../addresses.ts';
 import { createZone } from '../dns-zone.ts';
 import { openServer } from '../host-access.ts';
 import type { HostLink } from '../host-link.ts';
 import { createLoadBalancers } from '../load-balancers.ts';
+import { createNameLookup } from '../name-lookup.ts';
 import { createServiceListeners } from '../service-listeners.ts';
 import { createAddressTable, isClusterAddress, type PodEntry } from './address-table.ts';
 import { createExplicitPod, type ExplicitPod } from './explicit-pod.ts';
@@ -64,14 +65,7 @@ export async function createExplicitNetwork(options: ExplicitNetworkOptions): Pr
 
   let zone = createZone([]);
   let current: ServiceTableEntry[] = [];
-  const lookup = async (name: string, namespace: string): Promise<string[]> => {
-    for (const candidate of searchList(name, namespace)) {
-      const found = zone.answer({ name: candidate, type: 'A' });
-      if (found.kind === 'answer') return zone.resolve(candidate);
-      if (found.kind === 'alias') return lookup(`${found.target}.`, namespace);
-    }
-    return host.lookupOnHost(name.replace(/\.$/, ''));
-  };
+  const lookup = createNameLookup(() => zone, host);
   const pods = new Set<ExplicitPod>();
 
   return {
@@ -107,6 +101,7 @@ export async function createExplicitNetwork(options: ExplicitNetworkOptions): Pr
       return balancers.sync(all);
     },
     dial,
+    lookup,
     resolve({ host: ip, port }) {
       const pod = table.pods.get(ip);
       const real = pod ? table.realPort(pod, port) : ip === API_SERVER.host ? apiPort : fronts.get(`${ip}:${port}`);
@@ -122,13 +117,6 @@ export async function createExplicitNetwork(options: ExplicitNetworkOptions): Pr
       await lifecycle.close();
     },
   };
-}
-
-/** The names that a resolver with a pod's search list and ndots:5 asks for, in order. */
-function searchList(name: string, namespace: string): string[] {
-  if (name.endsWith('.')) return [name.slice(0, -1)];
-  const searched = [`${namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN].map((suffix) => `${name}.${suffix}`);
-  return name.split('.').length > 5 ? [name, ...searched] : [...searched, name];
 }
 
 const portOf = (server: Server) => (server.address() as { port: number }).port;

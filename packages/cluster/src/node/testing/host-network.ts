@@ -62,6 +62,7 @@ export function createHostNetwork(): HostNetwork {
     },
     dial,
     resolve: (address) => address,
+    lookup: async () => [],
     listenOnHost: ({ host, port }) =>
       new Promise<Server>((resolve, reject) => {
         const server = createServer();
