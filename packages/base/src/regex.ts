@@ -26,14 +26,24 @@ export function compileRegex(source: string): Result<Regex> {
       source,
       matchesFully: (text) => compiled.matcher(text).matches(),
       matchesPartly: (text) => compiled.matcher(text).find(),
-      replaceAll: (text, substitution) => compiled.matcher(text).replaceAll(toJavaSubstitution(substitution)),
+      replaceAll: (text, substitution) => replaceAll(compiled, text, substitution),
     });
   } catch (error) {
     return fail(messageOf(error));
   }
 }
 
-// re2js takes Java's "$1"; Envoy's and RE2's notation is "\1".
-function toJavaSubstitution(substitution: string): string {
-  return substitution.replaceAll('$', '\\$').replace(/\\(\\|\d)/g, (whole, next: string) => (next === '\\' ? whole : `$${next}`));
+// re2js's own replacement has another notation, in which a dollar sign cannot be written.
+function replaceAll(compiled: RE2JS, text: string, substitution: string): string {
+  const matcher = compiled.matcher(text);
+  let result = '';
+  let from = 0;
+  while (matcher.find()) {
+    const rewritten = substitution.replace(/\\(\\|\d)/g, (_, mark: string) =>
+      mark === '\\' ? '\\' : Number(mark) <= matcher.groupCount() ? (matcher.group(Number(mark)) ?? '') : '',
+    );
+    result += text.slice(from, matcher.start()) + rewritten;
+    from = matcher.end();
+  }
+  return result + text.slice(from);
 }
