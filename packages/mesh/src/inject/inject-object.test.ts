@@ -140,6 +140,17 @@ describe('injecting objects', () => {
     assert.equal(specOf({}, { 'sidecar.istio.io/interceptionMode': 'NONE' }).initContainers, undefined);
   });
 
+  test('in the result of a custom template the last of two equal keys counts', () => {
+    const templates = { mine: 'metadata:\n  annotations:\n    a: one\n    a: two\n' };
+    const annotations = { 'inject.istio.io/templates': 'mine' };
+    const template = { ...DEPLOYMENT.spec.template, metadata: { annotations } };
+    const { object } = injectObject(
+      { ...DEPLOYMENT, spec: { ...DEPLOYMENT.spec, template } },
+      createInjectConfig({ injectConfig: { templates } }),
+    );
+    assert.equal((object as unknown as Deployment).spec.template.metadata?.annotations?.['a'], 'two');
+  });
+
   test('an unknown template is refused with the known names', () => {
     assert.throws(() => specOf({}, { 'inject.istio.io/templates': 'nope' }), {
       code: 'LAT2305',

@@ -16,7 +16,7 @@ export function renderTextTemplate(name: string, text: string, context: Template
   if (text.length > MAX_TEMPLATE_LENGTH) throw failure(`it is longer than ${MAX_TEMPLATE_LENGTH} characters`);
   let overlay: unknown;
   try {
-    overlay = parse(executeTemplate(parseTemplate(text), templateData(context)), { maxAliasCount: 20 });
+    overlay = parse(executeTemplate(parseTemplate(text), templateData(context)), { maxAliasCount: 20, uniqueKeys: false });
   } catch (error) {
     throw failure(messageOf(error));
   }
