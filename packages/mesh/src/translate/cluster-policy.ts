@@ -28,7 +28,7 @@ export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpPro
 /** The fields every cluster with endpoints shares. */
 export function clusterPolicy(policy: PortTrafficPolicy, { mesh, protocol }: { mesh: MeshConfig; protocol: Protocol }): ClusterInit {
   const pool = policy.connectionPool;
-  const options = protocolOptions(pool, protocol);
+  const options = protocolOptions(pool, { protocol, upgradesHttp1: upgradesHttp1(pool, mesh) });
   const keepalive = pool?.tcp?.tcpKeepalive;
   const keepaliveTime = goDuration(keepalive?.time);
   const keepaliveInterval = goDuration(keepalive?.interval);
@@ -65,11 +65,19 @@ export function circuitBreakers(pool: ConnectionPool | undefined): NonNullable<C
   };
 }
 
+const upgradesHttp1 = (pool: ConnectionPool | undefined, mesh: MeshConfig): boolean => {
+  const own = pool?.http?.h2UpgradePolicy ?? 'DEFAULT';
+  return (own === 'DEFAULT' ? mesh.h2UpgradePolicy : own) === 'UPGRADE';
+};
+
 // HTTP/2 when the port says so; the client's own protocol where it was sniffed; else HTTP/1.1, the message's default.
-function protocolOptions(pool: ConnectionPool | undefined, protocol: Protocol): Any | undefined {
+function protocolOptions(
+  pool: ConnectionPool | undefined,
+  { protocol, upgradesHttp1 }: { protocol: Protocol; upgradesHttp1: boolean },
+): Any | undefined {
   const http = pool?.http;
   const idleTimeout = goDuration(http?.idleTimeout);
-  const wantsHttp2 = isHttp2(protocol) || (http?.h2UpgradePolicy === 'UPGRADE' && protocol === 'HTTP');
+  const wantsHttp2 = isHttp2(protocol) || (upgradesHttp1 && protocol === 'HTTP');
   const http2 = { ...(http?.maxConcurrentStreams && { maxConcurrentStreams: http.maxConcurrentStreams }) };
   const upstreamProtocolOptions =
     http?.useClientProtocol || protocol === 'Sniffed'

@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { KubeObject } from '@lateen/kube/types';
-import { Cluster_DiscoveryType } from '@lateen/xds/messages';
+import { Cluster_DiscoveryType, TcpProxySchema, upstreamHttp } from '@lateen/xds/messages';
 import { parseAllDocuments } from 'yaml';
 import { ingestAll } from '../ingest/index.ts';
 import { DEFAULT_MESH_CONFIG, type MeshConfig, NO_LOCALITY } from '../model/index.ts';
@@ -160,5 +161,30 @@ for (const [name, yaml, mesh] of registryOnly) {
     const catchAll = result.listeners[0]?.filterChains.at(-1);
     assert.match(textOf(catchAll), /BlackHoleCluster/);
     assert.doesNotMatch(textOf(catchAll), /PassthroughCluster/);
+  });
+}
+
+test('the idle timeout of a TCP destination is its own', () => {
+  const rule =
+    '{ apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: { name: r, namespace: default }, spec: { host: db, trafficPolicy: { connectionPool: { tcp: { idleTimeout: 90s } } } } }';
+  const { listeners } = translated(documents(service('db', '{ clusterIP: 10.0.0.1, ports: [{ name: tcp, port: 5432 }] }'), rule));
+  const proxy = listeners.find(({ name }) => name === '10.0.0.1_5432')?.defaultFilterChain?.filters.at(-1)?.configType;
+  const tcp = proxy?.case === 'typedConfig' ? anyUnpack(proxy.value, TcpProxySchema) : undefined;
+  assert.equal(tcp?.idleTimeout?.seconds, 90n);
+});
+
+for (const [mesh, own, isHttp2] of [
+  ['UPGRADE', undefined, true],
+  ['UPGRADE', 'DO_NOT_UPGRADE', false],
+  ['DO_NOT_UPGRADE', 'UPGRADE', true],
+] as const) {
+  test(`h2UpgradePolicy ${own ?? 'unset'} under a mesh with ${mesh} ${isHttp2 ? 'speaks' : 'does not speak'} HTTP/2 upstream`, () => {
+    const rule = `{ apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: { name: r, namespace: default }, spec: { host: web, trafficPolicy: { connectionPool: { http: { ${own ? `h2UpgradePolicy: ${own}` : ''} } } } } }`;
+    const { clusters } = translated(documents(http, rule), { h2UpgradePolicy: mesh });
+    const options = clusters.find(({ name }) => name === outbound('web', 80))?.typedExtensionProtocolOptions;
+    const packed = options?.['envoy.extensions.upstreams.http.v3.HttpProtocolOptions'];
+    const protocol = packed && anyUnpack(packed, upstreamHttp.HttpProtocolOptionsSchema)?.upstreamProtocolOptions;
+    const version = protocol?.case === 'explicitHttpConfig' ? protocol.value.protocolConfig.case : undefined;
+    assert.equal(version === 'http2ProtocolOptions', isHttp2);
   });
 }

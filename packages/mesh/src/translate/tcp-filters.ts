@@ -6,7 +6,9 @@ import type { RouteDestination } from '../model/index.ts';
 import { accessLogs } from './access-log.ts';
 import { type FilterPlace, STATS_FILTER, statsConfig } from './http-filters.ts';
 import { clusterOf } from './http-routes.ts';
-import { extension } from './pack.ts';
+import { parseClusterName } from './names.ts';
+import { extension, goDuration } from './pack.ts';
+import { policyForPort, policyForSubset } from './traffic-policy.ts';
 import type { View } from './view.ts';
 import type { HttpRule } from './virtual-service-rules.ts';
 
@@ -25,11 +27,24 @@ export function tcpFilters(view: View, { place, statPrefix, clusters }: TcpTarge
         single !== undefined
           ? { case: 'cluster', value: single }
           : { case: 'weightedClusters', value: { clusters: clusters.map(({ name, weight }) => ({ name, weight })) } },
+      ...idleTimeoutOf(view, clusters[0]?.name ?? ''),
       accessLog: accessLogs(view, place === 'inbound' ? 'SERVER' : 'CLIENT'),
     }),
   );
   if (!view.scope.hasIstioFilters) return [proxy];
   return [create(FilterSchema, extension(STATS_FILTER, istioStats.PluginConfigSchema, statsConfig(place))), proxy];
+}
+
+// The first destination's; without one the proxy's default of an hour.
+function idleTimeoutOf(view: View, clusterName: string) {
+  const name = parseClusterName(clusterName);
+  const service = name && view.serviceByHost(name.hostname);
+  const rules = service && view.destinationRuleFor(service);
+  if (!rules) return {};
+  const subset = rules.subsets.find((one) => one.name === name?.subset);
+  const policy = policyForPort(policyForSubset(rules.trafficPolicy, subset?.trafficPolicy), name?.port ?? 0);
+  const idleTimeout = goDuration(policy.connectionPool?.tcp?.idleTimeout);
+  return idleTimeout ? { idleTimeout } : {};
 }
 
 /** Weighted clusters of a TCP or TLS rule; zero weights are left out. */
