@@ -15,8 +15,8 @@ type FileOptions = Common & { filename: string[]; recursive?: boolean };
 
 const collect = (value: string, all: string[]): string[] => [...all, value];
 
-function withConnection(command: Command): Command {
-  for (const option of connectionOptions()) command.addOption(option);
+function withConnection(command: Command, options = connectionOptions()): Command {
+  for (const option of options) command.addOption(option);
   return command.addOption(namespaceOption());
 }
 
@@ -193,10 +193,11 @@ export function deleteCommand(settings: CliSettings): Command {
 
 /** `logs POD`. */
 export function logsCommand(settings: CliSettings): Command {
-  return withConnection(new Command('logs'))
+  // Here -c is the container, as in kubectl; elsewhere it is istioctl's short form of --kubeconfig.
+  return withConnection(new Command('logs'), connectionOptions({ shortKubeconfig: false }))
     .description("print a container's log")
-    .argument('<pod>', 'name of the pod')
-    .option('--container <name>', 'container (default: the annotated or first one)')
+    .argument('<pod>', 'POD or deployment/NAME')
+    .option('-c, --container <name>', 'container (default: the annotated or first one)')
     .option('-f, --follow', 'go on as lines come')
     .option('-p, --previous', 'of the run before the last restart')
     .option('--tail <lines>', 'only the last lines')
@@ -204,7 +205,9 @@ export function logsCommand(settings: CliSettings): Command {
       const connection = connect(options, settings);
       try {
         const { kubeErrorOf, readBody } = await import('@lateen/kube');
-        const path = `/api/v1/namespaces/${encodeURIComponent(connection.namespace)}/pods/${encodeURIComponent(pod)}/log`;
+        const { resolvePodTarget } = await import('../objects/pod-target.ts');
+        const { namespace, name } = await resolvePodTarget(connection.client, pod, connection.namespace);
+        const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log`;
         const query = {
           container: options.container,
           follow: options.follow ? 'true' : undefined,

@@ -8,9 +8,12 @@ import type { CliSettings } from '../settings.ts';
 export type ConnectionOptions = { kubeconfig?: string; context?: string; namespace?: string };
 
 /** The flags that every command with a connection has; `-n` only where objects have a namespace. */
-export function connectionOptions(): Option[] {
+export function connectionOptions({ shortKubeconfig = true } = {}): Option[] {
   return [
-    new Option('-c, --kubeconfig <file>', 'kubeconfig file (default: KUBECONFIG, else the mesh of "lateen up", else ~/.kube/config)'),
+    new Option(
+      `${shortKubeconfig ? '-c, ' : ''}--kubeconfig <file>`,
+      'kubeconfig file (default: KUBECONFIG, else the mesh of "lateen up", else ~/.kube/config)',
+    ),
     new Option('--context <name>', 'context of the kubeconfig'),
   ];
 }
@@ -31,7 +34,7 @@ export function connect(options: ConnectionOptions, settings: CliSettings): Conn
     ...(path === undefined ? {} : { path }),
     ...(options.context === undefined ? {} : { context: options.context }),
   });
-  const client = createKubeClient(withWarnings(createHttpTransport(config)), { fieldManager: 'lateen' });
+  const client = createKubeClient(withWarnings(createHttpTransport(config, { env: process.env })), { fieldManager: 'lateen' });
   return {
     client,
     namespace: options.namespace ?? config.namespace ?? 'default',
