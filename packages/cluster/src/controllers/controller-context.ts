@@ -2,7 +2,16 @@
 // "namespace/name" keys).
 
 import { type Clock, type Closable, createLifecycle, type Logger, messageOf } from '@lateen/base';
-import { createInformer, createWorkQueue, type Informer, isConflict, isNotFound, type KubeClient, type WorkQueue } from '@lateen/kube';
+import {
+  createInformer,
+  createWorkQueue,
+  type Informer,
+  isConflict,
+  isNotFound,
+  type KubeClient,
+  KubeError,
+  type WorkQueue,
+} from '@lateen/kube';
 import type {
   CronJob,
   DaemonSet,
@@ -86,6 +95,11 @@ export async function createControllerContext(options: ContextOptions): Promise<
 /** Queue key of an object. */
 export const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
+/** A key that waits for a webhook's timeout must not hold up the others, least of all the pods of the webhook itself. */
+const MAX_CONCURRENT = 16;
+/** What fails here waits for something local, e.g. the control plane behind a webhook, and that is soon back. */
+const MAX_RETRY_MS = 1000;
+
 /** A queue whose work is given namespace and name. Conflicts and races are tried again silently, other failures are logged. */
 export function createKeyedQueue(
   name: string,
@@ -94,7 +108,8 @@ export function createKeyedQueue(
 ): WorkQueue {
   return createWorkQueue({
     clock,
-    retryMaxMs: 5000,
+    concurrency: MAX_CONCURRENT,
+    retryMaxMs: MAX_RETRY_MS,
     process: (key) => {
       const slash = key.indexOf('/');
       return process(key.slice(0, slash), key.slice(slash + 1));
@@ -105,6 +120,9 @@ export function createKeyedQueue(
     },
   });
 }
+
+/** What the API server says was wrong, in its own words. */
+export const refusalOf = (error: unknown): string => (error instanceof KubeError && error.status.message) || messageOf(error);
 
 /** Handlers that put every changed object's key (or the keys that `keys` makes of it) into the queue. */
 export function enqueueOn<T extends KubeObject>(queue: WorkQueue, keys: (object: T) => readonly string[] = (object) => [keyOf(object)]) {

@@ -1,10 +1,10 @@
 // Creating and deleting pods for an owner, with the events that `kubectl describe` shows.
 
-import { messageOf } from '@lateen/base';
 import { isNotFound, type KubeClient } from '@lateen/kube';
 import type { KubeObject, Pod, PodTemplateSpec } from '@lateen/kube/types';
 import type { EventRecorder } from '../node/event-recorder.ts';
 import { PODS } from '../node/kube-resources.ts';
+import { refusalOf } from './controller-context.ts';
 import { ownerReferenceTo } from './ownership.ts';
 
 export type PodControl = {
@@ -39,7 +39,7 @@ export function createPodControl(client: KubeClient, events: EventRecorder): Pod
         events.record(owner, { type: 'Normal', reason: 'SuccessfulCreate', message: `Created pod: ${created.metadata.name}` });
         return created;
       } catch (error) {
-        events.record(owner, { type: 'Warning', reason: 'FailedCreate', message: `Error creating: ${messageOf(error)}` });
+        events.record(owner, { type: 'Warning', reason: 'FailedCreate', message: `Error creating: ${refusalOf(error)}` });
         throw error;
       }
     },

@@ -1,11 +1,11 @@
 // ReplicaSet: as many pods of the template as asked for.
 
-import { type Closable, jsonEqual, messageOf } from '@lateen/base';
+import { type Closable, jsonEqual } from '@lateen/base';
 import { labelSelectorMatches } from '@lateen/kube';
 import type { Pod, ReplicaSet, ReplicaSetStatus } from '@lateen/kube/types';
 import { PODS, REPLICA_SETS } from '../node/kube-resources.ts';
 import { rfc3339 } from '../node/time-text.ts';
-import { type ControllerContext, createKeyedQueue, enqueueOn, keyOf, readObject } from './controller-context.ts';
+import { type ControllerContext, createKeyedQueue, enqueueOn, keyOf, readObject, refusalOf } from './controller-context.ts';
 import { claimObjects, controllerOf } from './ownership.ts';
 import { createPodControl } from './pod-control.ts';
 import { availableInMs, compareForDeletion, isPodActive, isPodReady, isPodTerminating } from './pod-state.ts';
@@ -61,7 +61,7 @@ export function startReplicaSetController(context: ControllerContext): Closable 
     if (jsonEqual(before, status) && failed === (failure !== undefined)) return;
     if (failure !== undefined) {
       status.conditions = [
-        { type: 'ReplicaFailure', status: 'True', lastTransitionTime: rfc3339(nowMs), reason: 'FailedCreate', message: messageOf(failure) },
+        { type: 'ReplicaFailure', status: 'True', lastTransitionTime: rfc3339(nowMs), reason: 'FailedCreate', message: refusalOf(failure) },
       ];
     }
     await client.updateStatus(REPLICA_SETS, { ...set, status });

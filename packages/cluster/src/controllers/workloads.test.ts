@@ -19,8 +19,6 @@ test('a stateful set makes named pods in order, keeps their claims, updates from
   const template = shellTemplate(labels, `echo "$HOSTNAME" >> /data/names; ${FOREVER}`);
   const [container] = template.spec.containers;
   if (container) container.volumeMounts = [{ name: 'data', mountPath: '/data' }];
-  // The set's claims take the place of its volumes of the same name.
-  template.spec.volumes = [{ name: 'data', emptyDir: {} }];
   const spec = { replicas: 2, serviceName: 'db', selector, template, volumeClaimTemplates: [{ metadata: { name: 'data' } }] };
   await client.create<StatefulSet>(STATEFUL_SETS, { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata, spec });
   await eventually(() => assert.equal(read().status?.readyReplicas, 2));

@@ -100,6 +100,12 @@ test('an annotation names the command of an image that the catalogue does not kn
   assert.equal(await logs('annotated'), 'hello there\n');
 });
 
+test('a host port is not opened, and the pod says so', async (t) => {
+  const { createPod, events } = await startAgent(t);
+  await createPod('web', { containers: [shell('app', FOREVER, { ports: [{ containerPort: 80, hostPort: 8080 }] })] });
+  await eventually(() => assert.match(events('NotSupported')[0] ?? '', /hostPort 8080 of container app is not opened/));
+});
+
 test('a missing ConfigMap holds the container back until it exists', async (t) => {
   const { client, createPod, pod, logs } = await startAgent(t);
   const env = [{ name: 'GREETING', valueFrom: { configMapKeyRef: { name: 'words', key: 'hello' } } }];

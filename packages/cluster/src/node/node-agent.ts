@@ -10,7 +10,7 @@ import { createEventRecorder, type EventRecorder } from './event-recorder.ts';
 import type { ImageCatalogue } from './image-catalogue.ts';
 import { CONFIG_MAPS, ENDPOINT_SLICES, PODS, SECRETS, SERVICE_ACCOUNTS, SERVICES } from './kube-resources.ts';
 import { createNodeApi } from './node-api.ts';
-import { createNodeRegistration, hostAddress, machineCapacity } from './node-object.ts';
+import { createNodeRegistration, machineCapacity, nodeAddress } from './node-object.ts';
 import { podLogDirectory } from './pod-paths.ts';
 import { statusPatch } from './pod-status.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -48,7 +48,7 @@ export function createNodeAgent(options: NodeAgentOptions): NodeAgent {
   const logger = options.logger.child('node');
   const lifecycle = createLifecycle();
   const events = createEventRecorder({ client, component: 'kubelet', host: nodeName, clock, logger });
-  const hostIP = hostAddress();
+  const hostIP = nodeAddress(network.mode);
   const registration = createNodeRegistration({ client, nodeName, hostIP, clock, logger });
   const workers = new Map<string, PodWorker>();
   const informer = <T extends KubeObject>(resource: ResourceRef): Informer<T> =>

@@ -4,6 +4,8 @@ import { arch, cpus, networkInterfaces, release, totalmem, type } from 'node:os'
 import { type Clock, type Logger, messageOf } from '@lateen/base';
 import { isAlreadyExists, isNotFound, type KubeClient, LEASES } from '@lateen/kube';
 import type { Lease, Node, NodeCondition, NodeStatus } from '@lateen/kube/types';
+import type { NetworkMode } from '../contracts.ts';
+import { NODE_IP } from '../network/addresses.ts';
 import { NODES } from './kube-resources.ts';
 import { rfc3339, rfc3339Micro } from './time-text.ts';
 
@@ -13,8 +15,9 @@ const RENEW_MS = 10_000;
 const MAX_PODS = 110;
 const KUBELET_VERSION = 'v1.32.4';
 
-/** The address by which the machine is known: its first outside IPv4 address, or loopback. */
-export function hostAddress(): string {
+/** The node as its pods see it; without namespaces the machine's first outside IPv4 address, or loopback. */
+export function nodeAddress(mode: NetworkMode): string {
+  if (mode !== 'proxy') return NODE_IP;
   const outside = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .find(({ family, internal }) => family === 'IPv4' && !internal);

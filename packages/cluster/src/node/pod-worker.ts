@@ -213,6 +213,7 @@ export class PodWorker {
       this.#refuseUnsupported();
       this.#sandbox ??= await this.#createSandbox();
       this.#publisher.publish();
+      this.#warnOfHostPorts();
       step = 'FailedMount';
       await this.#volumes.prepare();
       this.#context = {
@@ -235,6 +236,16 @@ export class PodWorker {
     const { spec } = this.#pod;
     if (spec.hostNetwork) throw new Error('hostNetwork is not supported: every pod here has its own network');
     if (spec.hostPID || spec.hostIPC) throw new Error('hostPID and hostIPC are not supported here');
+  }
+
+  #warnOfHostPorts(): void {
+    for (const { name, ports = [] } of this.#pod.spec.containers) {
+      for (const { hostPort, containerPort } of ports) {
+        if (!hostPort) continue;
+        const message = `hostPort ${hostPort} of container ${name} is not opened here; use a LoadBalancer service or kubectl port-forward to reach port ${containerPort}`;
+        this.#deps.event(this.#pod, { type: 'Warning', reason: 'NotSupported', message });
+      }
+    }
   }
 
   async #createSandbox(): Promise<PodSandbox> {

@@ -21,6 +21,7 @@ const EXTRA_SUBRESOURCES: Record<string, Record<string, Subresource>> = {
     exec: { kind: 'PodExecOptions', verbs: ['create', 'get'] },
     log: { kind: 'Pod', verbs: ['get'] },
     portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
+    proxy: { kind: 'PodProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
   },
   namespaces: { finalize: { kind: 'Namespace', verbs: ['update'] } },
   serviceaccounts: { token: { kind: 'TokenRequest', group: 'authentication.k8s.io', version: 'v1', verbs: ['create'] } },

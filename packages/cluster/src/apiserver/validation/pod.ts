@@ -28,8 +28,8 @@ function frozen(spec: Fields): unknown {
   return { ...rest, schedulingGates: undefined, containers: withoutImages('containers'), initContainers: withoutImages('initContainers') };
 }
 
-/** A pod spec, in a pod or a template. */
-export function validatePodSpec(spec: Fields, path: string): FieldError[] {
+/** A pod spec, in a pod or a template. `claimed`: volumes that it may mount without declaring them. */
+export function validatePodSpec(spec: Fields, path: string, claimed: readonly string[] = []): FieldError[] {
   const errors: FieldError[] = [];
   const volumes = new Set<string>();
   items(spec, 'volumes').forEach((volume, i) => {
@@ -40,6 +40,7 @@ export function validatePodSpec(spec: Fields, path: string): FieldError[] {
     else if (dnsLabelFault(name)) errors.push({ reason: 'Invalid', field, value: name, message: dnsLabelFault(name) ?? '' });
     volumes.add(name);
   });
+  for (const name of claimed) volumes.add(name);
   if (items(spec, 'containers').length === 0) errors.push({ reason: 'Required', field: `${path}.containers` });
   const names = new Set<string>();
   for (const list of ['initContainers', 'containers']) {

@@ -34,7 +34,9 @@ export function validateWorkload(object: KubeObject, old: KubeObject | undefined
     });
   }
   const podSpec = (template['spec'] as Fields | undefined) ?? {};
-  errors.push(...validatePodSpec(podSpec, 'spec.template.spec'));
+  const claims = (spec['volumeClaimTemplates'] as KubeObject[] | undefined) ?? [];
+  const claimed = claims.map(({ metadata }) => metadata?.name ?? '');
+  errors.push(...validatePodSpec(podSpec, 'spec.template.spec', claimed));
   if (podSpec['restartPolicy'] !== 'Always') {
     errors.push({
       reason: 'NotSupported',
