@@ -23,3 +23,4 @@ export {
 export { compileRegex, type Regex } from './regex.ts';
 export { fail, ok, type Result } from './result.ts';
 export type { DialOptions, SocketAddress, Transport, TransportListener } from './transport.ts';
+export { ISTIO_VERSION, LATEEN_VERSION } from './version.ts';

@@ -1,7 +1,16 @@
 // The assembly of the control plane: a source of objects, the snapshot loop, xDS, HTTP. Everything is made here and
 // handed to each other; nothing is global.
 
-import { type Clock, type Closable, createLifecycle, type Logger, silentLogger, systemClock } from '@lateen/base';
+import {
+  type Clock,
+  type Closable,
+  createLifecycle,
+  ISTIO_VERSION,
+  LATEEN_VERSION,
+  type Logger,
+  silentLogger,
+  systemClock,
+} from '@lateen/base';
 import type { KubeClient } from '@lateen/kube';
 import type { MeshSnapshot } from '@lateen/mesh';
 import { createAdsServer, type ResourceSet, type XdsClient } from '@lateen/xds/server';
@@ -13,7 +22,6 @@ import { scopeOfNode } from './push/node-scope.ts';
 import { createSnapshotLoop } from './snapshot-loop.ts';
 import { createDirectorySource } from './sources/directory.ts';
 import { createKubernetesSource } from './sources/kubernetes.ts';
-import { CONTROL_PLANE_VERSION, ISTIO_VERSION } from './version.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
 export type ConfigurationSource =
@@ -65,7 +73,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
 async function start(options: ControlPlaneOptions, lifecycle: ReturnType<typeof createLifecycle>): Promise<ControlPlane['ports']> {
   const { clock = systemClock, logger = silentLogger, clusterId = 'Kubernetes', namespace = 'istio-system', podName = 'istiod' } = options;
-  const metrics = createControlMetrics(CONTROL_PLANE_VERSION);
+  const metrics = createControlMetrics(LATEEN_VERSION);
   const cache = createConfigurationCache();
   let version = 0;
   let snapshotAtMs = clock.monotonicMs();
@@ -123,7 +131,7 @@ async function start(options: ControlPlaneOptions, lifecycle: ReturnType<typeof 
   const monitoring: HttpHandler = (path) => {
     if (path === '/metrics')
       return { status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: metrics.registry.expose() };
-    if (path === '/version') return json({ version: ISTIO_VERSION, revision: CONTROL_PLANE_VERSION, status: 'Clean' });
+    if (path === '/version') return json({ version: ISTIO_VERSION, revision: LATEEN_VERSION, status: 'Clean' });
     return undefined;
   };
   const admin: HttpHandler = (path, query) => {

@@ -1,12 +1,12 @@
 // /debug/*: what the control plane knows and has sent, in istiod's shapes where tools read them.
 
 import { type DescMessage, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { ISTIO_VERSION } from '@lateen/base';
 import type { Finding, MeshSnapshot } from '@lateen/mesh';
 import * as messages from '@lateen/xds/messages';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, type ResourceSet, ROUTE_TYPE, type XdsClient } from '@lateen/xds/server';
 import { TYPE_NAMES } from '../metrics.ts';
 import { parseNodeId } from '../push/node-scope.ts';
-import { ISTIO_VERSION } from '../version.ts';
 import { messageRegistry } from './message-registry.ts';
 
 export type DebugState = {

@@ -1,10 +1,9 @@
 // Everything an installation of the mesh consists of, apart from the custom resource definitions (`crds()` of @lateen/api):
 // a pure function, for the embedded cluster and any other.
 
-import { isObject } from '@lateen/base';
+import { ISTIO_VERSION, isObject } from '@lateen/base';
 import type { KubeObject } from '@lateen/kube/types';
 import { stringify } from 'yaml';
-import { ISTIO_VERSION } from '../version.ts';
 import { controlPlaneAccess } from './access.ts';
 import { ingressGateway } from './ingress-gateway.ts';
 import { istiod } from './istiod.ts';
