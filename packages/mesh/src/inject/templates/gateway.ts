@@ -2,7 +2,15 @@
 
 import { isObject } from '@lateen/base';
 import { valueAt } from '../values.ts';
-import { appContainers, canonicalLabels, imageOf, type PodOverlay, pullPolicy, type TemplateContext } from './context.ts';
+import {
+  appContainers,
+  canonicalLabels,
+  defaultContainerAnnotations,
+  imageOf,
+  type PodOverlay,
+  pullPolicy,
+  type TemplateContext,
+} from './context.ts';
 import * as parts from './parts.ts';
 
 const LAYOUT: parts.VolumeLayout = {
@@ -14,8 +22,6 @@ const LAYOUT: parts.VolumeLayout = {
 };
 
 export function gatewayTemplate(pod: TemplateContext): PodOverlay {
-  const containers = appContainers(pod);
-  const [only] = containers;
   const lifecycle = valueAt(pod.config.values, 'global.proxy.lifecycle');
   const securityContext = valueAt(pod.config.values, 'gateways.securityContext');
   return {
@@ -23,9 +29,7 @@ export function gatewayTemplate(pod: TemplateContext): PodOverlay {
       labels: canonicalLabels(pod),
       annotations: {
         'istio.io/rev': pod.config.revision || 'default',
-        ...(containers.length === 1 && only !== undefined
-          ? { 'kubectl.kubernetes.io/default-logs-container': only, 'kubectl.kubernetes.io/default-container': only }
-          : {}),
+        ...(appContainers(pod).length === 1 ? defaultContainerAnnotations(pod) : {}),
       },
     },
     spec: {

@@ -9,6 +9,7 @@ const BOOTSTRAP = `${FOLDER}bootstrap.json`;
 
 export function grpcSimpleTemplate(pod: TemplateContext): PodOverlay {
   return {
+    metadata: { annotations: { 'sidecar.istio.io/rewriteAppHTTPProbers': 'false' } },
     spec: {
       initContainers: [bootstrapContainer(pod)],
       containers: appContainers(pod).map((name) => ({

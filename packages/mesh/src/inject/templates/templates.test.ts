@@ -109,10 +109,20 @@ describe('the resource attributes for OpenTelemetry', () => {
   });
 });
 
+describe('the gateway template', () => {
+  test("makes the one application container kubectl's default, unless the pod names another", () => {
+    const annotations = { 'inject.istio.io/templates': 'gateway', 'kubectl.kubernetes.io/default-container': 'istio-proxy' };
+    const injected = inject({}, { annotations }).metadata.annotations;
+    assert.equal(injected?.['kubectl.kubernetes.io/default-container'], 'istio-proxy');
+    assert.equal(injected?.['kubectl.kubernetes.io/default-logs-container'], 'web');
+  });
+});
+
 describe('the grpc-simple template', () => {
   test('adds no proxy, but a bootstrap that the applications read', () => {
     const pod = inject({}, { annotations: { 'inject.istio.io/templates': 'grpc-simple' } });
     assert.equal(containerOf(pod, 'istio-proxy'), undefined);
+    assert.equal(pod.metadata.annotations?.['sidecar.istio.io/rewriteAppHTTPProbers'], 'false');
     const file = containerOf(pod, 'web')?.env?.find(({ name }) => name === 'GRPC_XDS_BOOTSTRAP')?.value ?? '';
     assert.equal(file, '/var/lib/grpc/data/bootstrap.json');
     const script = containerOf(pod, 'grpc-bootstrap-init')?.command?.[2] ?? '';
