@@ -85,7 +85,11 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
       });
     }
     this.breaker = action.priority === 'high' ? cluster.breakers.high : cluster.breakers.default;
-    if (!this.acceptsUpgrade()) return exchange.respond({ status: 403, details: 'upgrade_failed' });
+    if (!this.acceptsUpgrade()) {
+      // The client may speak the other protocol already.
+      exchange.stream.closeAfterResponse();
+      return exchange.respond({ status: 403, details: 'upgrade_failed' });
+    }
     this.rules = retryRulesOf(exchange, action);
     const times = timeoutOf(exchange, action, this.rules);
     this.timeoutMs = exchange.upgrade === '' ? times.timeoutMs : 0;

@@ -113,15 +113,18 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     if (first) this.bytesReceived = first.length;
     if (end) this.requestDurationMs = this.elapsedMs();
     context.observer.requestStarted();
+    if (head.version < 11 && !context.hcm.http1.acceptHttp10) {
+      return this.refuse({ status: 426, body: 'Upgrade Required', details: 'low_version' });
+    }
+    if (!METHODS.has(this.method)) return this.refuse({ status: 400, body: 'Bad Request', details: 'http1.codec_error' });
     const target = readTarget(head, this.method, context, this.connection.localPort);
     if (target.kind === 'refused') {
-      this.path = this.originalPath = head.text(head.targetStart, head.targetEnd);
-      return this.respond({ status: target.status, details: target.details, flag: 'DPE' });
+      const body = target.details === 'http1.invalid_url' ? 'Bad Request' : '';
+      return this.refuse({ status: target.status, body, details: target.details });
     }
     this.path = this.originalPath = target.path;
     this.authority = target.authority;
     prepareRequestHeaders(head, context, this.connection, this);
-    if (head.version < 11 && !context.hcm.http1.acceptHttp10) return this.respond({ status: 426, details: 'low_version', flag: 'DPE' });
     if (target.kind === 'redirect') {
       return this.respond({ status: 307, details: 'path_normalization_redirect', headers: [['location', target.path]] });
     }
@@ -131,7 +134,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     if (upgrade === 'h2c') head.remove('http2-settings');
     // What follows a refused CONNECT was meant for somebody else.
     if (this.method === 'CONNECT') this.stream.closeAfterResponse();
-    if (head.has('expect') && !this.handleExpect(end)) return;
+    if (head.has('expect')) this.handleExpect(end);
     this.first = first;
     this.continueRequest();
     this.first = undefined;
@@ -153,16 +156,19 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     return !bad;
   }
 
-  private handleExpect(end: boolean): boolean {
-    const expect = this.head.value('expect')?.toLowerCase();
-    if (expect !== '100-continue') {
-      this.respond({ status: 417, details: 'expectation_failed' });
-      return false;
-    }
-    if (this.context.hcm.proxy100Continue) return true;
+  /** Other expectations are for the upstream to refuse. */
+  private handleExpect(end: boolean): void {
+    if (this.head.value('expect')?.toLowerCase() !== '100-continue' || this.context.hcm.proxy100Continue) return;
     this.head.remove('expect');
     if (!end) this.stream.sendInformational(100);
-    return true;
+  }
+
+  /** Answers a request that is not to be understood; what follows on the connection cannot be, either. */
+  private refuse(reply: LocalReply): void {
+    const { head } = this;
+    if (this.path === '') this.path = this.originalPath = head.text(head.targetStart, head.targetEnd);
+    this.stream.closeAfterResponse();
+    this.respond({ ...reply, flag: 'DPE' });
   }
 
   /** Goes on with the next filter; called by a filter that had stopped the request. */
@@ -240,7 +246,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     if (isProtocolError && !this.responseHead) {
       this.cancelForwarding();
       this.stream.closeAfterResponse();
-      return this.respond({ status: 400, details, flag: 'DPE' });
+      return this.respond({ status: 400, body: 'Bad Request', details, flag: 'DPE' });
     }
     this.addFlag(isProtocolError ? 'DPE' : 'DC');
     this.responseCodeDetails = details;
@@ -429,13 +435,21 @@ function methodOf(head: Head): string {
   return head.text(0, head.methodEnd);
 }
 
+/** What Envoy's parser takes for a method; anything else is not HTTP to it. */
+const METHODS = new Set(
+  (
+    'GET POST HEAD PUT DELETE OPTIONS PATCH CONNECT TRACE ACL BIND CHECKOUT COPY LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE ' +
+    'M-SEARCH NOTIFY PROPFIND PROPPATCH PURGE REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE'
+  ).split(' '),
+);
+
 const NO_TABLE: RouteDecision = { kind: 'not_found', reason: 'no_virtual_host', virtualHost: undefined, route: undefined };
 
 let dateText = '';
 let dateSecond = -1;
 
 /** IMF-fixdate, made once a second. */
-function httpDate(nowMs: number): string {
+export function httpDate(nowMs: number): string {
   const second = Math.floor(nowMs / 1000);
   if (second !== dateSecond) {
     dateSecond = second;

@@ -35,7 +35,6 @@ const INTERNAL_IDS = INTERNAL_HEADERS.map(knownId);
 const REQUEST_ID = knownId('x-request-id');
 const FORWARDED_FOR = knownId('x-forwarded-for');
 const FORWARDED_PROTO = knownId('x-forwarded-proto');
-const INTERNAL = knownId('x-envoy-internal');
 const EXTERNAL_ADDRESS = knownId('x-envoy-external-address');
 const FORWARDED_CLIENT_CERT = knownId('x-forwarded-client-cert');
 
@@ -83,9 +82,8 @@ function settleAddress(head: Head, context: HcmContext, connection: ConnectionIn
     if (told === undefined) head.add('x-forwarded-for', connection.remoteIp);
     else head.set('x-forwarded-for', `${told},${connection.remoteIp}`);
   }
-  const external = facts.remoteAddress === connection.remoteAddress ? connection.remoteIp : ipOf(facts.remoteAddress);
-  if (isPrivate(external)) head.setKnown(INTERNAL, 'x-envoy-internal', 'true');
-  else head.setKnown(EXTERNAL_ADDRESS, 'x-envoy-external-address', external);
+  // Since Envoy 1.33 no address is internal unless the configuration says which.
+  head.setKnown(EXTERNAL_ADDRESS, 'x-envoy-external-address', ipOf(facts.remoteAddress));
 }
 
 function settleProto(head: Head, context: HcmContext, connection: ConnectionInfo, facts: ClientFacts): void {
@@ -110,18 +108,3 @@ function addressFromRight(list: string, skip: number): string | undefined {
 
 /** "ip:port" without the port and brackets. */
 export const ipOf = (address: string): string => address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
-
-let lastIp = '';
-let lastIsPrivate = false;
-
-function isPrivate(ip: string): boolean {
-  if (ip !== lastIp) {
-    lastIp = ip;
-    lastIsPrivate = isPrivateAddress(ip);
-  }
-  return lastIsPrivate;
-}
-
-function isPrivateAddress(ip: string): boolean {
-  return /^(?:10\.|127\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|::1$|f[cd])/.test(ip);
-}

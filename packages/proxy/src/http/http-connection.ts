@@ -3,7 +3,7 @@
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { HcmContext } from './context.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, httpDate } from './exchange.ts';
 import type { Framing } from './framing.ts';
 import type { Head } from './head.ts';
 import type { HeadFault } from './head-parser.ts';
@@ -34,9 +34,11 @@ export class HttpConnection implements Http1ServerHost {
     this.info = info;
     this.connection = connection;
     const { hcm, proxy } = context;
+    const server = hcm.serverHeader === 'pass_through' ? '' : `server: ${hcm.serverName}\r\n`;
     this.codec = new Http1Server(connection, this, {
       limits: { maxBytes: hcm.maxRequestHeadersBytes, maxCount: hcm.maxHeadersCount },
       trailers: hcm.http1.enableTrailers,
+      refusalHeaders: () => `date: ${httpDate(proxy.clock.now())}\r\n${server}`,
     });
     context.observer.connectionOpened();
     if (hcm.maxConnectionDurationMs > 0) {

@@ -19,6 +19,8 @@ export type Http1ServerOptions = {
   readonly limits: HeadLimits;
   /** Keeps trailers; otherwise they are read and dropped. */
   readonly trailers: boolean;
+  /** Header lines, each with CRLF, of the answer to what is no request. */
+  readonly refusalHeaders: () => string;
 };
 
 /** The connection manager behind the codec. */
@@ -266,7 +268,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.closing = true;
     this.host.onMalformedRequest(this.head, fault);
     const body = reasonOf(fault.status);
-    const text = `${statusLine(fault.status)}content-length: ${body.length}\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${body}`;
+    const text = `${statusLine(fault.status)}content-length: ${body.length}\r\ncontent-type: text/plain\r\n${this.options.refusalHeaders()}connection: close\r\n\r\n${body}`;
     this.connection.write(Buffer.from(text, 'latin1'));
     this.hangUp();
     return consumed;

@@ -87,12 +87,12 @@ const REFUSED: readonly (readonly [what: string, bytes: string, status: number])
   ['a list of Hosts', 'GET / HTTP/1.1\r\nHost: a.test,\tb.test\r\n\r\n', 400],
   ['Connection naming Host', get('Connection: host\r\n'), 400],
   ['Connection naming a forwarding header', get('Connection: x-forwarded-for\r\n'), 400],
-  ['an expectation that is not 100-continue', get('Expect: tea\r\n'), 417],
   ['CONNECT', `CONNECT a.test:80 HTTP/1.1\r\n${H}\r\n`, 404],
   ['OPTIONS * without a rule for it', `OPTIONS * HTTP/1.1\r\n${H}\r\n`, 404],
   ['HTTP/1.0', `GET / HTTP/1.0\r\n${H}\r\n`, 426],
   ['an upgrade that is not configured', get('Connection: upgrade\r\nUpgrade: websocket\r\n'), 403],
   ['a TLS client hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
+  ['an unknown method', `BREW / HTTP/1.1\r\n${H}\r\n`, 400],
   ['two empty lines first', `\r\n\r\nGET / HTTP/1.1\r\n${H}\r\n`, 400],
 ];
 
