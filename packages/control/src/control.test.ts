@@ -7,7 +7,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { ok, silentLogger } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
 import { createAdsClient } from '@lateen/xds/client';
-import { ClusterSchema, ListenerSchema } from '@lateen/xds/messages';
+import { ClusterSchema, ListenerSchema } from '@lateen/xds/messages/config';
 import { CLUSTER_TYPE, LISTENER_TYPE } from '@lateen/xds/server';
 import { startControlPlane } from './control.ts';
 

@@ -134,10 +134,10 @@ async function start(options: ControlPlaneOptions, lifecycle: ReturnType<typeof 
     if (path === '/version') return json({ version: ISTIO_VERSION, revision: LATEEN_VERSION, status: 'Clean' });
     return undefined;
   };
-  const admin: HttpHandler = (path, query) => {
+  const admin: HttpHandler = async (path, query) => {
     if (path === '/ready') return isReady ? text('ready\n') : text('not ready: the configuration is still being read\n', 503);
     if (path.startsWith('/debug')) {
-      const page = debugPage(path.slice('/debug'.length).replace(/^\/|\/$/g, ''), state, query);
+      const page = await debugPage(path.slice('/debug'.length).replace(/^\/|\/$/g, ''), state, query);
       return page === undefined ? undefined : json(page);
     }
     return options.monitoring ? undefined : monitoring(path, query);

@@ -3,11 +3,10 @@
 import { type DescMessage, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { ISTIO_VERSION } from '@lateen/base';
 import type { Finding, MeshSnapshot } from '@lateen/mesh';
-import * as messages from '@lateen/xds/messages';
+import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages/config';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, type ResourceSet, ROUTE_TYPE, type XdsClient } from '@lateen/xds/server';
 import { TYPE_NAMES } from '../metrics.ts';
 import { parseNodeId } from '../push/node-scope.ts';
-import { messageRegistry } from './message-registry.ts';
 
 export type DebugState = {
   podName: string;
@@ -54,7 +53,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
 };
 
 /** The answer as JSON, `undefined` for an unknown page. */
-export function debugPage(name: string, state: DebugState, query: URLSearchParams): unknown {
+export async function debugPage(name: string, state: DebugState, query: URLSearchParams): Promise<unknown> {
   if (name === '') return Object.keys(HANDLERS).map((page) => `/debug/${page}`);
   return Object.hasOwn(HANDLERS, name) ? HANDLERS[name]?.(state, query) : undefined;
 }
@@ -111,37 +110,40 @@ function describeService(service: MeshSnapshot['services'] extends ReadonlyMap<s
 }
 
 // The shape of Envoy's /config_dump, of what the proxy should have.
-function configDump(state: DebugState, query: URLSearchParams): unknown {
+async function configDump(state: DebugState, query: URLSearchParams): Promise<unknown> {
   const wanted = query.get('proxyID') ?? '';
   const client = state.clients().find((one) => proxyName(one) === wanted || one.id === wanted || one.node.id === wanted);
   if (!client) return { error: `no proxy "${wanted}" is connected; ask /debug/syncz for names (pod.namespace)` };
   const resources = state.resourcesOf(client);
+  // Every message there is: nothing that a control plane needs until somebody asks.
+  const { messageRegistry } = await import('./message-registry.ts');
+  const registry = messageRegistry();
   const decoded = (typeUrl: string, schema: DescMessage): JsonValue[] =>
     [...(resources.get(typeUrl)?.values() ?? [])].map(({ body }) => ({
       '@type': body.typeUrl,
-      ...(toJson(schema, fromBinary(schema, body.value), { registry: messageRegistry() }) as object),
+      ...(toJson(schema, fromBinary(schema, body.value), { registry }) as object),
     }));
   const type = (name: string) => ({ '@type': `type.googleapis.com/envoy.admin.v3.${name}` });
   return {
     configs: [
       {
         ...type('ClustersConfigDump'),
-        dynamic_active_clusters: decoded(CLUSTER_TYPE, messages.ClusterSchema).map((cluster) => ({ cluster })),
+        dynamic_active_clusters: decoded(CLUSTER_TYPE, ClusterSchema).map((cluster) => ({ cluster })),
       },
       {
         ...type('ListenersConfigDump'),
-        dynamic_listeners: decoded(LISTENER_TYPE, messages.ListenerSchema).map((listener) => ({
+        dynamic_listeners: decoded(LISTENER_TYPE, ListenerSchema).map((listener) => ({
           name: (listener as { name?: string }).name,
           active_state: { listener },
         })),
       },
       {
         ...type('RoutesConfigDump'),
-        dynamic_route_configs: decoded(ROUTE_TYPE, messages.RouteConfigurationSchema).map((route_config) => ({ route_config })),
+        dynamic_route_configs: decoded(ROUTE_TYPE, RouteConfigurationSchema).map((route_config) => ({ route_config })),
       },
       {
         ...type('EndpointsConfigDump'),
-        dynamic_endpoint_configs: decoded(ENDPOINT_TYPE, messages.ClusterLoadAssignmentSchema).map((endpoint_config) => ({
+        dynamic_endpoint_configs: decoded(ENDPOINT_TYPE, ClusterLoadAssignmentSchema).map((endpoint_config) => ({
           endpoint_config,
         })),
       },

@@ -7,18 +7,17 @@ import { type Closable, CodedError, type Logger, messageOf } from '@lateen/base'
 export type HttpAddress = { host: string; port: number };
 export type HttpAnswer = { status: number; contentType: string; body: string };
 /** The answer to GET `path`, or undefined for 404. */
-export type HttpHandler = (path: string, query: URLSearchParams) => HttpAnswer | undefined;
+export type HttpHandler = (path: string, query: URLSearchParams) => HttpAnswer | undefined | Promise<HttpAnswer | undefined>;
 export type ListeningServer = Closable & { readonly port: number };
 
 /** @throws CodedError LAT0404 when the address cannot be bound. */
 export function listenHttp(address: HttpAddress, handler: HttpHandler, logger: Logger): Promise<ListeningServer> {
   const server = createServer((request, response) => {
-    try {
-      answer(request, response, handler);
-    } catch (error) {
+    answer(request, response, handler).catch((error: unknown) => {
       logger.error('an HTTP request failed', { path: request.url, error: messageOf(error) });
-      response.writeHead(500, { 'content-type': 'text/plain' }).end('internal error\n');
-    }
+      if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
+      response.end('internal error\n');
+    });
   });
   server.on('clientError', (_error, socket) => socket.destroy());
   return new Promise((resolve, reject) => {
@@ -47,14 +46,14 @@ export function listenHttp(address: HttpAddress, handler: HttpHandler, logger: L
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, handler: HttpHandler): void {
+async function answer(request: IncomingMessage, response: ServerResponse, handler: HttpHandler): Promise<void> {
   request.resume();
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET, HEAD' }).end();
     return;
   }
   const url = new URL(request.url ?? '/', 'http://localhost');
-  const found = handler(url.pathname, url.searchParams);
+  const found = await handler(url.pathname, url.searchParams);
   if (!found) {
     response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
     return;

@@ -5,7 +5,7 @@ import * as messages from '@lateen/xds/messages';
 
 let registry: Registry | undefined;
 
-/** Built at first use: most processes never print a message. */
+/** Built at first use; load this module as late, since it needs every message. */
 export function messageRegistry(): Registry {
   if (!registry) {
     const found: DescMessage[] = [];

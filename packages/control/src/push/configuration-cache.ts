@@ -14,7 +14,7 @@ import {
   translateOnlyEndpoints,
   translateServer,
 } from '@lateen/mesh/translate';
-import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages';
+import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages/config';
 import {
   CLUSTER_TYPE,
   ENDPOINT_TYPE,

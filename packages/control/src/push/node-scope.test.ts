@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { EMPTY_SNAPSHOT, ingestAll } from '@lateen/mesh';
-import { NodeSchema } from '@lateen/xds/messages';
+import { NodeSchema } from '@lateen/xds/messages/config';
 import { parseNodeId, scopeOfNode } from './node-scope.ts';
 
 test('a node id names type, pod and namespace', () => {

@@ -3,7 +3,7 @@
 import { isObject } from '@lateen/base';
 import { type MeshSnapshot, NO_LOCALITY, type Workload } from '@lateen/mesh';
 import type { ProxyScope } from '@lateen/mesh/translate';
-import type { Node } from '@lateen/xds/messages';
+import type { Node } from '@lateen/xds/messages/config';
 
 export type NodeId = { type: 'sidecar' | 'router'; ip: string; name: string; namespace: string };
 

@@ -1,7 +1,7 @@
 // Whether and how this proxy logs: MeshConfig, then Telemetry of the root namespace, the namespace, the workload.
 
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { type AccessLog, AccessLogSchema, fileAccessLogger } from '@lateen/xds/messages';
+import { type AccessLog, AccessLogSchema, fileAccessLogger } from '@lateen/xds/messages/config';
 import { compareAge, labelsMatch, refOf, type Telemetry } from '../model/index.ts';
 import { extension } from './pack.ts';
 import type { View } from './view.ts';

@@ -7,7 +7,7 @@ import {
   type ClusterSchema,
   type OutlierDetectionSchema,
   upstreamHttp,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import {
   type ConnectionPool,
   isHttp2,

@@ -1,7 +1,7 @@
 // Clusters: one for each visible service port and subset, one for each inbound port, and the special ones.
 
 import { create } from '@bufbuild/protobuf';
-import { type Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from '@lateen/xds/messages';
+import { type Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, Cluster_LbPolicy, ClusterSchema } from '@lateen/xds/messages/config';
 import { configPathOf, type MeshService, type ServicePortModel, type Subset } from '../model/index.ts';
 import { circuitBreakers, clusterPolicy } from './cluster-policy.ts';
 import type { MergedDestinationRule } from './destination-rules.ts';

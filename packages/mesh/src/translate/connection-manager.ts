@@ -9,7 +9,7 @@ import {
   HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManagerSchema,
   type RouteConfiguration,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import type { PathNormalization } from '../model/index.ts';
 import { accessLogs } from './access-log.ts';
 import { type FilterPlace, httpFilters } from './http-filters.ts';

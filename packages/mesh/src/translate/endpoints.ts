@@ -7,7 +7,7 @@ import {
   HealthStatus,
   type LbEndpoint,
   LbEndpointSchema,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import {
   canonicalName,
   canonicalRevision,

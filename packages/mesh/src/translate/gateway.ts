@@ -14,7 +14,7 @@ import {
   type VirtualHost,
   VirtualHost_TlsRequirementType,
   VirtualHostSchema,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import { isHttp } from '../model/index.ts';
 import { httpConnectionManager } from './connection-manager.ts';
 import { type GatewayPort, gatewayPorts, type ServerBinding, sharedHosts } from './gateway-servers.ts';

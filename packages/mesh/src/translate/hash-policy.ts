@@ -1,7 +1,7 @@
 // Consistent hashing: what a route hashes on.
 
 import { create } from '@bufbuild/protobuf';
-import { type RouteAction_HashPolicy, RouteAction_HashPolicySchema } from '@lateen/xds/messages';
+import { type RouteAction_HashPolicy, RouteAction_HashPolicySchema } from '@lateen/xds/messages/config';
 import type { LoadBalancerSpec } from '../model/index.ts';
 import { goDuration } from './pack.ts';
 

@@ -1,6 +1,6 @@
 // Header operations of a rule or destination -> Envoy's four lists.
 
-import { HeaderValueOption_HeaderAppendAction } from '@lateen/xds/messages';
+import { HeaderValueOption_HeaderAppendAction } from '@lateen/xds/messages/config';
 import type { HeaderOperations, Headers } from '../model/index.ts';
 
 /** Fields shared by Route, ClusterWeight and VirtualHost. */

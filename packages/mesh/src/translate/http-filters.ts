@@ -10,7 +10,7 @@ import {
   istioPeerMetadata,
   istioStats,
   routerHttpFilter,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import { extension } from './pack.ts';
 import { CORS_FILTER, FAULT_FILTER } from './route-filters.ts';
 import type { View } from './view.ts';

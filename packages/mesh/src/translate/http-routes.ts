@@ -8,7 +8,7 @@ import {
   RouteAction_RequestMirrorPolicySchema,
   type RouteMatch,
   RouteSchema,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import {
   configPathOf,
   type Destination,

@@ -2,7 +2,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import { parseCidr } from '@lateen/base';
-import { type FilterChain, FilterChainSchema } from '@lateen/xds/messages';
+import { type FilterChain, FilterChainSchema } from '@lateen/xds/messages/config';
 import { configPathOf, type L4Match, type RouteDestination } from '../model/index.ts';
 import type { FilterPlace } from './http-filters.ts';
 import { istioMetadata } from './pack.ts';

@@ -3,7 +3,12 @@
 import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyPack, type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
 import { parseDuration } from '@lateen/base';
-import { type ConfigSource, ConfigSourceSchema, FractionalPercent_DenominatorType, SocketAddress_Protocol } from '@lateen/xds/messages';
+import {
+  type ConfigSource,
+  ConfigSourceSchema,
+  FractionalPercent_DenominatorType,
+  SocketAddress_Protocol,
+} from '@lateen/xds/messages/config';
 
 /** The plain object form of a message, so that parts can be spread together. */
 export type InitOf<Desc extends DescMessage> = Exclude<MessageInitShape<Desc>, MessageShape<Desc>>;

@@ -1,7 +1,7 @@
 // Retries, with Istio's defaults.
 
 import { create } from '@bufbuild/protobuf';
-import { previousHostsRetryPredicate, type RetryPolicy, RetryPolicySchema } from '@lateen/xds/messages';
+import { previousHostsRetryPredicate, type RetryPolicy, RetryPolicySchema } from '@lateen/xds/messages/config';
 import type { HttpRetry } from '../model/index.ts';
 import { durationOf, extension, goDuration } from './pack.ts';
 

@@ -1,7 +1,7 @@
 // Per-route configuration of the fault and CORS filters.
 
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { corsHttpFilter, FractionalPercent_DenominatorType, faultHttpFilter } from '@lateen/xds/messages';
+import { corsHttpFilter, FractionalPercent_DenominatorType, faultHttpFilter } from '@lateen/xds/messages/config';
 import type { CorsPolicySpec, HttpFaultInjection, HttpRoute, StringMatch } from '../model/index.ts';
 import { fractionalPercent, goDuration, pack } from './pack.ts';
 import { stringMatcher } from './string-match.ts';

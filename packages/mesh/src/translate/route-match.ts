@@ -1,7 +1,7 @@
 // HTTPMatchRequest -> RouteMatch, and whether a match is installed at this proxy at all.
 
 import { create } from '@bufbuild/protobuf';
-import { type RouteMatch, RouteMatchSchema } from '@lateen/xds/messages';
+import { type RouteMatch, RouteMatchSchema } from '@lateen/xds/messages/config';
 import { type HttpMatchRequest, labelsMatch, type StringMatch } from '../model/index.ts';
 import type { ProxyScope } from './scope.ts';
 import { headerMatcher, queryMatcher } from './string-match.ts';

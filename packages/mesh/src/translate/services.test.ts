@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { KubeObject } from '@lateen/kube/types';
-import { Cluster_DiscoveryType, TcpProxySchema, upstreamHttp } from '@lateen/xds/messages';
+import { Cluster_DiscoveryType, TcpProxySchema, upstreamHttp } from '@lateen/xds/messages/config';
 import { parseAllDocuments } from 'yaml';
 import { ingestAll } from '../ingest/index.ts';
 import { DEFAULT_MESH_CONFIG, type MeshConfig, NO_LOCALITY } from '../model/index.ts';

@@ -11,7 +11,7 @@ import {
   RouteConfigurationSchema,
   TrafficDirection,
   tlsInspectorListenerFilter,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import { isHttp } from '../model/index.ts';
 import { httpConnectionManager } from './connection-manager.ts';
 import { type InboundPort, inboundPorts } from './inbound-ports.ts';

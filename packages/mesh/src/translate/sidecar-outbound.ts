@@ -10,7 +10,7 @@ import {
   ListenerSchema,
   TrafficDirection,
   tlsInspectorListenerFilter,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import { isHttp, isTls, type MeshService, type ServicePortModel, serviceKey } from '../model/index.ts';
 import { httpConnectionManager } from './connection-manager.ts';
 import { cidrRange, l4FilterChains } from './l4-rules.ts';

@@ -1,7 +1,13 @@
 // Route configurations of a sidecar: one for each HTTP port, with a virtual host for each service.
 
 import { create } from '@bufbuild/protobuf';
-import { type Route, type RouteConfiguration, RouteConfigurationSchema, type VirtualHost, VirtualHostSchema } from '@lateen/xds/messages';
+import {
+  type Route,
+  type RouteConfiguration,
+  RouteConfigurationSchema,
+  type VirtualHost,
+  VirtualHostSchema,
+} from '@lateen/xds/messages/config';
 import { isHttp, type MeshService } from '../model/index.ts';
 import { defaultRoute, httpRoutes } from './http-routes.ts';
 import { PASSTHROUGH_CLUSTER } from './names.ts';

@@ -7,7 +7,7 @@ import {
   type QueryParameterMatcher,
   QueryParameterMatcherSchema,
   typeMatcherString,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import type { StringMatch } from '../model/index.ts';
 
 /** An Envoy StringMatcher, or undefined for a match without condition ("is present"). */

@@ -1,7 +1,7 @@
 // TCP proxying: one cluster, or several by weight.
 
 import { create } from '@bufbuild/protobuf';
-import { type Filter, FilterSchema, istioStats, TcpProxySchema } from '@lateen/xds/messages';
+import { type Filter, FilterSchema, istioStats, TcpProxySchema } from '@lateen/xds/messages/config';
 import type { RouteDestination } from '../model/index.ts';
 import { accessLogs } from './access-log.ts';
 import { type FilterPlace, STATS_FILTER, statsConfig } from './http-filters.ts';

@@ -6,7 +6,7 @@ import {
   type ClusterLoadAssignment,
   type Listener,
   type RouteConfiguration,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/config';
 import type { Finding, MeshSnapshot } from '../model/index.ts';
 import { inboundClusters, outboundClusters } from './clusters.ts';
 import { translateEndpoints } from './endpoints.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '@lateen/kube/types';
-import type { Route } from '@lateen/xds/messages';
+import type { Route } from '@lateen/xds/messages/config';
 import { parseAllDocuments } from 'yaml';
 import { ingestAll } from '../ingest/index.ts';
 import { NO_LOCALITY } from '../model/index.ts';

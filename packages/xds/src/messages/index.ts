@@ -1,56 +1,31 @@
 // The xDS messages that Lateen reads and writes. Core types are flat; each extension is a namespace, because Envoy names
 // most of them alike. Everything below gen/ is generated (npm run generate); do not edit it.
 
-export * from './gen/envoy/config/accesslog/v3/accesslog_pb.ts';
-export * from './gen/envoy/config/cluster/v3/circuit_breaker_pb.ts';
-export * from './gen/envoy/config/cluster/v3/cluster_pb.ts';
+export * from './config.ts';
 export * as clusterFilter from './gen/envoy/config/cluster/v3/filter_pb.ts';
-export * from './gen/envoy/config/cluster/v3/outlier_detection_pb.ts';
 export * as configCommonMatcher from './gen/envoy/config/common/matcher/v3/matcher_pb.ts';
 export * as configCommonMutationRules from './gen/envoy/config/common/mutation_rules/v3/mutation_rules_pb.ts';
-export * from './gen/envoy/config/core/v3/address_pb.ts';
 export * from './gen/envoy/config/core/v3/backoff_pb.ts';
-export * from './gen/envoy/config/core/v3/base_pb.ts';
-export * from './gen/envoy/config/core/v3/config_source_pb.ts';
 export * from './gen/envoy/config/core/v3/event_service_config_pb.ts';
-export * from './gen/envoy/config/core/v3/extension_pb.ts';
 export * from './gen/envoy/config/core/v3/grpc_method_list_pb.ts';
 export * from './gen/envoy/config/core/v3/grpc_service_pb.ts';
-export * from './gen/envoy/config/core/v3/health_check_pb.ts';
 export * from './gen/envoy/config/core/v3/http_service_pb.ts';
 export * from './gen/envoy/config/core/v3/http_uri_pb.ts';
-export * from './gen/envoy/config/core/v3/protocol_pb.ts';
 export * from './gen/envoy/config/core/v3/proxy_protocol_pb.ts';
 export * from './gen/envoy/config/core/v3/resolver_pb.ts';
 export * from './gen/envoy/config/core/v3/socket_option_pb.ts';
 export * from './gen/envoy/config/core/v3/substitution_format_string_pb.ts';
 export * from './gen/envoy/config/core/v3/udp_socket_config_pb.ts';
-export * from './gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
-export * from './gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 export * from './gen/envoy/config/endpoint/v3/load_report_pb.ts';
 export * as configListenerApiListener from './gen/envoy/config/listener/v3/api_listener_pb.ts';
-export * from './gen/envoy/config/listener/v3/listener_components_pb.ts';
-export * from './gen/envoy/config/listener/v3/listener_pb.ts';
 export * as configMetricsStats from './gen/envoy/config/metrics/v3/stats_pb.ts';
 export * as configRatelimitRls from './gen/envoy/config/ratelimit/v3/rls_pb.ts';
 export * as configRbac from './gen/envoy/config/rbac/v3/rbac_pb.ts';
-export * from './gen/envoy/config/route/v3/route_components_pb.ts';
-// core.v3 and route.v3 both have a RetryPolicy; the plain name is the route's.
-export {
-  type RetryPolicy,
-  type RetryPolicy_RetryHostPredicate,
-  RetryPolicy_RetryHostPredicateSchema,
-  type RetryPolicy_RetryPriority,
-  RetryPolicy_RetryPrioritySchema,
-  RetryPolicySchema,
-} from './gen/envoy/config/route/v3/route_components_pb.ts';
-export * from './gen/envoy/config/route/v3/route_pb.ts';
 export * from './gen/envoy/config/route/v3/scoped_route_pb.ts';
 export * as traceHttpTracer from './gen/envoy/config/trace/v3/http_tracer_pb.ts';
 export * as traceOpentelemetry from './gen/envoy/config/trace/v3/opentelemetry_pb.ts';
 export * as traceZipkin from './gen/envoy/config/trace/v3/zipkin_pb.ts';
 export * as dataClusterOutlierDetectionEvent from './gen/envoy/data/cluster/v3/outlier_detection_event_pb.ts';
-export * as fileAccessLogger from './gen/envoy/extensions/access_loggers/file/v3/file_pb.ts';
 export * as celAccessLogFilter from './gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts';
 export * as streamAccessLogger from './gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts';
 export * as commonExtensionRatelimit from './gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts';
@@ -58,10 +33,7 @@ export * as commonFault from './gen/envoy/extensions/filters/common/fault/v3/fau
 export * as commonSetFilterState from './gen/envoy/extensions/filters/common/set_filter_state/v3/value_pb.ts';
 export * as bufferHttpFilter from './gen/envoy/extensions/filters/http/buffer/v3/buffer_pb.ts';
 export * as compressorHttpFilter from './gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.ts';
-export * as corsHttpFilter from './gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
 export * as extAuthzHttpFilter from './gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts';
-export * as faultHttpFilter from './gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
-export * as grpcStatsHttpFilter from './gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts';
 export * as grpcWebHttpFilter from './gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts';
 export * as headerMutationHttpFilter from './gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
 export * as healthCheckHttpFilter from './gen/envoy/extensions/filters/http/health_check/v3/health_check_pb.ts';
@@ -70,21 +42,15 @@ export * as localRatelimitHttpFilter from './gen/envoy/extensions/filters/http/l
 export * as luaHttpFilter from './gen/envoy/extensions/filters/http/lua/v3/lua_pb.ts';
 export * as ratelimitHttpFilter from './gen/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.ts';
 export * as rbacHttpFilter from './gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.ts';
-export * as routerHttpFilter from './gen/envoy/extensions/filters/http/router/v3/router_pb.ts';
 export * as setFilterStateHttpFilter from './gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.ts';
 export * as wasmHttpFilter from './gen/envoy/extensions/filters/http/wasm/v3/wasm_pb.ts';
-export * as httpInspectorListenerFilter from './gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts';
-export * as originalDstListenerFilter from './gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts';
 export * as proxyProtocolListenerFilter from './gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts';
-export * as tlsInspectorListenerFilter from './gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 export * as connectionLimitNetworkFilter from './gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts';
 export * as extAuthzNetworkFilter from './gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts';
-export * from './gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 export * as localRatelimitNetworkFilter from './gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.ts';
 export * as rbacNetworkFilter from './gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts';
 export * as setFilterStateNetworkFilter from './gen/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.ts';
 export * as sniClusterNetworkFilter from './gen/envoy/extensions/filters/network/sni_cluster/v3/sni_cluster_pb.ts';
-export * from './gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 export * as clientSideWeightedRoundRobinLbPolicy from './gen/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin_pb.ts';
 export * as clusterProvidedLbPolicy from './gen/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided_pb.ts';
 export * as commonLbPolicy from './gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.ts';
@@ -97,7 +63,6 @@ export * as roundRobinLbPolicy from './gen/envoy/extensions/load_balancing_polic
 export * as subsetLbPolicy from './gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts';
 export * as wrrLocalityLbPolicy from './gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.ts';
 export * as omitHostMetadataRetryPredicate from './gen/envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config_pb.ts';
-export * as previousHostsRetryPredicate from './gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
 export * as internalUpstreamTransportSocket from './gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.ts';
 export * as proxyProtocolTransportSocket from './gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts';
 export * as rawBufferTransportSocket from './gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts';
@@ -106,10 +71,7 @@ export * from './gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts';
 export * from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 export * from './gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
 export * as tlsSpiffeValidatorConfig from './gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.ts';
-export * as upstreamHttp from './gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts';
 export * as wasmExtension from './gen/envoy/extensions/wasm/v3/wasm_pb.ts';
-export * from './gen/envoy/service/discovery/v3/ads_pb.ts';
-export * from './gen/envoy/service/discovery/v3/discovery_pb.ts';
 export * as serviceSecretSds from './gen/envoy/service/secret/v3/sds_pb.ts';
 export * as typeHttpCookie from './gen/envoy/type/http/v3/cookie_pb.ts';
 export * as typeHttpPathTransformation from './gen/envoy/type/http/v3/path_transformation_pb.ts';
@@ -119,23 +81,17 @@ export * as typeMatcherNode from './gen/envoy/type/matcher/v3/node_pb.ts';
 export * as typeMatcherNumber from './gen/envoy/type/matcher/v3/number_pb.ts';
 export * as typeMatcherPath from './gen/envoy/type/matcher/v3/path_pb.ts';
 export * as typeMatcherRegex from './gen/envoy/type/matcher/v3/regex_pb.ts';
-export * as typeMatcherString from './gen/envoy/type/matcher/v3/string_pb.ts';
 export * as typeMatcherStruct from './gen/envoy/type/matcher/v3/struct_pb.ts';
 export * as typeMatcherValue from './gen/envoy/type/matcher/v3/value_pb.ts';
 export * as typeMetadata from './gen/envoy/type/metadata/v3/metadata_pb.ts';
 export * as typeTracingCustomTag from './gen/envoy/type/tracing/v3/custom_tag_pb.ts';
 export * as type_HashPolicy from './gen/envoy/type/v3/hash_policy_pb.ts';
 export * as type_Http from './gen/envoy/type/v3/http_pb.ts';
-export * from './gen/envoy/type/v3/http_status_pb.ts';
-export * from './gen/envoy/type/v3/percent_pb.ts';
-export * from './gen/envoy/type/v3/range_pb.ts';
 export * as type_RatelimitUnit from './gen/envoy/type/v3/ratelimit_unit_pb.ts';
 export * as type_SemanticVersion from './gen/envoy/type/v3/semantic_version_pb.ts';
 export * from './gen/envoy/type/v3/token_bucket_pb.ts';
-export * as istioPeerMetadata from './gen/io/istio/http/peer_metadata_pb.ts';
 export * as istioAlpn from './gen/istio/envoy/alpn_pb.ts';
 export * from './gen/istio/v1/auth/ca_pb.ts';
-export * as istioStats from './gen/stats/stats_pb.ts';
 export * as xdsTypeMatcherMatcher from './gen/xds/type/matcher/v3/matcher_pb.ts';
 export * as xdsTypeMatcherRegex from './gen/xds/type/matcher/v3/regex_pb.ts';
 export * as xdsTypeMatcherString from './gen/xds/type/matcher/v3/string_pb.ts';

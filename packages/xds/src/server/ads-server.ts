@@ -3,7 +3,7 @@
 
 import { type handleBidiStreamingCall, Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { type Clock, type Closable, CodedError, type Logger, messageOf, silentLogger, systemClock } from '@lateen/base';
-import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node } from '../messages/index.ts';
+import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node } from '../messages/config.ts';
 import {
   type Connection,
   type ConnectionEvent,

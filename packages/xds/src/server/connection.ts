@@ -10,7 +10,7 @@ import {
   type DiscoveryResponse,
   DiscoveryResponseSchema,
   type Node,
-} from '../messages/index.ts';
+} from '../messages/config.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, isWholeSetType, PUSH_ORDER, type ResourceSet } from './resource.ts';
 import {
   createSubscription,

@@ -8,7 +8,7 @@ import {
   DeltaDiscoveryResponseSchema,
   DiscoveryRequestSchema,
   DiscoveryResponseSchema,
-} from '../messages/index.ts';
+} from '../messages/config.ts';
 
 function bidi<I extends DescMessage, O extends DescMessage>(
   name: string,
