@@ -201,9 +201,8 @@ function orderContainers(pod: Pod, { holdsApplication: isHeld }: { holdsApplicat
   let init = pod.spec.initContainers;
   if (!init) return;
   if (findContainer(init, 'istio-proxy')) {
-    // Native sidecar: capture, what must run before the proxy, the proxy, the rest.
-    const before = (pod.metadata.annotations?.['sidecar.istio.io/init-containers-before-proxy'] ?? '').split(',').filter(Boolean);
-    for (const name of ['istio-proxy', ...before.reverse(), 'istio-validation', 'istio-init']) init = move(init, name, 'first');
+    // Native sidecar: capture, the proxy, then the pod's own, which thus are in the mesh.
+    for (const name of ['istio-proxy', 'istio-validation', 'istio-init']) init = move(init, name, 'first');
   } else {
     // Validation first, so that nothing runs unprotected; iptables last, so that other init containers still have a network.
     init = move(move(init, 'istio-validation', 'first'), 'istio-init', 'last');

@@ -3,7 +3,6 @@
 
 import { isObject } from '@lateen/base';
 import type { Container, GrpcAction, HttpGetAction, LifecycleHandler, Pod, Probe, TcpSocketAction } from '@lateen/kube/types';
-import { splitPorts } from './annotations.ts';
 import { goJson } from './go-json.ts';
 
 /** What the agent is told about one probe. */
@@ -18,12 +17,11 @@ export function rewriteProbes(
   sidecar: Container,
   { statusPort, wasInjected }: { statusPort: number; wasInjected: boolean },
 ): void {
-  const isCaptured = capturedPorts(pod.metadata.annotations ?? {});
   const probers: Record<string, Prober> = {};
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
     if (container.name === SIDECAR) continue;
     resolveNamedPorts(container);
-    const rewriter = { isCaptured, statusPort, probers };
+    const rewriter = { statusPort, probers };
     const health = (suffix: string): string => `/app-health/${container.name}/${suffix}`;
     const { readinessProbe, livenessProbe, startupProbe } = container;
     if (readinessProbe) container.readinessProbe = rewrite(rewriter, health('readyz'), readinessProbe);
@@ -40,14 +38,13 @@ export function rewriteProbes(
   if (Object.keys(probers).length > 0) addProbers(sidecar, probers, wasInjected);
 }
 
-type Rewriter = { isCaptured: (port: number) => boolean; statusPort: number; probers: Record<string, Prober> };
+type Rewriter = { statusPort: number; probers: Record<string, Prober> };
 
-function rewrite<T extends Probe | LifecycleHandler>({ isCaptured, statusPort, probers }: Rewriter, path: string, probe: T): T {
+function rewrite<T extends Probe | LifecycleHandler>({ statusPort, probers }: Rewriter, path: string, probe: T): T {
   const prober = proberOf(probe);
   if (!prober) return probe;
   const port = (prober.httpGet ?? prober.tcpSocket ?? prober.grpc)?.port;
   if (prober.httpGet?.path === path) return probe; // rewritten by an earlier injection
-  if (!isCaptured(typeof port === 'number' ? port : 0)) return probe;
   // A port name that no container port has cannot be asked; kubelet then fails the probe as it would anyway.
   if (typeof port === 'number') probers[path] = prober;
   const { tcpSocket: _, grpc: __, httpGet, ...rest } = probe as Probe;
@@ -81,19 +78,6 @@ function resolveNamedPorts(container: Container): void {
     if (named !== undefined) action.port = named;
     else if (/^\d{1,5}$/.test(name)) action.port = Number(name);
   }
-}
-
-/** Whether traffic to a port goes through the sidecar, by includeInboundPorts and excludeInboundPorts of the pod. */
-function capturedPorts(annotations: Record<string, string>): (port: number) => boolean {
-  const included = annotations['traffic.sidecar.istio.io/includeInboundPorts'] ?? '';
-  const excluded = annotations['traffic.sidecar.istio.io/excludeInboundPorts'] ?? '';
-  const portsOf = (text: string) => new Set(splitPorts(text).map(Number));
-  if (included !== '' && included !== '*') {
-    const ports = portsOf(included);
-    return (port) => ports.has(port);
-  }
-  const ports = portsOf(excluded);
-  return (port) => !ports.has(port);
 }
 
 function addProbers(sidecar: Container, probers: Record<string, Prober>, wasInjected: boolean): void {
