@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { compactHeap } from '../machine/compact-heap.ts';
 import { untilSignalled } from '../machine/until-signalled.ts';
 import type { CliSettings } from '../settings.ts';
 
@@ -32,6 +33,7 @@ Example:
     .action(async (args: string[]) => {
       const { runControlPlane } = await import('@lateen/control');
       const controlPlane = await runControlPlane(args);
+      compactHeap();
       await untilSignalled();
       await controlPlane.close();
     });

@@ -7,6 +7,7 @@ import { createCluster } from '@lateen/cluster';
 import { connectHost } from '@lateen/cluster/network';
 import { renderError } from '../output/errors.ts';
 import { createBuiltins } from './builtins.ts';
+import { compactHeap } from './compact-heap.ts';
 import { installDemo } from './demos.ts';
 import { gatewayUrl, installMesh } from './install-mesh.ts';
 import { NODE_OPTIONS_VARIABLE, type NodeOptions, type NodeReport } from './node-options.ts';
@@ -53,6 +54,7 @@ try {
     const dial = (address: SocketAddress) => host.dialFromHost(address);
     await installDemo({ client, demo: options.demo, samples: options.samples, gateway, dial, progress, signal: abort.signal });
   }
+  compactHeap();
   report({ kind: 'ready', apiServer: cluster.apiServerUrl, kubeconfig: join(cluster.kubeconfigPath), gateway });
 } catch (error) {
   if (!abort.signal.aborted) {
