@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { EndpointRuntime } from '../runtime/model.ts';
+import { hashText } from './hash.ts';
+import { createHashLookup, type HashPolicyLb, type WeightedHost } from './hash-table.ts';
+import { Host } from './host.ts';
+import { createPicker } from './picker.ts';
+
+const POLICIES: readonly HashPolicyLb[] = [
+  { kind: 'ring_hash', minRingSize: 1024, maxRingSize: 8192, useHostnameForHashing: false },
+  { kind: 'maglev', tableSize: 1009, useHostnameForHashing: false },
+];
+
+const endpoint = (weight: number, hostname = ''): EndpointRuntime => ({
+  host: '10.0.0.1',
+  port: 80,
+  hostname,
+  weight,
+  health: 'healthy',
+  metadata: new Map(),
+  istioWorkload: undefined,
+});
+const host = (i: number, weight = 1, hostname = ''): Host => new Host(`10.0.0.${i}:80`, `10.0.0.${i}`, 80, endpoint(weight, hostname));
+const weighted = (hosts: readonly Host[]): WeightedHost[] => hosts.map((one) => ({ host: one, weight: one.weight }));
+const KEYS = Array.from({ length: 4000 }, (_, i) => hashText(`user-${i}`));
+
+test('hashes are those of xxHash32', () => {
+  assert.equal(hashText(''), 0x02cc5d05);
+  assert.equal(hashText('a'), 0x550d7456);
+  assert.equal(hashText('Nobody inspects the spammish repetition'), 0xe2293b2f);
+});
+
+for (const policy of POLICIES) {
+  test(`${policy.kind}: a key has one host, in every proxy`, () => {
+    const hosts = [1, 2, 3, 4, 5].map((i) => host(i));
+    const here = createHashLookup(policy, weighted(hosts));
+    const there = createHashLookup(policy, weighted(hosts));
+    for (const key of KEYS) assert.equal(here(key, 0), there(key, 0));
+  });
+
+  test(`${policy.kind}: when a host leaves, most keys of the others stay`, () => {
+    const hosts = [1, 2, 3, 4, 5].map((i) => host(i));
+    const before = createHashLookup(policy, weighted(hosts));
+    const after = createHashLookup(policy, weighted(hosts.slice(0, 4)));
+    const moved = KEYS.filter((key) => before(key, 0) !== hosts[4] && before(key, 0) !== after(key, 0)).length;
+    // The others' points grow in number, so a ring moves a few more keys than had to.
+    assert.ok(moved < KEYS.length * 0.2, `${moved} of ${KEYS.length}`);
+  });
+
+  test(`${policy.kind}: shares follow the weights`, () => {
+    const hosts = [host(1, 1), host(2, 3)];
+    const lookup = createHashLookup(policy, weighted(hosts));
+    const share = KEYS.filter((key) => lookup(key, 0) === hosts[1]).length / KEYS.length;
+    assert.ok(Math.abs(share - 0.75) < 0.06, `${share}`);
+  });
+
+  test(`${policy.kind}: another attempt finds another host for most keys`, () => {
+    const hosts = [1, 2, 3].map((i) => host(i));
+    const lookup = createHashLookup(policy, weighted(hosts));
+    const others = KEYS.filter((key) => lookup(key, 0) !== lookup(key, 1)).length;
+    assert.ok(others > KEYS.length / 3, `${others}`);
+  });
+
+  test(`${policy.kind}: names can stand for addresses`, () => {
+    const byName = { ...policy, useHostnameForHashing: true };
+    const before = createHashLookup(byName, weighted([host(1, 1, 'a'), host(2, 1, 'b'), host(3, 1, 'c')]));
+    const moved = createHashLookup(byName, weighted([host(7, 1, 'a'), host(8, 1, 'b'), host(9, 1, 'c')]));
+    for (const key of KEYS) assert.equal(before(key, 0)?.endpoint.hostname, moved(key, 0)?.endpoint.hostname);
+  });
+
+  test(`${policy.kind}: a request without a hash goes anywhere`, () => {
+    const hosts = [1, 2, 3].map((i) => host(i));
+    let state = 1;
+    const random = () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 32;
+    };
+    const picker = createPicker(policy, hosts, { random, monotonicMs: () => 0 });
+    const seen = new Set(Array.from({ length: 100 }, () => picker.pick()));
+    assert.deepEqual(seen, new Set(hosts));
+  });
+}
+
+test('slow start: a new host gets a growing share, then its own', () => {
+  let now = 0;
+  const old = new Host('10.0.0.1:80', '10.0.0.1', 80, endpoint(1), -100_000);
+  const fresh = new Host('10.0.0.2:80', '10.0.0.2', 80, endpoint(1), 0);
+  let state = 7;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  const slowStart = { windowMs: 10_000, minWeightPercent: 10, aggression: 1 };
+  const picker = createPicker({ kind: 'round_robin', slowStart }, [old, fresh], { random, monotonicMs: () => now });
+  const shareAt = (ms: number) => {
+    now = ms;
+    return Array.from({ length: 6000 }, () => picker.pick()).filter((picked) => picked === fresh).length / 6000;
+  };
+  // Weights 0.1, 0.5 and 1 beside the other's 1.
+  assert.ok(Math.abs(shareAt(0) - 0.1 / 1.1) < 0.03);
+  assert.ok(Math.abs(shareAt(5000) - 0.5 / 1.5) < 0.03);
+  assert.ok(Math.abs(shareAt(10_000) - 0.5) < 0.01);
+});
