@@ -47,7 +47,7 @@ export type ControlPlaneOptions = {
   podName?: string;
   /** Default 100 ms. */
   debounceAfterMs?: number;
-  /** Default 10 s. */
+  /** Default 500 ms. */
   debounceMaxMs?: number;
   /** istiod's environment switches that change injection. Default none. */
   env?: Readonly<Record<string, string | undefined>>;
@@ -83,7 +83,7 @@ async function start(options: ControlPlaneOptions, lifecycle: ReturnType<typeof 
     createSnapshotLoop({
       clock,
       quietMs: options.debounceAfterMs ?? 100,
-      maxMs: options.debounceMaxMs ?? 10_000,
+      maxMs: options.debounceMaxMs ?? 500,
       onSnapshot(snapshot, { changes, debounceMs }) {
         version++;
         snapshotAtMs = clock.monotonicMs();

@@ -5,7 +5,7 @@ import { CodedError, parseDuration } from '@lateen/base';
 export type ControlSettings = {
   /** After the last of a burst of changes. Default 100 ms. */
   debounceAfterMs: number;
-  /** However long a burst lasts. Default 10 s. */
+  /** However long a burst lasts. Default 500 ms (istiod: 10 s), so that a rule takes effect within a second while pods come and go. */
   debounceMaxMs: number;
   clusterId: string;
   podName: string;
@@ -20,7 +20,7 @@ export type ControlSettings = {
 export function readSettings(env: Readonly<Record<string, string | undefined>> = process.env): ControlSettings {
   return {
     debounceAfterMs: durationMs(env, 'PILOT_DEBOUNCE_AFTER', 100),
-    debounceMaxMs: durationMs(env, 'PILOT_DEBOUNCE_MAX', 10_000),
+    debounceMaxMs: durationMs(env, 'PILOT_DEBOUNCE_MAX', 500),
     clusterId: env['CLUSTER_ID'] || 'Kubernetes',
     podName: env['POD_NAME'] || 'istiod',
     namespace: env['POD_NAMESPACE'] || 'istio-system',

@@ -85,7 +85,7 @@ const proxy = ({ namespace, hub, tag }: InstallContext) => ({
     '--log_output_level=default:info',
   ],
   ports: [15021, 8080, 8443, 31400, 15443].map((containerPort) => ({ containerPort, protocol: 'TCP' })),
-  readinessProbe: { httpGet: { path: '/healthz/ready', port: 15021 }, initialDelaySeconds: 1, periodSeconds: 2, failureThreshold: 30 },
+  readinessProbe: { httpGet: { path: '/healthz/ready', port: 15021 }, periodSeconds: 2, failureThreshold: 30 },
   env: [
     fromField('NODE_NAME', 'spec.nodeName'),
     fromField('POD_NAME', 'metadata.name'),

@@ -45,7 +45,7 @@ const discovery = (image: string) => ({
   image,
   args: ['discovery', '--monitoringAddr=:15014', '--log_output_level=default:info', '--domain', 'cluster.local'],
   ports: [8080, 15010, 15014, 15017].map((containerPort) => ({ containerPort, protocol: 'TCP' })),
-  readinessProbe: { httpGet: { path: '/ready', port: 8080 }, initialDelaySeconds: 1, periodSeconds: 3, timeoutSeconds: 5 },
+  readinessProbe: { httpGet: { path: '/ready', port: 8080 }, periodSeconds: 3, timeoutSeconds: 5 },
   env: [
     { name: 'REVISION', value: 'default' },
     fromField('POD_NAME', 'metadata.name'),
