@@ -35,7 +35,7 @@ for (const rung of ['root', 'rootless'] as const) {
     await t.test('TCP connections are split by weight, and counted on both sides', () => splitConnections(mesh, inMesh));
     await t.test('both sides report the request with its source and destination', () => reportRequests(mesh));
     await t.test("an app's own metrics are merged with the proxy's", () => mergeMetrics(mesh, inMesh));
-    await t.test('an access log in Istio's format starts without a restart', () => logAccess(mesh, inMesh));
+    await t.test('the access log, in the format of Istio, starts without a restart', () => logAccess(mesh, inMesh));
     await t.test('a pod without sidecar reaches services by every name', () => reachFromOutside(mesh, outside));
     await t.test('a pod in the mesh reaches pods and aliases outside of it', () => reachOutside(inMesh));
     await t.test('an app reaches itself through its own service', () => reachItself(mesh));
