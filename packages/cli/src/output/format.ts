@@ -16,5 +16,5 @@ export async function renderStructured(value: unknown, format: string): Promise<
   if (format !== 'yaml')
     throw new CodedError({ code: 'LAT0001', what: `no output format ${JSON.stringify(format)}`, fix: 'use json or yaml' });
   const { stringify } = await import('yaml');
-  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' });
 }
