@@ -72,7 +72,7 @@ type Stream = ClientDuplexStream<Uint8Array, Uint8Array>;
 export function createAdsClient(options: AdsClientOptions): AdsClient {
   const { clock = systemClock, logger, protocol } = options;
   // A proxy usually starts with its control plane, and is of no use before it: the first retries come quickly.
-  const backoff = createBackoff({ baseMs: 100, maxMs: 30_000, ...(options.random && { random: options.random }) });
+  const backoff = createBackoff({ baseMs: 100, factor: 1.5, maxMs: 30_000, ...(options.random && { random: options.random }) });
   const wire: Wire<DescMessage, DescMessage> = WIRES[protocol];
   const client = new Client(options.address, options.credentials ?? grpcCredentials.createInsecure(), {
     'grpc.max_receive_message_length': MAX_RECEIVE_BYTES,
@@ -80,7 +80,7 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.keepalive_permit_without_calls': 0,
     // The stream's own back-off decides; the channel must not add its first second and its two minutes to it.
-    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.initial_reconnect_backoff_ms': 50,
     'grpc.max_reconnect_backoff_ms': 5000,
   });
   const entries = new Map<string, Entry>();
