@@ -1,5 +1,6 @@
 // A whole mesh for end-to-end tests: `./lateen up` with a state folder of its own, and kubectl pointed at it.
 
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -117,13 +118,14 @@ export async function startMesh(t: TestContext, options: MeshOptions): Promise<M
   });
   await eventually(
     () => {
-      if (child.exitCode !== null) throw new Error(`lateen ended with ${child.exitCode}:\n${output}`);
-      if (!/mesh is up/i.test(output)) throw new Error(`no banner yet:\n${output}`);
+      if (child.exitCode === null && !/mesh is up/i.test(output)) throw new Error(`no banner yet:\n${output}`);
     },
     { timeoutMs: START_TIMEOUT_MS, intervalMs: 100 },
-  ).catch((error: Error) => {
-    throw new Error(`${error.message}\n--- log\n${readLog(stateDir)}`);
-  });
+  )
+    .then(() => assert.equal(child.exitCode, null, `lateen ended with ${child.exitCode}:\n${output}`))
+    .catch((error: Error) => {
+      throw new Error(`${error.message}\n--- log\n${readLog(stateDir)}`);
+    });
   return mesh;
 }
 
@@ -136,7 +138,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function makeStateDir(rung: Rung): string {
+/** A new folder that every rung may use. The caller deletes it. */
+export function makeStateDir(rung: Rung): string {
   const stateDir = mkdtempSync(join(tmpdir(), `lateen-e2e-${rung}-`));
   chmodSync(stateDir, 0o755);
   return stateDir;

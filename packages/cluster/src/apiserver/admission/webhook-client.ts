@@ -71,7 +71,9 @@ function urlOf({ clientConfig: { url, service } }: Webhook, timeoutS: number): s
 type Sending = { body: string; timeoutS: number; signal: AbortSignal; dialService: DialService };
 
 async function send(webhook: Webhook, { body, timeoutS, signal, dialService }: Sending): Promise<string> {
-  const url = new URL(urlOf(webhook, timeoutS));
+  // Kubernetes names the port even where it is the scheme's own, which `url.href` leaves out.
+  const text = urlOf(webhook, timeoutS);
+  const url = new URL(text);
   const { service, caBundle } = webhook.clientConfig;
   const ca = caBundle ? Buffer.from(caBundle, 'base64') : undefined;
   const headers = {
@@ -82,7 +84,7 @@ async function send(webhook: Webhook, { body, timeoutS, signal, dialService }: S
     connection: 'close',
   };
   const request = { method: 'POST', path: `${url.pathname}${url.search}`, headers, signal };
-  const inWords = (why: unknown) => new Error(`Post "${url.href}": ${messageOf(why)}`);
+  const inWords = (why: unknown) => new Error(`Post "${text}": ${messageOf(why)}`);
   if (!service) return exchange(https.request(url, { ...request, agent: false, ...(ca ? { ca } : {}) }), body, inWords);
   const socket = await abortable(dialService(service.namespace, service.name, service.port ?? 443), signal).catch((error: unknown) => {
     throw inWords(error);
