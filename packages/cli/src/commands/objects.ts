@@ -52,7 +52,7 @@ export function applyCommand(settings: CliSettings): Command {
         for (const { object, resource } of await loadObjects(options, connection.client, connection.namespace)) {
           const before = await current(connection.client, resource, object);
           const dryRun = options.dryRun === true;
-          const after = await connection.client.apply(resource, object, { force: true, dryRun });
+          const after = await connection.client.apply(resource, object, { force: true, dryRun, fieldValidation: 'Strict' });
           const verb = !before
             ? 'created'
             : before.metadata.resourceVersion === after.metadata.resourceVersion

@@ -20,7 +20,14 @@ export type ListOptions = {
   signal?: AbortSignal;
 };
 export type WatchOptions = Omit<ListOptions, 'limit' | 'continue'> & { allowWatchBookmarks?: boolean; timeoutSeconds?: number };
-export type WriteOptions = { fieldManager?: string; dryRun?: boolean; subresource?: string; signal?: AbortSignal };
+export type WriteOptions = {
+  fieldManager?: string;
+  dryRun?: boolean;
+  subresource?: string;
+  signal?: AbortSignal;
+  /** What the server does about unknown and duplicate fields; its default is Warn. */
+  fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
+};
 export type PatchOptions = WriteOptions & {
   /** Server-side apply only: take fields from their owners. */
   force?: boolean;
@@ -92,6 +99,7 @@ export function createKubeClient(transport: KubeTransport, options: KubeClientOp
         fieldManager: options.fieldManager ?? fieldManager,
         dryRun: options.dryRun ? 'All' : undefined,
         force: options.force === undefined ? undefined : String(options.force),
+        fieldValidation: options.fieldValidation,
       },
       headers: { 'content-type': options.mediaType ?? 'application/json' },
       body: JSON.stringify(body),

@@ -13,6 +13,8 @@ const snapshot = ingestAll(
 ---
 { apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: { name: reviews, namespace: default }, spec: { host: reviews, subsets: [{ name: v1 }] } }
 ---
+{ apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: { name: first, namespace: default }, spec: { hosts: [taken], exportTo: [., b], http: [{ route: [{ destination: { host: reviews } }] }] } }
+---
 { apiVersion: networking.istio.io/v1, kind: Gateway, metadata: { name: narrow, namespace: default }, spec: { servers: [{ port: { number: 80 }, hosts: [reviews.default.svc.cluster.local] }] } }
 `),
 );
@@ -34,6 +36,13 @@ const cases: [name: string, spec: string, expected: [code: string, path: string,
     '{ hosts: [reviews], http: [{ mirror: { host: reviews, subset: v9 } }] }',
     [['IST0101', 'spec.http[0].mirror.subset', /its subsets are v1/]],
   ],
+  [
+    'a host that another VirtualService has',
+    '{ hosts: [x.example.com, taken.default.svc.cluster.local] }',
+    [['IST0109', 'spec.hosts[1]', /VirtualService default\/first defines the same host taken\.default\.svc\.cluster\.local/]],
+  ],
+  ['the same host, seen by other namespaces only', '{ hosts: [taken], exportTo: [c] }', []],
+  ['the same host at a gateway', '{ hosts: [taken], gateways: [narrow] }', [['LAT0101', 'spec.hosts', /no host in common/]]],
   ['an unknown gateway', '{ hosts: ["*"], gateways: [other/gone] }', [['IST0101', 'spec.gateways[0]', /other\/gone/]]],
   ['hosts that do not meet', '{ hosts: [a.example.com], gateways: [narrow] }', [['LAT0101', 'spec.hosts', /no host in common/]]],
   [

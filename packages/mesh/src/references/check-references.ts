@@ -41,7 +41,46 @@ function checkVirtualService(object: VirtualService, snapshot: MeshSnapshot): Fi
     .map((name, index) => ({ name, path: `spec.gateways[${index}]` }))
     .filter(({ name }) => name !== MESH_GATEWAY)
     .flatMap((bound) => checkBinding(object, snapshot, bound));
-  return [...destinations, ...gateways];
+  return [...destinations, ...gateways, ...checkSameHost(object, snapshot)];
+}
+
+/** For sidecars, the oldest VirtualService of a host takes it whole; one that comes later has no effect, which nothing else says. */
+function checkSameHost(object: VirtualService, snapshot: MeshSnapshot): Finding[] {
+  const { clusterDomain } = snapshot.mesh;
+  const key = keyOf(object);
+  if (!isForSidecars(object)) return [];
+  const others = [...snapshot.virtualServices.values()].filter((other) => keyOf(other) !== key && isForSidecars(other));
+  return (object.spec.hosts ?? []).flatMap((host, index): Finding[] => {
+    const hostname = resolveHost(host, object.metadata.namespace ?? 'default', clusterDomain);
+    const other = others.find(
+      ({ spec, metadata }) =>
+        (spec.hosts ?? []).some((name) => resolveHost(name, metadata.namespace ?? 'default', clusterDomain) === hostname) &&
+        meetsInNamespace(object, { spec, metadata }),
+    );
+    if (!other) return [];
+    const message = `VirtualService ${keyOf(other)} defines the same host ${hostname} for sidecars: only the older one takes effect`;
+    return [
+      {
+        code: 'IST0109',
+        level: 'warning',
+        path: `spec.hosts[${index}]`,
+        message,
+        fix: 'merge both into one',
+        resource: resourceOf(object),
+      },
+    ];
+  });
+}
+
+const isForSidecars = ({ spec, metadata }: VirtualService): boolean =>
+  resolveGateways(spec.gateways, metadata.namespace ?? 'default').includes(MESH_GATEWAY);
+
+/** Whether some namespace sees both. */
+function meetsInNamespace(one: Pick<VirtualService, 'spec' | 'metadata'>, other: Pick<VirtualService, 'spec' | 'metadata'>): boolean {
+  const seenBy = ({ spec, metadata }: typeof one) =>
+    (spec.exportTo?.length ? spec.exportTo : ['*']).map((namespace) => (namespace === '.' ? (metadata.namespace ?? 'default') : namespace));
+  const theirs = seenBy(other);
+  return seenBy(one).some((namespace) => namespace === '*' || theirs.includes('*') || theirs.includes(namespace));
 }
 
 type Place = { snapshot: MeshSnapshot; namespace: string; resource: ResourceRef };
