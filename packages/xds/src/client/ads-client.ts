@@ -11,7 +11,7 @@ import {
   DiscoveryRequestSchema,
   DiscoveryResponseSchema,
   type NodeSchema,
-} from '../messages/index.ts';
+} from '../messages/config.ts';
 import { createDeltaSubscription, createSotwSubscription, type ResourceUpdate, type Subscription, type Wanted } from './subscription.ts';
 
 export type AdsResourceType = {
@@ -72,17 +72,17 @@ type Stream = ClientDuplexStream<Uint8Array, Uint8Array>;
 export function createAdsClient(options: AdsClientOptions): AdsClient {
   const { clock = systemClock, logger, protocol } = options;
   // A proxy usually starts with its control plane, and is of no use before it: the first retries come quickly.
-  const backoff = createBackoff({ baseMs: 100, factor: 1.5, maxMs: 30_000, ...(options.random && { random: options.random }) });
+  const backoff = createBackoff({ baseMs: 100, factor: 1.3, maxMs: 30_000, ...(options.random && { random: options.random }) });
   const wire: Wire<DescMessage, DescMessage> = WIRES[protocol];
-  const client = new Client(options.address, options.credentials ?? grpcCredentials.createInsecure(), {
-    'grpc.max_receive_message_length': MAX_RECEIVE_BYTES,
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    'grpc.keepalive_permit_without_calls': 0,
-    // The stream's own back-off decides; the channel must not add its first second and its two minutes to it.
-    'grpc.initial_reconnect_backoff_ms': 50,
-    'grpc.max_reconnect_backoff_ms': 5000,
-  });
+  // A channel of its own for each attempt: a channel that failed once waits for its own back-off, on top of ours.
+  const createChannel = (): Client =>
+    new Client(options.address, options.credentials ?? grpcCredentials.createInsecure(), {
+      'grpc.max_receive_message_length': MAX_RECEIVE_BYTES,
+      'grpc.keepalive_time_ms': 30_000,
+      'grpc.keepalive_timeout_ms': 10_000,
+      'grpc.keepalive_permit_without_calls': 0,
+      'grpc.use_local_subchannel_pool': 1,
+    });
   const entries = new Map<string, Entry>();
   for (const type of options.types) {
     const subscription = protocol === 'delta' ? createDeltaSubscription(type) : createSotwSubscription(type);
@@ -94,6 +94,7 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
     });
   }
 
+  let channel: Client | undefined;
   let stream: Stream | undefined;
   let hasSentNode = false;
   let hasReceived = false;
@@ -132,12 +133,14 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
     hasSentNode = false;
     hasReceived = false;
     const path = `/envoy.service.discovery.v3.AggregatedDiscoveryService/${wire.method}`;
-    const opened: Stream = client.makeBidiStreamRequest(path, passBytes, passBytes, new Metadata());
+    const own = createChannel();
+    channel = own;
+    const opened: Stream = own.makeBidiStreamRequest(path, passBytes, passBytes, new Metadata());
     stream = opened;
     const end = (reason: string) => {
       if (stream !== opened) return;
       stream = undefined;
-      if (isClosed) return;
+      own.close();
       const delayMs = backoff.next();
       logger.info('ADS stream ended', { address: options.address, reason, retryMs: Math.round(delayMs) });
       retry = clock.after(delayMs, open);
@@ -178,8 +181,10 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
     close() {
       isClosed = true;
       retry?.cancel();
-      stream?.cancel();
-      client.close();
+      const last = stream;
+      stream = undefined;
+      last?.cancel();
+      channel?.close();
     },
   };
 }
