@@ -1,4 +1,4 @@
-export { type BootstrapSettings, parseBootstrap } from './ads/bootstrap.ts';
+export type { BootstrapSettings } from './ads/bootstrap.ts';
 export { type PodInfo, type ProxyEnvironment, parseProxyEnvironment } from './agent/environment.ts';
 export { type RunningProxy, type RunProxyOptions, runProxy } from './agent/run-proxy.ts';
 export { runSidecar, type SidecarOptions } from './agent/run-sidecar.ts';

@@ -18,7 +18,7 @@ export function proxyCommand(settings: CliSettings): Command {
       `\nExample:\n  ${settings.programName} proxy -c bootstrap.yaml\n  curl localhost:9901/config_dump   # on the bootstrap's admin address`,
     )
     .action(async ({ configPath, logLevel, drainTimeS }: Options) => {
-      const { parseBootstrap, runProxy } = await import('@lateen/proxy');
+      const [{ runProxy }, { parseBootstrap }] = await Promise.all([import('@lateen/proxy'), import('@lateen/proxy/bootstrap')]);
       const { readManifestFiles } = await import('../objects/manifest-files.ts');
       const text = readManifestFiles([configPath])
         .map((file) => file.text)

@@ -1,14 +1,10 @@
 // Envoy's admin interface. Reading is GET; everything that changes something is POST only.
 
-import { create } from '@bufbuild/protobuf';
-import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { LOG_LEVELS, type Logger, type LogLevel } from '@lateen/base';
-import type { Node } from '@lateen/xds/messages';
-import { adminCerts, adminMemory, adminServerInfo } from '@lateen/xds/messages/admin';
+import type { Node } from '@lateen/xds/messages/proxy';
 import type { Observer } from '../observe/observer.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
-import { replyClusters, replyJson, replyListeners } from './clusters.ts';
-import { type ConfigDumpSource, replyConfigDump } from './config-dump.ts';
+import type { ConfigDumpSource } from './config-dump.ts';
 import type { EndpointHandler, EndpointReply, EndpointRequest } from './http-endpoint.ts';
 import { collectStats, PROMETHEUS_TYPE, renderPrometheus, replyStats } from './stats.ts';
 
@@ -49,21 +45,30 @@ const statsOfProxy = (source: AdminSource) =>
     hidesUnused: source.hidesUnusedStats,
   });
 
-type AdminCommand = { help: string; changes?: boolean; run(request: EndpointRequest, source: AdminSource): EndpointReply };
+type AdminCommand = {
+  help: string;
+  changes?: boolean;
+  run(request: EndpointRequest, source: AdminSource): EndpointReply | Promise<EndpointReply>;
+};
+
+// The admin messages cost every proxy some megabytes, and few are ever asked for them.
+const messages = () => import('./messages.ts');
 
 const text = (body: string, status = 200): EndpointReply => ({ status, body });
 
 const COMMANDS: Record<string, AdminCommand> = {
   '/certs': {
     help: 'print certs on machine',
-    // No TLS context is served, so there is no certificate.
-    run: () => replyJson(adminCerts.CertificatesSchema, create(adminCerts.CertificatesSchema)),
+    run: async () => (await messages()).replyCertificates(),
   },
   '/clusters': {
     help: 'upstream cluster status (format=json)',
-    run: (request, { proxy, config }) => replyClusters(request, proxy, config),
+    run: async (request, { proxy, config }) => (await messages()).replyClusters(request, proxy, config),
   },
-  '/config_dump': { help: 'dump the current configuration (resource, include_eds)', run: replyConfigDump },
+  '/config_dump': {
+    help: 'dump the current configuration (resource, include_eds)',
+    run: async (request, source) => (await messages()).replyConfigDump(request, source),
+  },
   '/drain_listeners': {
     help: 'drain listeners',
     changes: true,
@@ -72,15 +77,14 @@ const COMMANDS: Record<string, AdminCommand> = {
       return text('OK\n');
     },
   },
-  '/listeners': { help: 'print listener info (format=json)', run: (request, { proxy }) => replyListeners(request, proxy) },
+  '/listeners': {
+    help: 'print listener info (format=json)',
+    run: async (request, { proxy }) => (await messages()).replyListeners(request, proxy),
+  },
   '/logging': { help: 'query/change logging levels (level)', changes: true, run: setLogging },
   '/memory': {
     help: 'print current allocation/heap usage',
-    run() {
-      const { heapUsed, heapTotal, rss } = process.memoryUsage();
-      const message = { allocated: BigInt(heapUsed), heapSize: BigInt(heapTotal), totalPhysicalBytes: BigInt(rss) };
-      return replyJson(adminMemory.MemorySchema, create(adminMemory.MemorySchema, message));
-    },
+    run: async () => (await messages()).replyMemory(),
   },
   '/quitquitquit': {
     help: 'exit the server',
@@ -98,7 +102,10 @@ const COMMANDS: Record<string, AdminCommand> = {
     help: 'print runtime values',
     run: () => ({ status: 200, contentType: 'application/json', body: '{"entries":{},"layers":[]}\n' }),
   },
-  '/server_info': { help: 'print server version/status information', run: serverInfo },
+  '/server_info': {
+    help: 'print server version/status information',
+    run: async (_request, source) => (await messages()).replyServerInfo(source),
+  },
   '/stats': {
     help: 'print server stats (filter, format, usedonly)',
     run: (request, source) => replyStats(request, statsOfProxy(source), () => exposition(source)),
@@ -136,23 +143,4 @@ function setLogging({ query }: EndpointRequest, { logger }: AdminSource): Endpoi
   if (!level) return text(`unknown logger level ${JSON.stringify(asked)}\n`, 400);
   logger.setLevel(level);
   return text(`active loggers:\n  all: ${asked}\n`);
-}
-
-function serverInfo(_request: EndpointRequest, source: AdminSource): EndpointReply {
-  const uptime = durationFromMs(Math.floor(source.uptimeMs()));
-  const message = create(adminServerInfo.ServerInfoSchema, {
-    version: source.version,
-    state: adminServerInfo.ServerInfo_State[source.state()],
-    uptimeCurrentEpoch: uptime,
-    uptimeAllEpochs: uptime,
-    hotRestartVersion: 'disabled',
-    commandLineOptions: {
-      concurrency: 1,
-      mode: adminServerInfo.CommandLineOptions_Mode.Serve,
-      serviceNode: source.node?.id ?? '',
-      serviceCluster: source.node?.cluster ?? '',
-    },
-    ...(source.node && { node: source.node }),
-  });
-  return replyJson(adminServerInfo.ServerInfoSchema, message);
 }

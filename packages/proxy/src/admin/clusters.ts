@@ -1,8 +1,8 @@
 // /clusters and /listeners, as text and as envoy.admin.v3 JSON.
 
 import { create, type DescMessage, type MessageShape, toJson } from '@bufbuild/protobuf';
-import { HealthStatus, RoutingPriority } from '@lateen/xds/messages';
 import { adminClusters, adminListeners, adminMetrics } from '@lateen/xds/messages/admin';
+import { HealthStatus, RoutingPriority } from '@lateen/xds/messages/proxy';
 import type { LiveConfig } from '../ads/live-config.ts';
 import { messageRegistry } from '../ads/registry.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';

@@ -2,13 +2,13 @@
 
 import { create, type DescMessage, type Message, type MessageInitShape, type MessageShape, toJson } from '@bufbuild/protobuf';
 import { anyPack, timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages';
-import { adminConfigDump, adminConfigDumpShared, type Bootstrap } from '@lateen/xds/messages/admin';
+import { adminConfigDump, adminConfigDumpShared, type BootstrapSchema } from '@lateen/xds/messages/admin';
+import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages/proxy';
 import type { ConfigEntry, LiveConfig } from '../ads/live-config.ts';
 import { messageRegistry } from '../ads/registry.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 
-export type ConfigDumpSource = { bootstrap: Bootstrap; bootstrapTimeMs: number; config: LiveConfig };
+export type ConfigDumpSource = { bootstrap: MessageInitShape<typeof BootstrapSchema>; bootstrapTimeMs: number; config: LiveConfig };
 
 const shared = adminConfigDumpShared;
 type Section = MessageShape<DescMessage>;

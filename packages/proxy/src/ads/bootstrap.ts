@@ -1,7 +1,13 @@
 // Reads an Envoy-shaped bootstrap: YAML or JSON, snake_case or camelCase, into what this proxy runs from.
 
-import { fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
-import { CodedError, type JsonObject, messageOf, type SocketAddress } from '@lateen/base';
+import { fromJson, type JsonValue, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
+import { CodedError, messageOf, type SocketAddress } from '@lateen/base';
+import {
+  type Bootstrap,
+  Bootstrap_DynamicResourcesSchema,
+  Bootstrap_StaticResourcesSchema,
+  BootstrapSchema,
+} from '@lateen/xds/messages/admin';
 import {
   type ApiConfigSource,
   ApiConfigSource_ApiType as ApiType,
@@ -9,20 +15,15 @@ import {
   type ConfigSource,
   type Listener,
   type Node,
-} from '@lateen/xds/messages';
-import {
-  type Bootstrap,
-  Bootstrap_DynamicResourcesSchema,
-  Bootstrap_StaticResourcesSchema,
-  BootstrapSchema,
-} from '@lateen/xds/messages/admin';
+} from '@lateen/xds/messages/proxy';
 import { parse } from 'yaml';
 import { createReport, honours, type Report } from '../runtime/compile/report.ts';
 import { socketAddressOf } from '../runtime/compile/values.ts';
 import { messageRegistry } from './registry.ts';
 
 export type BootstrapSettings = {
-  readonly message: Bootstrap;
+  /** As told to /config_dump. */
+  readonly message: MessageInitShape<typeof BootstrapSchema>;
   readonly node: Node | undefined;
   /** Undefined: no admin interface. */
   readonly admin: SocketAddress | undefined;
@@ -149,6 +150,3 @@ function targetOf(source: ApiConfigSource, { clusters }: { clusters: readonly Cl
   const address = socketAddressOf(endpoint.value.address, at.at('envoy_grpc').at('cluster_name'));
   return address && { address, clusterName };
 }
-
-/** The node's metadata as plain JSON. */
-export const nodeMetadataOf = (node: Node | undefined): JsonObject => (node?.metadata ?? {}) as JsonObject;

@@ -5,7 +5,7 @@ import type { DescMessage, Message, MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { fail, ok, type Result } from '@lateen/base';
 import type { ResourceUpdate } from '@lateen/xds/client';
-import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages';
+import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages/proxy';
 import {
   type ClusterRuntime,
   type Compiled,

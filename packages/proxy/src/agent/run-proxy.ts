@@ -14,7 +14,7 @@ import type { AdsClient, AdsClientOptions } from '@lateen/xds/client';
 import { type AdminSource, createAdminHandler, type ServerState } from '../admin/admin.ts';
 import { type Endpoint, serveEndpoint } from '../admin/http-endpoint.ts';
 import { startAds } from '../ads/ads.ts';
-import { type BootstrapSettings, nodeMetadataOf } from '../ads/bootstrap.ts';
+import type { BootstrapSettings } from '../ads/bootstrap.ts';
 import { createLiveConfig } from '../ads/live-config.ts';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createLogSinks } from '../observe/access-log.ts';
@@ -65,7 +65,8 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
   const transport = options.transport ?? createHostTransport();
-  const node = { id: bootstrap.node?.id ?? '', cluster: bootstrap.node?.cluster ?? '', metadata: nodeMetadataOf(bootstrap.node) };
+  const { id = '', cluster = '', metadata = {} } = bootstrap.node ?? {};
+  const node = { id, cluster, metadata };
   const registry = createMetricRegistry();
   const sinks = createLogSinks({ append: options.appendLog, clock, logger });
   const observer = createObserver({ registry, node, clock, random, sinks });

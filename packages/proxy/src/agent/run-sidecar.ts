@@ -16,8 +16,7 @@ import {
   systemClock,
   type Transport,
 } from '@lateen/base';
-import { NodeSchema } from '@lateen/xds/messages';
-import { BootstrapSchema } from '@lateen/xds/messages/admin';
+import { NodeSchema } from '@lateen/xds/messages/proxy';
 import { type EndpointHandler, serveEndpoint } from '../admin/http-endpoint.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
 import type { Resolver } from '../upstream/cluster-state.ts';
@@ -142,14 +141,14 @@ function bootstrapOf(environment: ProxyEnvironment, discovery: SocketAddress): B
   const node = create(NodeSchema, environment.node);
   const admin = { host: '127.0.0.1', port: environment.adminPort };
   return {
-    message: create(BootstrapSchema, {
+    message: {
       node,
       admin: {
         address: {
           address: { case: 'socketAddress', value: { address: admin.host, portSpecifier: { case: 'portValue', value: admin.port } } },
         },
       },
-    }),
+    },
     node,
     admin,
     clusters: [],

@@ -15,7 +15,7 @@ import {
   routerHttpFilter,
   TcpProxySchema,
   tlsInspectorListenerFilter,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import { type Compiled, compileCluster, compileEndpoints, compileListener, compileRouteTable } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/model.ts';
 

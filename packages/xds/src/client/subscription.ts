@@ -4,7 +4,7 @@
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponse, DiscoveryRequestSchema, DiscoveryResponse } from '../messages/index.ts';
+import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponse, DiscoveryRequestSchema, DiscoveryResponse } from '../messages/config.ts';
 
 /**
  * What a response changes. `changed` has every resource of the response. `removed` may have names that were never known: the

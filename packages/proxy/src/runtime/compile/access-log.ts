@@ -8,7 +8,7 @@ import {
   type SubstitutionFormatString,
   SubstitutionFormatStringSchema,
   streamAccessLogger,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import { parseFormat } from '../format.ts';
 import type { AccessLogFilter, AccessLogRuntime, JsonFormat, JsonFormatValue } from '../model.ts';
 import { compileAny, extension } from './any.ts';

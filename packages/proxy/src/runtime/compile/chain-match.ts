@@ -2,7 +2,11 @@
 // those that do not, whatever else they would match.
 
 import { type Cidr, cidrContains, parseIp } from '@lateen/base';
-import { type FilterChainMatch, FilterChainMatchSchema, FilterChainMatch_ConnectionSourceType as SourceType } from '@lateen/xds/messages';
+import {
+  type FilterChainMatch,
+  FilterChainMatchSchema,
+  FilterChainMatch_ConnectionSourceType as SourceType,
+} from '@lateen/xds/messages/proxy';
 import type { ConnectionView, FilterChainMatchRuntime, FilterChainRuntime } from '../model.ts';
 import { honours, type Report } from './report.ts';
 import { cidrOf } from './values.ts';

@@ -9,7 +9,7 @@ import {
   Cluster_ClusterProtocolSelection as ProtocolSelection,
   RoutingPriority,
   upstreamHttp,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import type { CircuitBreaker, ClusterDiscovery, ClusterRuntime, OutlierRuntime, UpstreamProtocol } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileEndpoints } from './endpoints.ts';

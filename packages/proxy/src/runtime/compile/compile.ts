@@ -1,7 +1,7 @@
 // One resource in, its compiled form or every reason against it out.
 
 import { fail, ok, type Result } from '@lateen/base';
-import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration } from '@lateen/xds/messages';
+import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration } from '@lateen/xds/messages/proxy';
 import type { ClusterRuntime, EndpointsRuntime, ListenerRuntime, RouteTable } from '../model.ts';
 import { compileCluster as cluster } from './cluster.ts';
 import { compileEndpoints as endpoints } from './endpoints.ts';

@@ -6,7 +6,7 @@ import {
   type LbEndpoint,
   type LocalityLbEndpoints,
   LocalityLbEndpointsSchema,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import type { EndpointRuntime, EndpointsRuntime, LocalityRuntime } from '../model.ts';
 import { honours, type Report } from './report.ts';
 import { metadataOf, metadataText, socketAddressOf } from './values.ts';

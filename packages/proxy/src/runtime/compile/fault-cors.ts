@@ -1,6 +1,6 @@
 // Fault and CORS policies: the same message as a filter's own configuration and as a route's override.
 
-import { type CorsPolicy, CorsPolicySchema, corsHttpFilter, faultHttpFilter } from '@lateen/xds/messages';
+import { type CorsPolicy, CorsPolicySchema, corsHttpFilter, faultHttpFilter } from '@lateen/xds/messages/proxy';
 import type { CorsRuntime, FaultRuntime } from '../model.ts';
 import { compileHeaderMatcher, compileStringMatcher } from './match.ts';
 import { honours, type Report } from './report.ts';

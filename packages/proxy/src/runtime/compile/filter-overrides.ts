@@ -1,7 +1,7 @@
 // typed_per_filter_config: what a virtual host, route or weighted cluster changes about a filter.
 
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { corsHttpFilter, FilterConfigSchema, faultHttpFilter, headerMutationHttpFilter } from '@lateen/xds/messages';
+import { corsHttpFilter, FilterConfigSchema, faultHttpFilter, headerMutationHttpFilter } from '@lateen/xds/messages/proxy';
 import type { HttpFilterOverride } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileFault, compileFilterCors } from './fault-cors.ts';

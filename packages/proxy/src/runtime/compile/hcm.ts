@@ -7,7 +7,7 @@ import {
   HttpConnectionManagerSchema,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import type { HcmRuntime, Http2Settings } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
 import { compileHttpFilters } from './http-filters.ts';

@@ -2,7 +2,7 @@ import {
   HeaderValueOption_HeaderAppendAction as Action,
   type HeaderValueOption,
   type headerMutationHttpFilter,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import { parseFormat } from '../format.ts';
 import type { HeaderMutation } from '../model.ts';
 import type { Report } from './report.ts';

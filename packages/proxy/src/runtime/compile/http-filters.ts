@@ -11,7 +11,7 @@ import {
   istioPeerMetadata,
   istioStats,
   routerHttpFilter,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import type { HttpFilterConfig, HttpFilterRuntime, IstioStatsRuntime, PeerDiscovery, PeerMetadataRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileFault } from './fault-cors.ts';

@@ -13,7 +13,7 @@ import {
   ringHashLbPolicy,
   roundRobinLbPolicy,
   wrrLocalityLbPolicy,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import type { ClusterRuntime, LbPolicy, SlowStart } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import type { Report } from './report.ts';

@@ -17,7 +17,7 @@ import {
   TrafficDirection,
   type TransportSocket,
   tlsInspectorListenerFilter,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import type { FilterChainRuntime, ListenerFilterRuntime, ListenerRuntime, NetworkFilterRuntime } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
 import { compileAny, extension } from './any.ts';

@@ -1,7 +1,7 @@
 // Matchers of strings, headers and query parameters, each with the words that explain it.
 
 import { compileRegex, type Regex } from '@lateen/base';
-import type { HeaderMatcher, QueryParameterMatcher, typeMatcherRegex, typeMatcherString } from '@lateen/xds/messages';
+import type { HeaderMatcher, QueryParameterMatcher, typeMatcherRegex, typeMatcherString } from '@lateen/xds/messages/proxy';
 import type { RequestView } from '../model.ts';
 import type { Report } from './report.ts';
 

@@ -1,6 +1,6 @@
 // Path conditions of a route, and the rewrites that depend on which condition matched.
 
-import type { RouteMatch } from '@lateen/xds/messages';
+import type { RouteMatch } from '@lateen/xds/messages/proxy';
 import { regexMatch } from './match.ts';
 import type { Report } from './report.ts';
 

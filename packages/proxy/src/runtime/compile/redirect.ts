@@ -1,4 +1,4 @@
-import { RedirectAction_RedirectResponseCode as Code, type RedirectAction } from '@lateen/xds/messages';
+import { RedirectAction_RedirectResponseCode as Code, type RedirectAction } from '@lateen/xds/messages/proxy';
 import type { RequestView } from '../model.ts';
 import { compileRegexMatcher } from './match.ts';
 import { type PathCondition, pathOf, replaceMatchedPrefix } from './path-match.ts';

@@ -1,4 +1,4 @@
-import { previousHostsRetryPredicate, type RetryPolicy, RetryPolicySchema } from '@lateen/xds/messages';
+import { previousHostsRetryPredicate, type RetryPolicy, RetryPolicySchema } from '@lateen/xds/messages/proxy';
 import { RETRY_CONDITIONS, type RetryCondition, type RetryRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileHeaderMatcher, compileHeaderTest } from './match.ts';

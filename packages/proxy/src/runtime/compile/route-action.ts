@@ -9,7 +9,7 @@ import {
   RouteActionSchema,
   RoutingPriority,
   type VirtualHost,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import type { ForwardAction, HashPolicy, HostRewrite, MirrorRuntime, PathRewrite } from '../model.ts';
 import { compileRouteCors } from './fault-cors.ts';
 import { type PathCondition, replaceMatchedPrefix } from './path-match.ts';

@@ -6,7 +6,7 @@ import {
   VirtualHost_TlsRequirementType as TlsRequirement,
   type VirtualHost,
   VirtualHostSchema,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import type {
   Random,
   RedirectDecision,

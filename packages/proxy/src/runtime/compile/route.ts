@@ -11,7 +11,7 @@ import {
   type VirtualHost,
   type WeightedCluster_ClusterWeight,
   WeightedCluster_ClusterWeightSchema,
-} from '@lateen/xds/messages';
+} from '@lateen/xds/messages/proxy';
 import { parseFormat } from '../format.ts';
 import type { ForwardAction, Random, RequestView, RouteDecision, RouteRuntime, VirtualHostRuntime } from '../model.ts';
 import { compileFilterOverrides, type FilterOverrides, mergeOverrides } from './filter-overrides.ts';

@@ -1,4 +1,4 @@
-import { type TcpProxy, TcpProxySchema } from '@lateen/xds/messages';
+import { type TcpProxy, TcpProxySchema } from '@lateen/xds/messages/proxy';
 import type { TcpProxyRuntime } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
 import { honours, type Report } from './report.ts';

@@ -2,8 +2,8 @@
 
 import type { Json } from '@lateen/base';
 import { type Cidr, parseCidr } from '@lateen/base';
-import type { Address, CidrRange, DataSource, FractionalPercent, Metadata, RuntimeFractionalPercent } from '@lateen/xds/messages';
-import { FractionalPercent_DenominatorType } from '@lateen/xds/messages';
+import type { Address, CidrRange, DataSource, FractionalPercent, Metadata, RuntimeFractionalPercent } from '@lateen/xds/messages/proxy';
+import { FractionalPercent_DenominatorType } from '@lateen/xds/messages/proxy';
 import type { RuntimeMetadata } from '../model.ts';
 import type { Report } from './report.ts';
 
