@@ -34,7 +34,7 @@ const cases: [name: string, spec: string, expected: [code: string, path: string,
   [
     'an unknown subset',
     '{ hosts: [reviews], http: [{ mirror: { host: reviews, subset: v9 } }] }',
-    [['IST0101', 'spec.http[0].mirror.subset', /its subsets are v1/]],
+    [['IST0101', 'spec.http[0].mirror.subset', /Its subsets are v1/]],
   ],
   [
     'a host that another VirtualService has',
@@ -42,13 +42,13 @@ const cases: [name: string, spec: string, expected: [code: string, path: string,
     [['IST0109', 'spec.hosts[1]', /VirtualService default\/first defines the same host taken\.default\.svc\.cluster\.local/]],
   ],
   ['the same host, seen by other namespaces only', '{ hosts: [taken], exportTo: [c] }', []],
-  ['the same host at a gateway', '{ hosts: [taken], gateways: [narrow] }', [['LAT0101', 'spec.hosts', /no host in common/]]],
+  ['the same host at a gateway', '{ hosts: [taken], gateways: [narrow] }', [['IST0132', 'spec.hosts', /serves reviews\.default.*404/]]],
   ['an unknown gateway', '{ hosts: ["*"], gateways: [other/gone] }', [['IST0101', 'spec.gateways[0]', /other\/gone/]]],
-  ['hosts that do not meet', '{ hosts: [a.example.com], gateways: [narrow] }', [['LAT0101', 'spec.hosts', /no host in common/]]],
+  ['hosts that do not meet', '{ hosts: [a.example.com], gateways: [narrow] }', [['IST0132', 'spec.hosts', /serves reviews\.default.*404/]]],
   [
     "the tutorial's trap: every host, but a gateway for one",
     '{ hosts: ["*"], gateways: [narrow] }',
-    [['LAT0102', 'spec.hosts', /any other Host header/]],
+    [['LAT0102', 'spec.hosts', /another Host header/]],
   ],
 ];
 
@@ -59,6 +59,20 @@ for (const [name, spec, expected] of cases) {
       findings.map(({ code, path }) => [code, path]),
       expected.map(([code, path]) => [code, path]),
     );
-    for (const [index, [, , text]] of expected.entries()) assert.match(findings[index]?.message ?? '', text);
+    for (const [index, [, , text]] of expected.entries()) assert.match(`${findings[index]?.message} ${findings[index]?.fix}`, text);
   });
 }
+
+test('a DestinationRule for nobody, and a Gateway without pods, are warned about', () => {
+  const of = (kind: string, spec: object) =>
+    checkReferences({ apiVersion: 'networking.istio.io/v1', kind, metadata: { name: 'x', namespace: 'default' }, spec }, snapshot);
+  assert.deepEqual(
+    of('DestinationRule', { host: 'nowhere' }).map(({ code }) => code),
+    ['IST0174'],
+  );
+  assert.deepEqual(of('DestinationRule', { host: '*.example.com' }), []);
+  assert.deepEqual(
+    of('Gateway', { selector: { istio: 'nobody' } }).map(({ code }) => code),
+    ['IST0101'],
+  );
+});

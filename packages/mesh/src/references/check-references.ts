@@ -1,5 +1,6 @@
 // What an object refers to and the mesh does not have: asked by the validating webhook while the object is applied. Never an
-// error, since the other object may come a moment later.
+// error, since the other object may come a moment later. Codes and sentences are those of analyze/, which asks the same of all
+// objects at once; here the snapshot has the answers, with the proxy's own rules.
 
 import type { Finding, ResourceRef } from '@lateen/api';
 import { hostMatches } from '@lateen/base';
@@ -86,11 +87,14 @@ function meetsInNamespace(one: Pick<VirtualService, 'spec' | 'metadata'>, other:
 type Place = { snapshot: MeshSnapshot; namespace: string; resource: ResourceRef };
 
 function checkDestination({ snapshot, namespace, resource }: Place, path: string, { host, subset }: Destination): Finding[] {
+  const warn = (field: string, message: string, fix: string): Finding[] => [
+    { code: 'IST0101', level: 'warning', path: `${path}.${field}`, message, fix, resource },
+  ];
   const hostname = resolveHost(host, namespace, snapshot.mesh.clusterDomain);
   const isKnown = [...snapshot.services.values()].some((service) => hostMatches(service.hostname, hostname));
   if (!isKnown) {
-    const message = `Referenced host not found: "${host}": no Service or ServiceEntry is called ${hostname}; requests sent there get 503`;
-    return [{ code: 'IST0101', level: 'warning', path: `${path}.host`, message, resource }];
+    const fix = `No Service or ServiceEntry is called ${hostname}: requests sent there get 503.`;
+    return warn('host', `Referenced host not found: "${host}"`, fix);
   }
   if (!subset) return [];
   const defined = [...snapshot.destinationRules.values()]
@@ -99,43 +103,46 @@ function checkDestination({ snapshot, namespace, resource }: Place, path: string
     )
     .flatMap((rule) => (rule.spec.subsets ?? []).map(({ name }) => name));
   if (defined.includes(subset)) return [];
-  const known = defined.length > 0 ? `its subsets are ${[...new Set(defined)].join(', ')}` : 'no DestinationRule defines subsets for it';
-  const message = `Referenced host+subset in destinationrule not found: "${host}+${subset}": ${known}; requests sent there get 503`;
-  return [{ code: 'IST0101', level: 'warning', path: `${path}.subset`, message, resource }];
+  const known =
+    defined.length > 0 ? `Its subsets are ${[...new Set(defined)].join(', ')}.` : `Define it in a DestinationRule with host: ${host}.`;
+  return warn(
+    'subset',
+    `Referenced host+subset in destinationrule not found: "${host}+${subset}"`,
+    `${known} Until then requests sent there get 503.`,
+  );
 }
 
 function checkBinding(object: VirtualService, snapshot: MeshSnapshot, { name, path }: { name: string; path: string }): Finding[] {
   const resource = resourceOf(object);
+  const warn = (finding: Pick<Finding, 'code' | 'path' | 'message'> & { fix: string }): Finding[] => [
+    { ...finding, level: 'warning', resource },
+  ];
   const gateway = snapshot.gateways.get(name);
-  if (!gateway) return [{ code: 'IST0101', level: 'warning', path, message: `Referenced gateway not found: "${name}"`, resource }];
+  if (!gateway) {
+    const fix = 'Without it the rules apply nowhere. Write namespace/name for a gateway of another namespace.';
+    return warn({ code: 'IST0101', path, message: `Referenced gateway not found: "${name}"`, fix });
+  }
   const namespace = object.metadata.namespace ?? 'default';
   const hosts = (object.spec.hosts ?? []).map((host) => resolveHost(host, namespace, snapshot.mesh.clusterDomain));
-  const serverHosts = (gateway.spec.servers ?? []).flatMap((server) =>
-    (server.hosts ?? []).map((host) => parseServerHost(host, gateway.metadata.namespace ?? 'default')),
-  );
-  const shared = sharedHosts(serverHosts, {
-    hosts,
-    source: { ...resource, apiVersion: object.apiVersion, namespace, resourceVersion: '' },
-  });
-  const served = serverHosts.map(({ host }) => host).join(', ');
+  const served = (gateway.spec.servers ?? [])
+    .flatMap((server) => (server.hosts ?? []).map((host) => parseServerHost(host, gateway.metadata.namespace ?? 'default')))
+    .filter((server) => server.namespace === '*' || server.namespace === namespace);
+  const source = { ...resource, apiVersion: object.apiVersion, namespace, resourceVersion: '' };
+  const shared = sharedHosts(served, { hosts, source });
+  const names = served.map(({ host }) => host).join(', ');
   if (shared.length === 0) {
-    const message = `gateway ${name} serves ${served || 'no host'}, this VirtualService is for ${hosts.join(', ')}: they have no host in common, so every request gets 404`;
-    return [{ code: 'LAT0101', level: 'warning', path: 'spec.hosts', message, fix: 'make the hosts of both agree', resource }];
+    const why = `the gateway serves ${names || 'no host that this namespace may use'}, so every request gets 404`;
+    const message = `one or more host [${(object.spec.hosts ?? []).join(' ')}] defined in VirtualService ${namespace}/${object.metadata.name} not found in Gateway ${name}: ${why}.`;
+    const fix = `Make the hosts of both agree: hosts of the VirtualService, or servers[].hosts of ${name}.`;
+    return warn({ code: 'IST0132', path: 'spec.hosts', message, fix });
   }
-  if (hosts.includes('*') && !shared.includes('*')) {
-    const message = `this VirtualService is for every host, but gateway ${name} serves only ${shared.join(', ')}: a request with any other Host header (the load balancer's name, for example) gets 404`;
-    return [
-      {
-        code: 'LAT0102',
-        level: 'warning',
-        path: 'spec.hosts',
-        message,
-        fix: `set hosts: ["*"] in the servers of gateway ${name}`,
-        resource,
-      },
-    ];
-  }
-  return [];
+  if (!hosts.includes('*') || shared.includes('*')) return [];
+  return warn({
+    code: 'LAT0102',
+    path: 'spec.hosts',
+    message: `This VirtualService is for every host, but gateway ${name} serves only ${names}: a request with another Host header (a load balancer's name, an address) gets 404.`,
+    fix: `Set hosts: ["*"] in the servers of ${name}.`,
+  });
 }
 
 function checkDestinationRule(object: DestinationRule, snapshot: MeshSnapshot): Finding[] {
@@ -143,13 +150,13 @@ function checkDestinationRule(object: DestinationRule, snapshot: MeshSnapshot): 
   const isKnown = [...snapshot.services.values()].some(
     (service) => hostMatches(hostname, service.hostname) || hostMatches(service.hostname, hostname),
   );
-  if (isKnown) return [];
+  if (isKnown || hostname.startsWith('*')) return [];
   return [
     {
-      code: 'IST0101',
+      code: 'IST0174',
       level: 'warning',
       path: 'spec.host',
-      message: `Referenced host not found: "${object.spec.host}"`,
+      message: `The host ${object.spec.host} defined in the DestinationRule does not match any services in the mesh.`,
       resource: resourceOf(object),
     },
   ];
@@ -166,7 +173,8 @@ function checkGateway(object: Gateway, snapshot: MeshSnapshot): Finding[] {
       code: 'IST0101',
       level: 'warning',
       path: 'spec.selector',
-      message: `Referenced selector not found: "${text}": no pod has these labels`,
+      message: `Referenced selector not found: "${text}"`,
+      fix: 'No pod has these labels.',
       resource: resourceOf(object),
     },
   ];
