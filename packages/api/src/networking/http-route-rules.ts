@@ -11,6 +11,7 @@ import {
   headerValueProblem,
   isAuthorityHeader,
   isClaimName,
+  matchedHeaderProblem,
   percentProblem,
   regexProblem,
   requestHeaderEditProblem,
@@ -114,7 +115,7 @@ function checkMatch(match: HTTPMatchRequest, path: string, { role, report }: { r
   for (const field of ['headers', 'withoutHeaders', 'queryParams'] as const) {
     for (const [name, value] of Object.entries(match[field] ?? {})) {
       const place = `${path}.${field}[${name}]`;
-      if (field !== 'queryParams' && !(role === 'plain' && isClaimName(name))) report.check(place, headerNameProblem(name));
+      if (field !== 'queryParams' && !(role === 'plain' && isClaimName(name))) report.check(place, matchedHeaderProblem(name));
       if (role !== 'plain' && value.regex !== undefined)
         report.error(place, `${field} match ${name} does not support regex match for delegating`);
       else report.check(place, stringMatchProblem(value, field));

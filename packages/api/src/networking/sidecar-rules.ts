@@ -45,7 +45,9 @@ function checkIngress(listener: IstioIngressListener, path: string, report: Repo
     if (tls.subjectAltNames?.length)
       report.error(`${path}.tls.subjectAltNames`, 'sidecar: subjectAltNames is not supported in ingress tls');
     if (tls.httpsRedirect) report.error(`${path}.tls.httpsRedirect`, 'sidecar: httpsRedirect is not supported');
-    if (tls.credentialName) report.error(`${path}.tls.credentialName`, 'sidecar: credentialName is not currently supported');
+    for (const field of ['credentialName', 'credentialNames', 'tlsCertificates'] as const) {
+      if (tls[field]?.length) report.error(`${path}.tls.${field}`, `sidecar: ${field} is not currently supported`);
+    }
     if (tls.mode === 'ISTIO_MUTUAL' || tls.mode === 'AUTO_PASSTHROUGH') {
       report.error(`${path}.tls.mode`, `configuration is invalid: cannot set mode to ${tls.mode} in sidecar ingress tls`);
     }

@@ -174,8 +174,10 @@ function checkCondition({ key = '', values = [], notValues = [] }: Condition, pa
     ['notValues', notValues],
   ] as const) {
     list.forEach((value, i) => {
-      if (IP_KEYS.has(key)) report.check(`${path}.${field}[${i}]`, subnetProblem(value));
-      if (key === 'destination.port') report.check(`${path}.${field}[${i}]`, portTextProblem(value));
+      const place = `${path}.${field}[${i}]`;
+      if (value === '') report.error(place, `empty value not allowed, found in ${field}`);
+      else if (IP_KEYS.has(key)) report.check(place, subnetProblem(value));
+      else if (key === 'destination.port') report.check(place, portTextProblem(value));
     });
   }
   if (PLAIN_KEYS.has(key) || IP_KEYS.has(key) || key === 'destination.port') return;

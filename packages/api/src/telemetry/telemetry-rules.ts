@@ -1,6 +1,7 @@
 // Semantic rules of Telemetry.
 
 import type { Report } from '../findings/report.ts';
+import { expressionProblem } from '../validate/expression.ts';
 import { checkTargeting } from '../validate/selectors.ts';
 import type { Metrics, Telemetry, Tracing } from './telemetry.ts';
 
@@ -12,6 +13,9 @@ export function checkTelemetry({ spec }: Telemetry, report: Report): void {
   if ((spec.tracing?.length ?? 0) > 1) report.warning('spec.tracing', 'multiple tracing is not currently supported');
   spec.tracing?.forEach((tracing, i) => {
     checkTracing(tracing, `spec.tracing[${i}]`, report);
+  });
+  spec.accessLogging?.forEach(({ filter }, i) => {
+    if (filter?.expression) report.check(`spec.accessLogging[${i}].filter.expression`, expressionProblem(filter.expression));
   });
 }
 

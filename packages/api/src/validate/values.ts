@@ -14,6 +14,12 @@ export function headerNameProblem(name: string): string | undefined {
   return HEADER_NAME.test(name) ? undefined : `header name ${JSON.stringify(name)} is not a valid header name`;
 }
 
+const PSEUDO_HEADERS = [':authority', ':method', ':path', ':scheme'];
+
+/** Name of a header to match, which may be a pseudo header of HTTP/2. */
+export const matchedHeaderProblem = (name: string): string | undefined =>
+  PSEUDO_HEADERS.includes(name) ? undefined : headerNameProblem(name);
+
 const isHost = (name: string): boolean => name.toLowerCase() === 'host';
 export const isAuthorityHeader = (name: string): boolean => isHost(name) || name.toLowerCase() === ':authority';
 
