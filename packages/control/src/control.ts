@@ -18,6 +18,7 @@ import { type DebugState, debugPage } from './admin/debug.ts';
 import { type HttpAddress, type HttpHandler, json, listenHttp, text } from './admin/http-server.ts';
 import { createControlMetrics } from './metrics.ts';
 import { createConfigurationCache } from './push/configuration-cache.ts';
+import { createFindingLog } from './push/finding-log.ts';
 import { scopeOfNode } from './push/node-scope.ts';
 import { createSnapshotLoop } from './snapshot-loop.ts';
 import { createDirectorySource } from './sources/directory.ts';
@@ -102,7 +103,12 @@ async function start(options: ControlPlaneOptions, lifecycle: ReturnType<typeof 
     loop.flush();
     return loop.current;
   };
-  const configurationOf = (client: XdsClient) => cache.get(loop.current, scopeOfNode(client.node, loop.current));
+  const logFindings = createFindingLog(logger.child('mesh'));
+  const configurationOf = (client: XdsClient) => {
+    const configuration = cache.get(loop.current, scopeOfNode(client.node, loop.current));
+    logFindings(configuration.findings);
+    return configuration;
+  };
   const resourcesOf = (client: XdsClient): ResourceSet => configurationOf(client).resources;
   const ads = lifecycle.add(
     createAdsServer({
