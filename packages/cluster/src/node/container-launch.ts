@@ -33,7 +33,7 @@ export type ProcessContext = Omit<ProcessRunRequest, 'argv' | 'stdin'> & {
   rewrite(text: string): string;
 };
 
-export type Launched = { run: ContainerRun; log: ContainerLog; process: ProcessContext; source: string };
+export type Launched = { run: ContainerRun; log: ContainerLog; process: ProcessContext; source: string; isBuiltin: boolean };
 
 /** A reason why a container cannot start now, in the words of `kubectl get pods`. */
 export function waitingReason(error: unknown): string {
@@ -91,7 +91,7 @@ export async function launchContainer(
         log,
       )
     : startProcessRun(sandbox, { ...shared, argv: argv.map(rewrite), stdin: container.stdin ?? false }, log);
-  return { run, log, process, source: image.source };
+  return { run, log, process, source: image.source, isBuiltin: builtin !== undefined };
 }
 
 function requireBuiltin(name: string, deps: PodWorkerDeps): BuiltinContainer {

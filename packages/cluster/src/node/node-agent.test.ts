@@ -226,6 +226,13 @@ test('a new agent runs the stored pods again, as after a reboot', async (t) => {
   assert.equal(fixture.pod('web').status?.containerStatuses?.[0]?.lastState?.terminated?.reason, 'ContainerStatusUnknown');
 });
 
+test('a stopping node does not wait until sidecars have drained', { timeout: 8000 }, async (t) => {
+  const { agent, createPod, pod } = await startAgent(t, { 'istio-proxy': () => new Promise(() => {}) });
+  await createPod('web', { terminationGracePeriodSeconds: 30, containers: [{ name: 'istio-proxy', image: 'istio/proxyv2' }] });
+  await eventually(() => assert.equal(pod('web').status?.phase, 'Running'));
+  await agent.close();
+});
+
 test('a pod past its active deadline fails', async (t) => {
   const { createPod, pod } = await startAgent(t);
   await createPod('late', { activeDeadlineSeconds: 1, restartPolicy: 'Never', containers: [shell('app', FOREVER)] });

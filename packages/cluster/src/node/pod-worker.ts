@@ -19,6 +19,8 @@ import { rfc3339 } from './time-text.ts';
 
 /** Projected configuration is looked at again this often even when nobody says that it changed (token renewal). */
 const REFRESH_MS = 60_000;
+/** When the whole node stops, nobody is left to drain for: sidecars and gateways get this long to end what is under way. */
+const SHUTDOWN_DRAIN_MS = 1000;
 
 export class PodWorker {
   readonly #deps: PodWorkerDeps;
@@ -40,6 +42,7 @@ export class PodWorker {
   #round: Promise<void> | undefined;
   #wakeUp: { timer: Timer; atMs: number } | undefined;
   #setupRetryAtMs = 0;
+  #nodeStops = false;
 
   constructor(pod: Pod, deps: PodWorkerDeps) {
     this.#pod = pod;
@@ -108,6 +111,7 @@ export class PodWorker {
   /** Ends the pod's processes because the node stops; the pod object stays, and a later start runs the pod anew. */
   async shutDown(graceLimitMs: number): Promise<void> {
     this.#publisher.silence();
+    this.#nodeStops = true;
     await this.#end(Math.min(this.#graceMs(), graceLimitMs), { keepObject: true });
   }
 
@@ -353,7 +357,7 @@ export class PodWorker {
         message: `Stopping container ${container.spec.name}`,
         fieldPath: container.fieldPath,
       });
-      await container.stop(graceMs);
+      await container.stop(this.#nodeStops && container.launched.isBuiltin ? Math.min(graceMs, SHUTDOWN_DRAIN_MS) : graceMs);
     };
     await Promise.all(this.#containers.filter(({ kind }) => kind !== 'sidecar').map(stop));
     // Native sidecars outlive the others and end in reverse order.
