@@ -1,6 +1,7 @@
 // The host-side parent of `lateen up`, from the choice of the rung to the last line.
 
 import { createWriteStream, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { chooseNetworkMode, startNodeProcess } from '@lateen/cluster/host';
 import { ExitCode } from '../program.ts';
 import type { CliSettings } from '../settings.ts';
@@ -23,7 +24,7 @@ export type MachineOptions = {
 
 /** Long enough for pods that use their whole grace period of 30 s. */
 const STOP_GRACE_MS = 45_000;
-const NODE_MODULE = new URL('./node-main.ts', import.meta.url).pathname;
+const NODE_MODULE = join(import.meta.dirname, 'node-main.ts');
 
 /** Runs until the node process ends or a signal asks for it. A second signal ends everything at once. */
 export async function runMachine(options: MachineOptions): Promise<void> {
