@@ -90,7 +90,7 @@ async function survival(t: TestContext, rung: Rung): Promise<void> {
     });
 
     await context.test('a second mesh from the same folder is refused', async () => {
-      await assert.rejects(mesh.lateen(['up', '--network', rung]), /exited with 1\n.*a mesh is already running[\s\S]*LAT0101/);
+      await assert.rejects(mesh.lateen(['up', '--network', rung]), /exited with 1\n.*a mesh is already running[\s\S]*LAT7101/);
       await serves(mesh);
     });
 

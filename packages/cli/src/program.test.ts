@@ -35,10 +35,10 @@ const cases: { name: string; args: string[]; code: number; stdout?: RegExp; stde
     name: 'no mesh: what, why, fix, code',
     args: ['kubeconfig'],
     code: 1,
-    stderr: /no mesh is running[\s\S]*why:[\s\S]*fix:[\s\S]*LAT0102/,
+    stderr: /no mesh is running[\s\S]*why:[\s\S]*fix:[\s\S]*LAT7102/,
   },
   { name: 'a file that is not there', args: ['validate', '-f', '/nonexistent.yaml'], code: 1, stderr: /cannot read \/nonexistent\.yaml/ },
-  { name: 'proxy-config without a target', args: ['proxy-config', 'cluster'], code: 1, stderr: /LAT0202/ },
+  { name: 'proxy-config without a target', args: ['proxy-config', 'cluster'], code: 1, stderr: /LAT7202/ },
 ];
 
 for (const { name, args, code, stdout, stderr } of cases) {

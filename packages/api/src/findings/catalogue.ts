@@ -104,8 +104,22 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   LAT0002: error('UnknownField', 'A field does not exist.'),
   LAT0003: error('MisplacedField', 'A field exists, but elsewhere.'),
   LAT0004: error('UnknownKind', 'The kind or its version is not served.'),
-  LAT0101: warning('HostsDoNotIntersect', 'A gateway and a VirtualService have no host in common, so requests get 404.'),
+  LAT0101: retired(warning('HostsDoNotIntersect', 'Now IST0132.')),
   LAT0102: warning('HostsPartlyServed', 'A VirtualService for every host is bound to a gateway that serves only some.'),
+  LAT0201: warning(
+    'DelegateNotUsable',
+    'A rule delegates to a VirtualService that does not exist or has hosts of its own; the rule is left out.',
+  ),
+  LAT0202: warning('DelegateOutsideRoot', 'No match of a delegate’s rule lies within the root rule’s match; the rule is left out.'),
+  LAT0203: warning('PortConflict', 'Two TCP services without an address share a port; the first one has it.'),
+  LAT0204: warning('GatewayPortConflict', 'A gateway port serves HTTP already, so a TCP server on it has no effect.'),
+  LAT0210: warning('NotSupportedYet', 'A kind, field or setting is accepted but has no effect in this version.'),
+  LAT0211: warning('UpstreamTlsNotSupported', 'TLS towards a destination is not supported yet; connections stay plaintext.'),
+  LAT0212: warning('AccessLogSettingNotSupported', 'A provider or filter of the access log is not supported yet.'),
+  LAT0213: warning(
+    'GatewayServerNotSupported',
+    'A protocol or TLS mode of a gateway’s server is not supported yet; its port stays closed.',
+  ),
 };
 
 /** Every code, in order. */

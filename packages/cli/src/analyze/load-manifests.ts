@@ -12,7 +12,7 @@ export type Loaded = { manifests: Manifest[]; problems: Problem[]; repairs: { fi
 
 export type LoadOptions = { recursive?: boolean };
 
-/** Reads files, folders and "-". @throws CodedError LAT0303 for a file that cannot be read at all */
+/** Reads files, folders and "-". @throws CodedError LAT7303 for a file that cannot be read at all */
 export function loadManifests(names: string[], options: LoadOptions = {}): Loaded {
   const loaded: Loaded = { manifests: [], problems: [], repairs: [] };
   for (const { file, text } of readManifestFiles(names, options)) {

@@ -125,7 +125,7 @@ function checkSuppressions(suppress: string[]): void {
     const [code = '', name, ...more] = text.split('=');
     if (name === undefined || more.length > 0) {
       throw new CodedError({
-        code: 'LAT0308',
+        code: 'LAT7308',
         what: `${JSON.stringify(text)} is not a valid suppression value`,
         fix: 'write CODE=Kind name.namespace, e.g. -S "IST0103=Pod *.testing"',
       });

@@ -34,7 +34,7 @@ async function waitUntilStopped(isStopped: () => boolean, pid: number): Promise<
   while (!isStopped()) {
     if (systemClock.monotonicMs() > deadlineMs) {
       throw new CodedError({
-        code: 'LAT0103',
+        code: 'LAT7103',
         what: `process ${pid} did not stop within ${STOP_TIMEOUT_MS / 1000} s`,
         fix: `look at its log, or end it with "kill -9 ${pid}": nothing of it is left behind`,
       });

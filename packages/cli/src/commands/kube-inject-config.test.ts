@@ -64,6 +64,6 @@ describe('the configuration of kube-inject', () => {
     ['of another ConfigMap', { valuesFile: file('other.yaml', 'kind: ConfigMap\ndata: {a: b}') }, /other\.yaml/],
   ];
   for (const [name, flags, message] of wrong) {
-    test(`a file ${name} is named`, () => assert.rejects(options(flags), { code: 'LAT0311', message }));
+    test(`a file ${name} is named`, () => assert.rejects(options(flags), { code: 'LAT7311', message }));
   }
 });

@@ -20,7 +20,7 @@ export type InjectFlags = ConnectionOptions & {
   istioNamespace: string;
 };
 
-/** @throws CodedError LAT0311 for a file that cannot be read, LAT2301 for a wrong --set */
+/** @throws CodedError LAT7311 for a file that cannot be read, LAT2301 for a wrong --set */
 export async function injectOptions(flags: InjectFlags, settings: CliSettings): Promise<InjectConfigOptions> {
   const mesh = readConfiguration(flags.meshConfigFile, 'mesh');
   const values = readConfiguration(flags.valuesFile, 'values');
@@ -55,7 +55,7 @@ function readConfiguration(file: string | undefined, key: string): Values | unde
     if (typeof text !== 'string') throw new Error(`the ConfigMap has no ${key}`);
     return parseValues(text);
   } catch (error) {
-    throw new CodedError({ code: 'LAT0311', what: `cannot read ${file}`, why: messageOf(error), cause: error });
+    throw new CodedError({ code: 'LAT7311', what: `cannot read ${file}`, why: messageOf(error), cause: error });
   }
 }
 

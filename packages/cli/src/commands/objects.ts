@@ -180,7 +180,7 @@ export function deleteCommand(settings: CliSettings): Command {
                 names.map((name) => ({ resource: findResource(resources, type), name, namespace })),
               );
         if (targets.length === 0)
-          throw new CodedError({ code: 'LAT0304', what: 'nothing to delete was named', fix: 'give a type and names, or -f FILE' });
+          throw new CodedError({ code: 'LAT7304', what: 'nothing to delete was named', fix: 'give a type and names, or -f FILE' });
         for (const target of targets) {
           await client.delete(target.resource, target, { propagationPolicy: 'Background' });
           process.stdout.write(`${nameOf(target.resource, target.name)} deleted\n`);

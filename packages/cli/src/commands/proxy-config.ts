@@ -123,7 +123,7 @@ async function loadDump(target: string | undefined, options: Options, settings: 
   } catch (error) {
     if (error instanceof CodedError) throw error;
     throw new CodedError({
-      code: 'LAT0201',
+      code: 'LAT7201',
       what: 'this is not a config dump',
       why: messageOf(error),
       fix: "give the output of a proxy's /config_dump",
@@ -134,7 +134,7 @@ async function loadDump(target: string | undefined, options: Options, settings: 
 function requireTarget(target: string | undefined): string {
   if (target !== undefined) return target;
   throw new CodedError({
-    code: 'LAT0202',
+    code: 'LAT7202',
     what: 'no proxy was named',
     fix: 'give POD, POD.NAMESPACE or deployment/NAME, or a saved dump with --file',
   });

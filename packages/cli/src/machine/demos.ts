@@ -63,7 +63,7 @@ export async function installDemo({ client, demo, samples, gateway, dial, progre
   await progress.step(`${gateway}${path} answers`, () => waitForAnswer(`${gateway}${path}`, { dial, signal }));
 }
 
-/** Polls until the URL answers 200. @throws CodedError LAT0105 with the last answer. */
+/** Polls until the URL answers 200. @throws CodedError LAT7105 with the last answer. */
 async function waitForAnswer(url: string, { dial, signal }: { dial: Dial | undefined; signal: AbortSignal }): Promise<void> {
   const deadlineMs = systemClock.monotonicMs() + READY_TIMEOUT_MS;
   for (;;) {
@@ -71,7 +71,7 @@ async function waitForAnswer(url: string, { dial, signal }: { dial: Dial | undef
     if (last === '200') return;
     if (systemClock.monotonicMs() > deadlineMs) {
       throw new CodedError({
-        code: 'LAT0105',
+        code: 'LAT7105',
         what: `${url} does not answer`,
         why: `the last answer was ${last}`,
         fix: 'look at "lateen proxy-status" and the gateway\'s log',

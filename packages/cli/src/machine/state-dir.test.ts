@@ -28,7 +28,7 @@ test('a second holder is refused while the first lives, and the folder is privat
   assert.equal(statSync(paths.root).mode & 0o777, 0o700);
   assert.throws(
     () => lockStateDir(paths),
-    (error) => error instanceof CodedError && error.code === 'LAT0101',
+    (error) => error instanceof CodedError && error.code === 'LAT7101',
   );
   release();
   assert.equal(lockHolder(paths), undefined);

@@ -39,14 +39,14 @@ type Lock = { pid: number; startTime: string };
 
 /**
  * Takes the folder for this process; creates it, readable by its owner only. Release it with the returned function.
- * @throws CodedError LAT0101 when a living process holds it.
+ * @throws CodedError LAT7101 when a living process holds it.
  */
 export function lockStateDir(paths: StatePaths): () => void {
   mkdirSync(paths.root, { recursive: true, mode: 0o700 });
   const holder = lockHolder(paths);
   if (holder !== undefined) {
     throw new CodedError({
-      code: 'LAT0101',
+      code: 'LAT7101',
       what: `a mesh is already running from ${paths.root}`,
       why: `process ${holder} holds its lock`,
       fix: 'use it as it is, stop it with "lateen down", or give this one a folder of its own with --state-dir',
@@ -86,13 +86,13 @@ export function readReport(paths: StatePaths): MachineReport | undefined {
   return report.pid === holder ? report : undefined;
 }
 
-/** @throws CodedError LAT0102 when no mesh runs from this folder. */
+/** @throws CodedError LAT7102 when no mesh runs from this folder. */
 export function requireReport(paths: StatePaths): MachineReport {
   const report = readReport(paths);
   if (report) return report;
   const starting = lockHolder(paths) !== undefined;
   throw new CodedError({
-    code: 'LAT0102',
+    code: 'LAT7102',
     what: starting ? 'the mesh is still starting' : 'no mesh is running',
     why: `looked in ${paths.root}`,
     fix: starting ? 'wait for its banner' : 'start one with "lateen up" (or "npm start"), or name its folder with --state-dir',

@@ -6,7 +6,7 @@ const DEPLOYMENTS = { group: 'apps', version: 'v1', resource: 'deployments', nam
 const PODS = { group: '', version: 'v1', resource: 'pods', namespaced: true };
 const POLL_MS = 50;
 
-/** Resolves when every deployment of the namespace (or those named) has all its replicas ready. @throws CodedError LAT0104 with what is missing. */
+/** Resolves when every deployment of the namespace (or those named) has all its replicas ready. @throws CodedError LAT7104 with what is missing. */
 export async function waitForDeployments(
   client: KubeClient,
   namespace: string,
@@ -20,7 +20,7 @@ export async function waitForDeployments(
     if (waiting.length === 0 && wanted.length >= (options.names?.length ?? 1)) return;
     if (systemClock.monotonicMs() > deadlineMs) {
       throw new CodedError({
-        code: 'LAT0104',
+        code: 'LAT7104',
         what: `not ready after ${options.timeoutMs / 1000} s: ${waiting.map(({ metadata }) => metadata.name).join(', ') || 'nothing was deployed'}`,
         why: await describePods(client, namespace),
         fix: `kubectl -n ${namespace} describe pods`,

@@ -46,7 +46,7 @@ export async function discoverResources(client: KubeClient): Promise<KnownResour
   );
 }
 
-/** The resource of a name as typed. @throws CodedError LAT0301 with the nearest names. */
+/** The resource of a name as typed. @throws CodedError LAT7301 with the nearest names. */
 export function findResource(resources: KnownResource[], typed: string): KnownResource {
   const [name = '', ...rest] = typed.toLowerCase().split('.');
   const suffix = rest.join('.');
@@ -56,7 +56,7 @@ export function findResource(resources: KnownResource[], typed: string): KnownRe
   });
   if (found) return found;
   throw new CodedError({
-    code: 'LAT0301',
+    code: 'LAT7301',
     what: `the server has no resource type ${JSON.stringify(typed)}`,
     fix: `known ones begin so: ${resources
       .slice(0, 12)
@@ -65,13 +65,13 @@ export function findResource(resources: KnownResource[], typed: string): KnownRe
   });
 }
 
-/** The resource that stores a kind. @throws CodedError LAT0302 */
+/** The resource that stores a kind. @throws CodedError LAT7302 */
 export function resourceOfKind(resources: KnownResource[], wanted: GroupVersionKind): KnownResource {
   const found = resources.find((one) => one.kind === wanted.kind && one.group === wanted.group && one.version === wanted.version);
   if (found) return found;
   const apiVersion = wanted.group === '' ? wanted.version : `${wanted.group}/${wanted.version}`;
   throw new CodedError({
-    code: 'LAT0302',
+    code: 'LAT7302',
     what: `the server has no kind ${wanted.kind} in ${apiVersion}`,
     fix: 'check the spelling of apiVersion and kind, or install the custom resource definition first',
   });

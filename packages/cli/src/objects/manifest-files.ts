@@ -8,7 +8,7 @@ export type ManifestText = { file: string; text: string };
 
 const EXTENSIONS = /\.(ya?ml|json)$/;
 
-/** Reads every file named; a folder gives its YAML and JSON files in order. @throws CodedError LAT0303 */
+/** Reads every file named; a folder gives its YAML and JSON files in order. @throws CodedError LAT7303 */
 export function readManifestFiles(names: string[], options: { recursive?: boolean } = {}): ManifestText[] {
   return names.flatMap((name) => {
     if (name === '-') return [{ file: 'standard input', text: readFileSync(0, 'utf8') }];
@@ -20,7 +20,7 @@ export function readManifestFiles(names: string[], options: { recursive?: boolea
         .map((entry) => join(entry.parentPath, entry.name));
       return paths.sort().map((file) => ({ file, text: readFileSync(file, 'utf8') }));
     } catch (error) {
-      throw new CodedError({ code: 'LAT0303', what: `cannot read ${name}`, why: messageOf(error), cause: error });
+      throw new CodedError({ code: 'LAT7303', what: `cannot read ${name}`, why: messageOf(error), cause: error });
     }
   });
 }

@@ -6,7 +6,7 @@ import type { PodTarget } from './pod-target.ts';
 
 export type PodRequest = { port: number /** With its query. */; path: string };
 
-/** The body of a 200 answer. @throws CodedError LAT0306 for any other status, KubeError when the server refuses. */
+/** The body of a 200 answer. @throws CodedError LAT7306 for any other status, KubeError when the server refuses. */
 export async function requestPod({ client }: { client: KubeClient }, pod: PodTarget, { port, path }: PodRequest): Promise<string> {
   const [pathname = '', search = ''] = path.split('?');
   const query = Object.fromEntries(new URLSearchParams(search));
@@ -17,7 +17,7 @@ export async function requestPod({ client }: { client: KubeClient }, pod: PodTar
   if ((response.headers['content-type'] ?? '').includes('json') && body.includes('"kind":"Status"'))
     throw kubeErrorOf(response.status, body, `GET ${podPath}`);
   throw new CodedError({
-    code: 'LAT0306',
+    code: 'LAT7306',
     what: `${pod.name}.${pod.namespace} answered ${response.status} to ${pathname} on port ${port}`,
     why: body.slice(0, 200) || 'no reason given',
     fix: 'check that the pod is ready and has a sidecar',

@@ -19,7 +19,7 @@ const WORKLOADS: Record<string, string> = {
   replicaset: 'replicasets',
 };
 
-/** The pod a target names; of a workload, its first running pod. @throws CodedError LAT0305 */
+/** The pod a target names; of a workload, its first running pod. @throws CodedError LAT7305 */
 export async function resolvePodTarget(client: KubeClient, target: string, defaultNamespace: string): Promise<PodTarget> {
   const slash = target.indexOf('/');
   const kind = slash < 0 ? 'pod' : target.slice(0, slash).toLowerCase();
@@ -31,7 +31,7 @@ export async function resolvePodTarget(client: KubeClient, target: string, defau
   const resource = Object.hasOwn(WORKLOADS, kind) ? WORKLOADS[kind] : undefined;
   if (resource === undefined) {
     throw new CodedError({
-      code: 'LAT0305',
+      code: 'LAT7305',
       what: `${JSON.stringify(target)} names no pod`,
       fix: 'use POD, POD.NAMESPACE, or deployment/NAME',
     });
@@ -42,7 +42,7 @@ export async function resolvePodTarget(client: KubeClient, target: string, defau
   const pod = items.find(({ status, metadata }) => status?.phase === 'Running' && metadata.deletionTimestamp === undefined);
   if (!pod)
     throw new CodedError({
-      code: 'LAT0305',
+      code: 'LAT7305',
       what: `${target} in ${namespace} has no running pod`,
       fix: `kubectl -n ${namespace} get pods`,
     });

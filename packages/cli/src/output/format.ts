@@ -14,7 +14,7 @@ export function outputOption(extra: string[] = []): Option {
 export async function renderStructured(value: unknown, format: string): Promise<string> {
   if (format === 'json') return `${JSON.stringify(value, null, 2)}\n`;
   if (format !== 'yaml')
-    throw new CodedError({ code: 'LAT0001', what: `no output format ${JSON.stringify(format)}`, fix: 'use json or yaml' });
+    throw new CodedError({ code: 'LAT7001', what: `no output format ${JSON.stringify(format)}`, fix: 'use json or yaml' });
   const { stringify } = await import('yaml');
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' });
 }

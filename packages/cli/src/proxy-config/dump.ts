@@ -35,12 +35,12 @@ export function text(object: unknown, ...names: string[]): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
-/** Collects the active resources out of a dump's sections. @throws CodedError LAT0201 when it is not a config dump. */
+/** Collects the active resources out of a dump's sections. @throws CodedError LAT7201 when it is not a config dump. */
 export function parseConfigDump(value: unknown): ConfigDump {
   const sections = list(value, 'configs');
   if (sections.length === 0) {
     throw new CodedError({
-      code: 'LAT0201',
+      code: 'LAT7201',
       what: 'this is not a config dump',
       why: 'it has no "configs"',
       fix: "give the output of a proxy's /config_dump",

@@ -6,7 +6,7 @@ import { requestPod } from '../objects/pod-request.ts';
 const PODS = { group: '', version: 'v1', resource: 'pods', namespaced: true };
 const DEBUG_PORT = 8080;
 
-/** Asks every running control-plane pod the same debug question. @throws CodedError LAT0307 when there is none. */
+/** Asks every running control-plane pod the same debug question. @throws CodedError LAT7307 when there is none. */
 export async function requestControlPlanes<T>(
   { client }: { client: KubeClient },
   namespace: string,
@@ -16,7 +16,7 @@ export async function requestControlPlanes<T>(
   const running = items.filter(({ status }) => status?.phase === 'Running');
   if (running.length === 0) {
     throw new CodedError({
-      code: 'LAT0307',
+      code: 'LAT7307',
       what: `no control plane is running in ${namespace}`,
       fix: `kubectl -n ${namespace} get pods -l app=istiod`,
     });

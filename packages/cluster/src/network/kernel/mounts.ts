@@ -57,7 +57,7 @@ function pickStaging(targets: string[]): string {
   const free = (folder: string) => targets.every((target) => !within(target, folder));
   const staging = ['/mnt', '/media', '/srv', '/opt', '/tmp', '/var', '/usr'].find((folder) => free(folder) && existsSync(folder));
   if (staging) return staging;
-  throw new CodedError({ code: 'LAT4101', what: 'no folder to prepare the mounts of the pod in', fix: 'create an empty /mnt' });
+  throw new CodedError({ code: 'LAT4108', what: 'no folder to prepare the mounts of the pod in', fix: 'create an empty /mnt' });
 }
 
 type Arrangement = {
