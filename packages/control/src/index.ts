@@ -1,5 +1,3 @@
-export { type ControlPlaneArguments, parseControlPlaneArgs } from './arguments.ts';
 export { type ConfigurationSource, type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control.ts';
 export { type InstallOptions, installManifests } from './install/index.ts';
 export { runControlPlane } from './main.ts';
-export { type ControlSettings, readSettings } from './settings.ts';

@@ -10,7 +10,7 @@ const SECRETS: ResourceRef = { group: '', version: 'v1', resource: 'secrets', na
 const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', resource: 'configmaps', namespaced: true };
 const NAMESPACES: ResourceRef = { group: '', version: 'v1', resource: 'namespaces', namespaced: false };
 const CA_SECRET = 'istio-ca-secret';
-export const ROOT_CERT_CONFIG_MAP = 'istio-ca-root-cert';
+const ROOT_CERT_CONFIG_MAP = 'istio-ca-root-cert';
 const SYSTEM_NAMESPACES = new Set(['kube-system', 'kube-public', 'kube-node-lease', 'local-path-storage']);
 
 /** The stored authority, or a new self-signed one that is stored first. */

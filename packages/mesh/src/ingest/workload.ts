@@ -33,7 +33,7 @@ export function isPodReady(pod: Pod): boolean {
 }
 
 /** The name of the Deployment (by the ReplicaSet's template hash), or of whatever owns the pod, or the pod's own. */
-export function workloadNameOf(pod: Pod): string {
+function workloadNameOf(pod: Pod): string {
   const owner = pod.metadata.ownerReferences?.find((reference) => reference.controller) ?? pod.metadata.ownerReferences?.[0];
   if (!owner) return pod.metadata.labels?.['service.istio.io/workload-name'] ?? pod.metadata.name;
   const hash = pod.metadata.labels?.['pod-template-hash'];

@@ -23,7 +23,7 @@ type ClusterInit = InitOf<typeof ClusterSchema>;
 
 const UNLIMITED = 4_294_967_295;
 const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
-export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** The fields every cluster with endpoints shares. */
 export function clusterPolicy(policy: PortTrafficPolicy, { mesh, protocol }: { mesh: MeshConfig; protocol: Protocol }): ClusterInit {

@@ -16,7 +16,7 @@ import { type FilterPlace, httpFilters } from './http-filters.ts';
 import { adsSource, durationOf, extension, type InitOf } from './pack.ts';
 import type { View } from './view.ts';
 
-export const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
+const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
 
 export type ConnectionManagerOptions = {
   place: FilterPlace;

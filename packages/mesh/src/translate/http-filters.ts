@@ -18,7 +18,7 @@ import type { View } from './view.ts';
 export type FilterPlace = 'inbound' | 'outbound' | 'gateway';
 
 export const STATS_FILTER = 'istio.stats';
-export const PEER_METADATA_FILTER = 'envoy.filters.http.peer_metadata';
+const PEER_METADATA_FILTER = 'envoy.filters.http.peer_metadata';
 
 /** The chain in order. The router comes last: it sends the request on. */
 export function httpFilters(view: View, place: FilterPlace): HttpFilter[] {

@@ -1,5 +1,5 @@
-export { parseServerHost, type ServerHost, sharedHosts } from './gateway-servers.ts';
-export { type ClusterName, inboundCluster, outboundCluster, parseClusterName } from './names.ts';
+export { parseServerHost, sharedHosts } from './gateway-servers.ts';
+export { parseClusterName } from './names.ts';
 export { clientScope, type ProxyScope, scopeKey } from './scope.ts';
 export { type Translation, translate, translateClient, translateOnlyEndpoints, translateServer } from './translate.ts';
-export { MESH_GATEWAY, type ResolvedVirtualService, resolveGateways, resolveVirtualServices } from './virtual-service-rules.ts';
+export { MESH_GATEWAY, resolveGateways } from './virtual-service-rules.ts';

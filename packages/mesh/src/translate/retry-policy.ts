@@ -6,7 +6,7 @@ import type { HttpRetry } from '../model/index.ts';
 import { durationOf, extension, goDuration } from './pack.ts';
 
 /** Conditions under which a repeated request cannot have been served before. */
-export const DEFAULT_RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled';
+const DEFAULT_RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled';
 const HOST_RESELECTIONS = 5n;
 
 /** The policy of a rule, or the default when `retry` is undefined; undefined when the rule turns retries off. */

@@ -10,6 +10,5 @@ export {
   type ResourceSet,
   type ResourcesOfType,
   ROUTE_TYPE,
-  SECRET_TYPE,
 } from './resource.ts';
 export { ADS_SERVICE } from './service.ts';

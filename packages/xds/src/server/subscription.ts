@@ -120,7 +120,7 @@ function recordAnswer(subscription: Subscription, error: string | undefined): vo
   subscription.versionAcked = subscription.versionSent;
 }
 
-export const isWatched = (subscription: Subscription, name: string): boolean => subscription.isWildcard || subscription.names.has(name);
+const isWatched = (subscription: Subscription, name: string): boolean => subscription.isWildcard || subscription.names.has(name);
 
 /** What has changed for this client since the last response, plus `forced` names whatever their version. */
 export function diff(subscription: Subscription, resources: ResourcesOfType, forced: ReadonlySet<string> = new Set()): Update {
