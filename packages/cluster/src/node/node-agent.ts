@@ -30,7 +30,7 @@ export type NodeAgentOptions = {
 
 export type NodeAgent = {
   readonly nodeApi: NodeApi;
-  /** Registers the node and takes up its pods; resolves when it knows all of them. */
+  /** Registers the node and takes up its pods; resolves when it knows all of them and their stored status is no older than this. */
   start(): Promise<void>;
   /** Ends all pods gracefully (at most 10 s each); their objects stay, so that a later start runs them again. */
   close(): Promise<void>;
@@ -125,6 +125,8 @@ export function createNodeAgent(options: NodeAgentOptions): NodeAgent {
       pods = informer<Pod>(PODS);
       pods.subscribe({ onAdd: (pod) => podChanged(pod, deps), onUpdate: (pod) => podChanged(pod, deps), onDelete: podDeleted });
       await pods.synced();
+      // What an earlier run stored must not pass for ready now.
+      await Promise.all([...workers.values()].map((worker) => worker.statusWritten()));
       await forgetLogsOfGonePods(options.stateDir, new Set(pods.store.list().map((pod) => podLogDirectory(options.stateDir, pod))));
     },
     async close() {

@@ -108,6 +108,11 @@ export class PodWorker {
     if (!this.#ending) this.#wake();
   }
 
+  /** Resolves when the stored status is that of this worker. */
+  statusWritten(): Promise<void> {
+    return this.#publisher.settled();
+  }
+
   /** Ends the pod's processes because the node stops; the pod object stays, and a later start runs the pod anew. */
   async shutDown(graceLimitMs: number): Promise<void> {
     this.#publisher.silence();
