@@ -418,7 +418,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     const { proxy } = this.exchange.context;
     const quietMs = proxy.clock.monotonicMs() - this.lastActivityMs;
     if (quietMs + 1 < this.idleTimeoutMs) proxy.timeouts.arm(this.idle!, this.idleTimeoutMs - quietMs);
-    else this.giveUp({ status: 408, body: 'stream timeout', details: 'stream_idle_timeout', flag: 'SI' });
+    else
+      this.giveUp({ status: this.exchange.requestEnded ? 504 : 408, body: 'stream timeout', details: 'stream_idle_timeout', flag: 'SI' });
   }
 
   private onTimeout(): void {
