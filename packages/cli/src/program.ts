@@ -8,6 +8,7 @@ import { downCommand } from './commands/down.ts';
 import { imagesCommand } from './commands/images.ts';
 import { kubeInjectCommand } from './commands/kube-inject.ts';
 import { kubeconfigCommand } from './commands/kubeconfig.ts';
+import { notYetCommands } from './commands/not-yet.ts';
 import { applyCommand, deleteCommand, getCommand, logsCommand } from './commands/objects.ts';
 import { proxyCommand } from './commands/proxy.ts';
 import { proxyConfigCommand } from './commands/proxy-config.ts';
@@ -71,6 +72,7 @@ function createProgram(settings: CliSettings): Command {
     versionCommand,
   ];
   for (const create of commands) program.addCommand(inheritParsing(create(settings), program));
+  for (const command of notYetCommands()) program.addCommand(inheritParsing(command, program), { hidden: true });
   return program;
 }
 

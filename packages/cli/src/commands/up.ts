@@ -61,7 +61,7 @@ async function runUp(options: UpOptions, settings: CliSettings): Promise<void> {
   const { runDetached } = await import('../machine/detach.ts');
   const { runMachine } = await import('../machine/run-machine.ts');
   const paths = pathsOf(options);
-  if (options.detach) return runDetached({ paths, settings });
+  if (options.detach) return runDetached({ paths, settings, demo: options.demo });
   await runMachine({
     paths,
     settings,

@@ -1,10 +1,12 @@
 // Puts a list of objects into a cluster by server-side apply, in an order that always works: namespaces and definitions first.
 
-import { delay, systemClock } from '@lateen/base';
+import { delay, isObject, systemClock } from '@lateen/base';
 import type { KubeClient } from '@lateen/kube';
 import { groupVersionKindOf, type KubeObject } from '@lateen/kube/types';
 import { discoverResources, type KnownResource, resourceOfKind } from '../objects/discovery.ts';
 
+/** What `kubectl apply` compares with; without it kubectl warns about every object that it did not create itself. */
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 const FIRST = ['Namespace', 'CustomResourceDefinition'];
 const DISCOVERY_TIMEOUT_MS = 10_000;
 
@@ -25,8 +27,25 @@ async function applyAll(
     const resource = resourceOfKind(known.resources, groupVersionKindOf(object));
     const namespace = object.metadata.namespace ?? known.namespace;
     const placed = resource.namespaced ? { ...object, metadata: { ...object.metadata, namespace } } : object;
-    await client.apply(resource, placed, { force: true });
+    await client.apply(resource, withLastApplied(placed), { force: true });
   }
+}
+
+/** The object as `kubectl apply` would have written it, so that people go on with kubectl where we began. */
+export function withLastApplied<T extends KubeObject>(object: T): T {
+  const { [LAST_APPLIED]: _, ...annotations } = object.metadata.annotations ?? {};
+  const text = `${JSON.stringify(sortKeys({ ...object, metadata: { ...object.metadata, annotations } }))}\n`;
+  return { ...object, metadata: { ...object.metadata, annotations: { ...annotations, [LAST_APPLIED]: text } } };
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sortKeys(value[key])]),
+  );
 }
 
 // A definition is served a moment after it was stored.

@@ -8,6 +8,13 @@ export type BannerOptions = {
   isDetached: boolean;
 };
 
+/** One glance at what the rung means; "lateen status" has the whole reason. */
+export const NETWORK_IN_SHORT: Readonly<Record<string, string>> = {
+  root: 'traffic is captured transparently',
+  rootless: 'traffic is captured transparently',
+  proxy: 'only apps that honour http_proxy are in the mesh',
+};
+
 /** The last thing `up` prints: where everything is, and three things to try. */
 export function renderBanner({ report, command, demo, isDetached }: BannerOptions): string {
   const gateway = report.gateway ?? '(no address)';
@@ -16,7 +23,7 @@ export function renderBanner({ report, command, demo, isDetached }: BannerOption
     ...(demo === 'gophers' ? ([['Gophers', `${gateway}/`]] as [string, string][]) : []),
     ...(demo === undefined ? ([['gateway', gateway]] as [string, string][]) : []),
     ['kubectl', `export KUBECONFIG=$(${command('kubeconfig')})`],
-    ['network', `${report.network.mode} (${report.network.reason})`],
+    ['network', `${report.network.mode} (${NETWORK_IN_SHORT[report.network.mode] ?? ''}; why: ${command('status')})`],
   ];
   const lines = rows.map(([name, value]) => `  ${name.padEnd(10)}${value}`);
   const next = nextSteps(command, demo, gateway).map((step, index) => `  ${index + 1}. ${step}`);
@@ -48,6 +55,10 @@ function nextSteps(command: BannerOptions['command'], demo: BannerOptions['demo'
 
 /** The `command` of a banner: this program, with the state folder where commands would not find it by themselves. */
 export function commandFor(programName: string, stateDir: string, defaultStateDir: string): BannerOptions['command'] {
-  const suffix = stateDir === defaultStateDir ? '' : ` --state-dir ${stateDir}`;
+  const suffix = stateDir === defaultStateDir ? '' : ` --state-dir ${shellWord(stateDir)}`;
   return (subcommand) => `./${programName} ${subcommand}${suffix}`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -7,10 +7,13 @@ import { delay, systemClock } from '@lateen/base';
 import { ExitCode } from '../program.ts';
 import type { CliSettings } from '../settings.ts';
 import { commandFor, renderBanner } from './banner.ts';
+import type { Demo } from './demos.ts';
 import { readReport, type StatePaths } from './state-dir.ts';
 
+export type DetachOptions = { paths: StatePaths; settings: CliSettings; demo: Demo | undefined };
+
 /** Returns once the mesh is up; throws with the background process' output when it is not. */
-export async function runDetached({ paths, settings }: { paths: StatePaths; settings: CliSettings }): Promise<void> {
+export async function runDetached({ paths, settings, demo }: DetachOptions): Promise<void> {
   mkdirSync(paths.root, { recursive: true, mode: 0o700 });
   const output = join(paths.root, 'up.log');
   const file = openSync(output, 'w', 0o600);
@@ -27,7 +30,7 @@ export async function runDetached({ paths, settings }: { paths: StatePaths; sett
         renderBanner({
           report,
           command: commandFor(settings.programName, paths.root, settings.stateDir),
-          demo: undefined,
+          demo,
           isDetached: true,
         }),
       );
