@@ -17,7 +17,7 @@ export type Upstream = { port: number; seen: Seen[] };
 export async function startUpstream(t: TestContext, name: string): Promise<Upstream> {
   const seen: Seen[] = [];
   const tries = new Map<string, number>();
-  const server = createServer({ maxHeaderSize: 128 * 1024 }, async (request, response) => {
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const one = await read(request, name);
     if (!one) return;
     seen.push(one);
@@ -26,11 +26,12 @@ export async function startUpstream(t: TestContext, name: string): Promise<Upstr
     const nth = (tries.get(key) ?? 0) + 1;
     tries.set(key, nth);
     const first = (what: string) => nth <= Number(query.get(what) ?? 0);
-    if (first('reset')) return request.socket.destroy();
+    if (first('reset')) return void request.socket.destroy();
     const delayMs = first('late') ? 1000 : Number(query.get('delay') ?? 0);
     const status = first('fail') ? 503 : Number(query.get('status') ?? 200);
     setTimeout(() => answer({ response, status, query }, one), Math.min(delayMs, 5000));
-  });
+  };
+  const server = createServer({ maxHeaderSize: 128 * 1024 }, (request, response) => void serve(request, response));
   server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => {});
     socket.write(

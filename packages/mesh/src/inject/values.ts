@@ -1,6 +1,6 @@
 // The part of the Istio chart's values that injection reads: the defaults, and how a user's values and --set paths lie over them.
 
-import { CodedError, fail, isObject, ok, type Result } from '@lateen/base';
+import { CodedError, fail, ISTIO_VERSION, isObject, ok, type Result } from '@lateen/base';
 
 export type Values = Record<string, unknown>;
 
@@ -9,7 +9,7 @@ export const DEFAULT_VALUES: Values = {
   revision: '',
   global: {
     hub: 'docker.io/istio',
-    tag: '1.30.0',
+    tag: ISTIO_VERSION,
     variant: '',
     istioNamespace: 'istio-system',
     imagePullPolicy: '',

@@ -1,7 +1,7 @@
 // Who the proxy is and how it runs, from what the injector put into the istio-proxy container: arguments, variables, the
 // downward API's files. Names and precedence are Istio's.
 
-import { CodedError, isObject, type JsonObject, messageOf, parseDuration, type SocketAddress } from '@lateen/base';
+import { CodedError, ISTIO_VERSION, isObject, type JsonObject, messageOf, parseDuration, type SocketAddress } from '@lateen/base';
 import { parse } from 'yaml';
 import { type Probers, parseProbers } from './app-probes.ts';
 
@@ -27,9 +27,6 @@ export type ProxyEnvironment = {
   /** Where the application's own metrics are; undefined = none to merge. */
   readonly appMetrics: { readonly port: number; readonly path: string } | undefined;
 };
-
-/** The Istio release whose agent this one stands for; dashboards and the control plane read it. */
-const ISTIO_VERSION = '1.30.0';
 
 const META = 'ISTIO_META_';
 const META_JSON = 'ISTIO_METAJSON_';
