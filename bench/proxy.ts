@@ -52,7 +52,8 @@ try {
   console.log(JSON.stringify(result, null, 2));
 } finally {
   for (const child of children) child.kill('SIGTERM');
-  await Promise.all(children.map((child) => child.exitCode ?? new Promise((done) => child.once('exit', done))));
+  const running = children.filter(({ exitCode }) => exitCode === null);
+  await Promise.all(running.map((child) => new Promise((done) => child.once('exit', done))));
   rmSync(folder, { recursive: true, force: true });
 }
 
