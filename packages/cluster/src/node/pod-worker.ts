@@ -16,6 +16,7 @@ import { createPodVolumes, type PodVolumes } from './pod-volumes.ts';
 import type { PodWorkerDeps } from './pod-worker-deps.ts';
 import { createStatusPublisher, type StatusPublisher } from './status-publisher.ts';
 import { rfc3339 } from './time-text.ts';
+import { ignoredPorts, refuseUnsupported } from './unsupported.ts';
 
 /** Projected configuration is looked at again this often even when nobody says that it changed (token renewal). */
 const REFRESH_MS = 60_000;
@@ -219,10 +220,10 @@ export class PodWorker {
     if (deps.clock.now() < this.#setupRetryAtMs) return false;
     let step = 'FailedCreatePodSandBox';
     try {
-      this.#refuseUnsupported();
+      refuseUnsupported(this.#pod);
       this.#sandbox ??= await this.#createSandbox();
       this.#publisher.publish();
-      this.#warnOfHostPorts();
+      for (const message of ignoredPorts(this.#pod)) deps.event(this.#pod, { type: 'Warning', reason: 'NotSupported', message });
       step = 'FailedMount';
       await this.#volumes.prepare();
       this.#context = {
@@ -238,22 +239,6 @@ export class PodWorker {
       this.#setupRetryAtMs = deps.clock.now() + this.#setupBackoff.next();
       this.#wakeAt(this.#setupRetryAtMs);
       return false;
-    }
-  }
-
-  #refuseUnsupported(): void {
-    const { spec } = this.#pod;
-    if (spec.hostNetwork) throw new Error('hostNetwork is not supported: every pod here has its own network');
-    if (spec.hostPID || spec.hostIPC) throw new Error('hostPID and hostIPC are not supported here');
-  }
-
-  #warnOfHostPorts(): void {
-    for (const { name, ports = [] } of this.#pod.spec.containers) {
-      for (const { hostPort, containerPort } of ports) {
-        if (!hostPort) continue;
-        const message = `hostPort ${hostPort} of container ${name} is not opened here; use a LoadBalancer service or kubectl port-forward to reach port ${containerPort}`;
-        this.#deps.event(this.#pod, { type: 'Warning', reason: 'NotSupported', message });
-      }
     }
   }
 
