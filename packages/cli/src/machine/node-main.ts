@@ -17,9 +17,12 @@ const options = JSON.parse(process.env[NODE_OPTIONS_VARIABLE] ?? '{}') as NodeOp
 delete process.env[NODE_OPTIONS_VARIABLE];
 const host = connectHost();
 const report = (value: NodeReport) => host.report(value);
-const progress = createProgress((text) => report({ kind: 'text', text }));
 const logger = createLogger({ scope: 'node' });
 const abort = new AbortController();
+// A step that Ctrl-C cuts short has not failed.
+const progress = createProgress((text) => {
+  if (!abort.signal.aborted) report({ kind: 'text', text });
+});
 
 let close = async (): Promise<void> => {};
 const end = async (exitCode: number): Promise<void> => {

@@ -49,7 +49,7 @@ export function requireImage(pod: Pod, container: Container, deps: PodWorkerDeps
     code: 'LAT3102',
     what: `Container image ${JSON.stringify(container.image ?? '')} is not in the image catalogue`,
     why: 'there is no container runtime here and nothing is downloaded',
-    fix: `Add one line to the catalogue, "- {image: NAME, entrypoint: [PROGRAM], description: TEXT}", or set the pod annotation ${COMMAND_ANNOTATION_PREFIX}${container.name} to a command line.`,
+    fix: `Put a line "- {image: NAME, entrypoint: [PROGRAM], description: TEXT}" in a file and start with "lateen up --images FILE", or set the pod annotation ${COMMAND_ANNOTATION_PREFIX}${container.name} to a command line.`,
   });
 }
 

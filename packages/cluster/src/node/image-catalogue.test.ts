@@ -50,6 +50,11 @@ for (const [pattern, repository, matches] of patterns) {
 
 const WEB = `- {image: web, entrypoint: ["\${node}", "\${here}/web.ts"], cmd: ["--tag=\${tag}", "\${HOME}"], description: ours}`;
 
+test('an entry may name its image with registry and tag, as people copy it from a manifest', () => {
+  const catalogue = catalogueOf('- {image: "ghcr.io/acme/app:3", entrypoint: [app], description: ours}');
+  assert.deepEqual(catalogue.find('ghcr.io/acme/app:4')?.entrypoint, ['app']);
+});
+
 test('variables are filled in, others stay', () => {
   const catalogue = catalogueOf(WEB);
   const image = catalogue.find('web:v7');

@@ -40,7 +40,7 @@ export function createImageCatalogue(files: readonly string[]): ImageCatalogue {
     entries: () => loaded,
     find(image) {
       const { repository, tag } = parseImageReference(image);
-      const found = loaded.findLast(({ entry }) => repositoryMatches(entry.image, repository));
+      const found = loaded.findLast(({ entry }) => repositoryMatches(parseImageReference(entry.image).repository, repository));
       if (!found) return undefined;
       const { entry, source } = found;
       const fill = (text: string) => fillVariables(text, { node: process.execPath, here: dirname(source), tag });

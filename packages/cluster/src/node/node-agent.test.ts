@@ -82,10 +82,7 @@ test('an unknown image waits as ErrImageNeverPull and says what to do', async (t
   await eventually(() => assert.equal(pod('unknown').status?.containerStatuses?.[0]?.state?.waiting?.reason, 'ErrImageNeverPull'));
   assert.equal(pod('unknown').status?.phase, 'Pending');
   await eventually(() =>
-    assert.match(
-      events('ErrImageNeverPull')[0] ?? '',
-      /"example.com\/nobody\/knows:1".*no container runtime.*Add one line to the catalogue/,
-    ),
+    assert.match(events('ErrImageNeverPull')[0] ?? '', /"example.com\/nobody\/knows:1".*no container runtime.*lateen up --images FILE/),
   );
 });
 
