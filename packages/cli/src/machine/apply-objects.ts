@@ -32,7 +32,7 @@ async function applyAll(
 }
 
 /** The object as `kubectl apply` would have written it, so that people go on with kubectl where we began. */
-export function withLastApplied<T extends KubeObject>(object: T): T {
+export function withLastApplied(object: KubeObject): KubeObject {
   const { [LAST_APPLIED]: _, ...annotations } = object.metadata.annotations ?? {};
   const text = `${JSON.stringify(sortKeys({ ...object, metadata: { ...object.metadata, annotations } }))}\n`;
   return { ...object, metadata: { ...object.metadata, annotations: { ...annotations, [LAST_APPLIED]: text } } };
