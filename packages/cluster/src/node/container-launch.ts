@@ -12,10 +12,10 @@ import type { PodFacts } from './downward-api.ts';
 import { buildEnvironment } from './environment.ts';
 import type { ResolvedImage } from './image-catalogue.ts';
 import { pathRewriter } from './mount-rewrite.ts';
-import { containerLogPath } from './pod-paths.ts';
+import { containerLogPath, podDirectory } from './pod-paths.ts';
 import type { Mount, PodVolumes } from './pod-volumes.ts';
 import type { PodWorkerDeps } from './pod-worker-deps.ts';
-import { programMounts } from './program-mounts.ts';
+import { openingMounts, programMounts } from './program-mounts.ts';
 
 /** The pod's running surroundings that its containers share. */
 export type PodContext = {
@@ -80,7 +80,15 @@ export async function launchContainer(
     throw configurationError(`container ${container.name} has no command: neither its spec nor ${image.source} names one`);
   }
   const mounts = await context.volumes.mountsOf(container, env);
-  const process = processContext(container, { context, env, image, mounts, workingDir: image.workingDir, mode: deps.network.mode });
+  const process = processContext(container, {
+    context,
+    env,
+    image,
+    mounts,
+    workingDir: image.workingDir,
+    mode: deps.network.mode,
+    scratch: podDirectory(deps.stateDir, pod),
+  });
   const path = containerLogPath(deps.stateDir, pod, { container: container.name, restartCount });
   const log = createContainerLog({ path, clock: deps.clock });
   const { rewrite, ...shared } = process;
@@ -111,22 +119,25 @@ type ProcessInput = {
   mounts: Mount[];
   workingDir: string | undefined;
   mode: PodWorkerDeps['network']['mode'];
+  /** A folder of the pod's own on the host. */
+  scratch: string;
 };
 
-function processContext(container: Container, { context, env, image, mounts, workingDir, mode }: ProcessInput): ProcessContext {
+function processContext(container: Container, { context, env, image, mounts, workingDir, mode, scratch }: ProcessInput): ProcessContext {
   const { pod, hostsFile } = context;
-  const program = programMounts(image, mounts);
+  const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
+  const openings = mode === 'root' && user ? openingMounts(image, user, scratch) : [];
+  const program = programMounts(image, [...openings, ...mounts]);
   const kept = program.map(({ source }) => source);
   const rewrite = mode === 'proxy' ? pathRewriter(mounts, kept) : (text: string) => text;
   const own = mounts.some(({ target }) => target === '/etc/hosts');
   const hosts = hostsFile === undefined || own ? [] : [{ source: hostsFile, target: '/etc/hosts', readOnly: false }];
-  const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
   const group = container.securityContext?.runAsGroup ?? pod.spec.securityContext?.runAsGroup;
   const cwd = container.workingDir ?? workingDir ?? '/';
   return {
     rewrite,
     env: Object.fromEntries([...env].map(([name, value]) => [name, rewrite(value)])),
-    mounts: mode === 'proxy' ? mounts : [...hosts, ...mounts, ...program],
+    mounts: mode === 'proxy' ? mounts : [...hosts, ...openings, ...mounts, ...program],
     hostname: pod.spec.hostname ?? pod.metadata.name,
     cwd: rewrite(cwd),
     ...(user !== undefined && { runAsUser: user }),

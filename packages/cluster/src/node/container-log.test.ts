@@ -69,7 +69,8 @@ test('tail, since, timestamps and byte limit select', async (t) => {
 });
 
 test('following gives what comes until the container ends, across a turn-over of the file', async (t) => {
-  const { log, read } = setUp(t, 400);
+  // One turn-over: the older file is still there, however late the reader comes to it.
+  const { log, path, read } = setUp(t, 1500);
   log.write('stdout', 'before\n');
   const following = read({ follow: true });
   for (let i = 0; i < 50; i++) {
@@ -78,6 +79,8 @@ test('following gives what comes until the container ends, across a turn-over of
   }
   log.end();
   const lines = (await following).trimEnd().split('\n');
+  assert.ok(!readFileSync(path, 'utf8').includes('before'), 'the file did not turn over');
+  assert.equal(lines.length, 51);
   assert.equal(lines[0], 'before');
   assert.equal(lines.at(-1), 'line 49');
 });

@@ -78,5 +78,5 @@ function parseReview(body: string): AdmissionRequest | undefined {
 /** Refuses with a message that kubectl prints after "admission webhook … denied the request:". */
 export const deny = (message: string): Omit<AdmissionResponse, 'uid'> => ({
   allowed: false,
-  status: { status: 'Failure', message, reason: 'Invalid', code: 400 },
+  status: { status: 'Failure', message, code: 400 },
 });

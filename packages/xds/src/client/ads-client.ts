@@ -72,7 +72,7 @@ type Stream = ClientDuplexStream<Uint8Array, Uint8Array>;
 export function createAdsClient(options: AdsClientOptions): AdsClient {
   const { clock = systemClock, logger, protocol } = options;
   // A proxy usually starts with its control plane, and is of no use before it: the first retries come quickly.
-  const backoff = createBackoff({ baseMs: 100, factor: 1.3, maxMs: 30_000, ...(options.random && { random: options.random }) });
+  const backoff = createBackoff({ baseMs: 100, factor: 1.3, maxMs: 5_000, ...(options.random && { random: options.random }) });
   const wire: Wire<DescMessage, DescMessage> = WIRES[protocol];
   // A channel of its own for each attempt: a channel that failed once waits for its own back-off, on top of ours.
   const createChannel = (): Client =>

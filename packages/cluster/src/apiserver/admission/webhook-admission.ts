@@ -111,7 +111,8 @@ function denial(name: string, { status }: AdmissionResponse): ApiError {
   const code = status?.code && status.code >= 400 && status.code < 600 ? status.code : 400;
   const why = status?.message ? `: ${status.message}` : status?.reason ? `: ${status.reason}` : ' without explanation';
   const message = `admission webhook "${name}" denied the request${why}`;
-  return new ApiError(code, status?.reason ?? (code === 403 ? 'Forbidden' : 'BadRequest'), {
+  // Without a reason of the webhook's own, kubectl says only "Error from server".
+  return new ApiError(code, status?.reason ?? '', {
     message,
     ...(status?.details ? { details: status.details } : {}),
   });
