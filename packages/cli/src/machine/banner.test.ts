@@ -15,7 +15,7 @@ test('the banner has the URL, the kubeconfig line, the rung in short, and three 
   const banner = renderBanner({ report, command: commandFor('lateen', '/s', '/s'), demo: 'bookinfo', isDetached: false });
   assert.match(banner, /http:\/\/localhost:8080\/productpage/);
   assert.match(banner, /export KUBECONFIG=\$\(\.\/lateen kubeconfig\)/);
-  assert.match(banner, /rootless \(traffic is captured transparently; why: \.\/lateen status\)/);
+  assert.match(banner, /rootless \(user namespaces\)/);
   assert.equal(banner.match(/^ {2}\d\. /gm)?.length, 3);
   assert.match(banner, /Ctrl-C stops everything/);
 });

@@ -8,13 +8,6 @@ export type BannerOptions = {
   isDetached: boolean;
 };
 
-/** One glance at what the rung means; "lateen status" has the whole reason. */
-export const NETWORK_IN_SHORT: Readonly<Record<string, string>> = {
-  root: 'traffic is captured transparently',
-  rootless: 'traffic is captured transparently',
-  proxy: 'only apps that honour http_proxy are in the mesh',
-};
-
 /** The last thing `up` prints: where everything is, and three things to try. */
 export function renderBanner({ report, command, demo, isDetached }: BannerOptions): string {
   const gateway = report.gateway ?? '(no address)';
@@ -23,7 +16,7 @@ export function renderBanner({ report, command, demo, isDetached }: BannerOption
     ...(demo === 'gophers' ? ([['Gophers', `${gateway}/`]] as [string, string][]) : []),
     ...(demo === undefined ? ([['gateway', gateway]] as [string, string][]) : []),
     ['kubectl', `export KUBECONFIG=$(${command('kubeconfig')})`],
-    ['network', `${report.network.mode} (${NETWORK_IN_SHORT[report.network.mode] ?? ''}; why: ${command('status')})`],
+    ['network', `${report.network.mode} (${report.network.reason})`],
   ];
   const lines = rows.map(([name, value]) => `  ${name.padEnd(10)}${value}`);
   const next = nextSteps(command, demo, gateway).map((step, index) => `  ${index + 1}. ${step}`);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { chooseNetworkMode, startNodeProcess } from '@lateen/cluster/host';
 import { ExitCode } from '../program.ts';
 import type { CliSettings } from '../settings.ts';
-import { commandFor, NETWORK_IN_SHORT, renderBanner } from './banner.ts';
+import { commandFor, renderBanner } from './banner.ts';
 import type { Demo } from './demos.ts';
 import { chooseHttpPort } from './http-port.ts';
 import { NODE_OPTIONS_VARIABLE, type NodeOptions, type NodeReport } from './node-options.ts';
@@ -35,7 +35,7 @@ export async function runMachine(options: MachineOptions): Promise<void> {
   try {
     const { mode, reason, refusals } = await chooseNetworkMode(options.requestedNetwork);
     for (const refusal of refusals) write(`  ${refusal.mode} refused: ${refusal.why}; ${refusal.fix}\n`);
-    write(`✔ network: ${mode} (${NETWORK_IN_SHORT[mode]})\n`);
+    write(`✔ network: ${mode} (${reason})\n`);
     const http = await chooseHttpPort(options.httpPort);
     if (http.note) write(`  ${http.note}\n`);
     const nodeOptions: NodeOptions = {

@@ -19,16 +19,16 @@ export type ModeChoice = {
 };
 
 const REASONS = {
-  root: 'running as root: every pod has its own network namespace, traffic is captured transparently (sidecar exempt by user id 1337)',
-  rootless:
-    'unprivileged user namespaces: every pod has its own network namespace, traffic is captured transparently (sidecar exempt by mark)',
+  root: 'running as root; traffic is captured transparently',
+  rootless: 'user namespaces work here; traffic is captured transparently',
 } as const;
 
 /**
  * The best mode that works here. Throws when a mode other than `auto` is asked for and does not work. Takes about 0.2 s a rung.
  */
 export async function chooseNetworkMode(requested: 'auto' | NetworkMode): Promise<ModeChoice> {
-  if (requested === 'proxy') return { mode: 'proxy', reason: 'asked for: apps use an explicit proxy, nothing is captured', refusals: [] };
+  if (requested === 'proxy')
+    return { mode: 'proxy', reason: 'asked for; nothing is captured, only apps that honour http_proxy are in the mesh', refusals: [] };
   const isRoot = process.geteuid?.() === 0;
   const rungs: ('root' | 'rootless')[] = requested === 'auto' ? (isRoot ? ['root', 'rootless'] : ['rootless']) : [requested];
   const refusals: Refusal[] = [];
@@ -43,7 +43,7 @@ export async function chooseNetworkMode(requested: 'auto' | NetworkMode): Promis
   }
   return {
     mode: 'proxy',
-    reason: `no network namespaces here (${refusals.map(({ mode, why }) => `${mode}: ${why}`).join('; ')}): apps use an explicit proxy, nothing is captured`,
+    reason: 'no network namespaces here; nothing is captured, only apps that honour http_proxy are in the mesh',
     refusals,
   };
 }
