@@ -178,6 +178,17 @@ const ROWS: Row[] = [
     ['IST0162 Gateway default/g spec.servers[0].port.number'],
   ],
   [
+    'port 80 stands for http2 where the Service has another port for it',
+    'IST0162',
+    [
+      pod('edge', '{app: edge}'),
+      service('edge', '{selector: {app: edge}, ports: [{name: http2, port: 8080, targetPort: 8081}]}'),
+      net('Gateway', 'g', '{selector: {app: edge}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}'),
+      net('Gateway', 'h', '{selector: {app: edge}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*"]}]}'),
+    ],
+    ['IST0162 Gateway default/h spec.servers[0].port.number'],
+  ],
+  [
     'two gateways for one host and port',
     'IST0145',
     ['a', 'b'].map((name) =>

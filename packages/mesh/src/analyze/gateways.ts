@@ -33,16 +33,24 @@ export function analyzeGatewayPorts(world: World, out: Collector): void {
   }
 }
 
+const USUAL_PORTS: ReadonlyMap<string, number> = new Map([
+  ['http2', 80],
+  ['https', 443],
+]);
+
 // A server's port may be written as the service's port or as the port of the pods behind it.
 function exposedPorts(world: World, pods: World['workloads']): Set<number> {
   const ports = new Set<number>();
   for (const service of world.services) {
     const selector = service.spec.selector;
     if (!selector || !pods.some(({ namespace, labels }) => namespace === service.metadata.namespace && selects(selector, labels))) continue;
-    for (const { port, targetPort, protocol = 'TCP' } of service.spec.ports ?? []) {
+    for (const { name = '', port, targetPort, protocol = 'TCP' } of service.spec.ports ?? []) {
       if (protocol !== 'TCP') continue;
       ports.add(port);
       if (typeof targetPort === 'number') ports.add(targetPort);
+      // As translation does: where the Service has another port for it, 80 and 443 mean the ones of these names.
+      const usual = USUAL_PORTS.get(name);
+      if (usual !== undefined) ports.add(usual);
     }
   }
   return ports;
