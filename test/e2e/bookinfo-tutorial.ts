@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { eventually } from '@lateen/base/testing';
 import { type HttpOptions, httpRequest, startLoad } from '../support/http.ts';
 import { checkout, type Mesh, samples } from '../support/mesh.ts';
-import { runOk } from '../support/run.ts';
+import { hasProgram, runOk } from '../support/run.ts';
 
 export type Stars = 'none' | 'black' | 'red';
 
@@ -53,7 +53,8 @@ export async function waitForPods(mesh: Mesh, namespace: string, count: number):
 export async function bookinfoTutorial(t: TestContext, mesh: Mesh): Promise<void> {
   await t.test('label the namespace, apply Bookinfo: every pod is READY 2/2', () => installBookinfo(mesh));
 
-  await t.test('a pod shows its app and istio-proxy', async () => {
+  const noJq = (await hasProgram('jq')) ? false : 'jq is not installed';
+  await t.test('a pod shows its app and istio-proxy', { skip: noJq }, async () => {
     const json = await mesh.kubectl(['get', 'po', '-l', 'app=details', '-o', 'json']);
     const names = await runOk('jq', ['-r', '.items[].spec.containers[].name'], { input: json });
     assert.deepEqual(names.trim().split('\n').sort(), ['details', 'istio-proxy']);

@@ -48,6 +48,7 @@ const START_TIMEOUT_MS = 90_000;
 /** Why a rung cannot be tested here, or undefined. Used as `skip`, so that it shows. */
 export async function cannotRun(rung: Rung): Promise<string | undefined> {
   if (!(await hasProgram('kubectl', ['version', '--client']))) return 'kubectl is not installed';
+  if (!(await hasProgram('curl'))) return 'curl is not installed, which pods of these tests run';
   if (rung === 'proxy') return undefined;
   if (process.platform !== 'linux') return 'network namespaces are a Linux thing';
   if (rung === 'root') return userInfo().uid === 0 ? undefined : 'needs root';
