@@ -3,8 +3,10 @@ import {
   HttpConnectionManager_CodecType as Codec,
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
   type Http2ProtocolOptions,
+  Http2ProtocolOptionsSchema,
   type HttpConnectionManager,
   HttpConnectionManagerSchema,
+  type KeepaliveSettings,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores,
 } from '@lateen/xds/messages/proxy';
@@ -13,7 +15,7 @@ import { compileAccessLogs } from './access-log.ts';
 import { compileHttpFilters } from './http-filters.ts';
 import { honours, type Report } from './report.ts';
 import { compileRouteTable } from './route-table.ts';
-import { durationMs, durationMsOr } from './values.ts';
+import { durationMsOr } from './values.ts';
 
 const check = honours(HttpConnectionManagerSchema, [
   'codecType',
@@ -98,7 +100,11 @@ export function compileHcm(message: HttpConnectionManager, report: Report): HcmR
     ...requestSettings(message),
     ...limits(message),
     http1: compileHttp1(message, report),
-    http2: compileHttp2(message.http2ProtocolOptions),
+    http2: compileHttp2(
+      message.http2ProtocolOptions,
+      report.at('http2_protocol_options'),
+      message.streamErrorOnInvalidHttpMessage ?? false,
+    ),
   };
 }
 
@@ -202,15 +208,50 @@ function compileHttp1({ httpProtocolOptions: options }: HttpConnectionManager, r
   };
 }
 
-/** Envoy's defaults filled in. */
-export function compileHttp2(options: Http2ProtocolOptions | undefined): Http2Settings {
-  const keepalive = options?.connectionKeepalive;
+const checkHttp2 = honours(Http2ProtocolOptionsSchema, [
+  'hpackTableSize',
+  'maxConcurrentStreams',
+  'initialStreamWindowSize',
+  'initialConnectionWindowSize',
+  'allowConnect',
+  'maxOutboundFrames',
+  'maxOutboundControlFrames',
+  'maxConsecutiveInboundFramesWithEmptyPayload',
+  'maxInboundPriorityFramesPerStream',
+  'maxInboundWindowUpdateFramesPerDataFrameSent',
+  'streamErrorOnInvalidHttpMessaging',
+  'overrideStreamErrorOnInvalidHttpMessage',
+  'connectionKeepalive',
+  // Chooses between two codecs of Envoy's.
+  'useOghttp2Codec',
+]);
+
+/** Envoy's defaults filled in. `streamErrors`: what the connection manager says of malformed messages. */
+export function compileHttp2(options: Http2ProtocolOptions | undefined, report?: Report, streamErrors = false): Http2Settings {
+  if (options && report) checkHttp2(options, report);
   return {
     maxConcurrentStreams: options?.maxConcurrentStreams ?? 1024,
     initialStreamWindowBytes: options?.initialStreamWindowSize ?? 16 * 1024 * 1024,
     initialConnectionWindowBytes: options?.initialConnectionWindowSize ?? 24 * 1024 * 1024,
+    hpackTableBytes: options?.hpackTableSize ?? 4096,
     allowConnect: options?.allowConnect ?? false,
-    keepalive: keepalive?.interval &&
-      keepalive.timeout && { intervalMs: durationMs(keepalive.interval), timeoutMs: durationMs(keepalive.timeout) },
+    maxOutboundFrames: options?.maxOutboundFrames ?? 10_000,
+    maxOutboundControlFrames: options?.maxOutboundControlFrames ?? 1000,
+    maxConsecutiveInboundFramesWithEmptyPayload: options?.maxConsecutiveInboundFramesWithEmptyPayload ?? 1,
+    maxInboundPriorityFramesPerStream: options?.maxInboundPriorityFramesPerStream ?? 100,
+    maxInboundWindowUpdateFramesPerDataFrameSent: options?.maxInboundWindowUpdateFramesPerDataFrameSent ?? 10,
+    streamErrorOnInvalidHttpMessage:
+      options?.overrideStreamErrorOnInvalidHttpMessage ?? (options?.streamErrorOnInvalidHttpMessaging || streamErrors),
+    keepalive: options?.connectionKeepalive && compileKeepalive(options.connectionKeepalive, report?.at('connection_keepalive')),
+  };
+}
+
+function compileKeepalive(keepalive: KeepaliveSettings, report: Report | undefined): Http2Settings['keepalive'] {
+  if (!keepalive.timeout) report?.at('timeout').refuse('is required');
+  return {
+    intervalMs: durationMsOr(keepalive.interval, 0),
+    timeoutMs: durationMsOr(keepalive.timeout, 0),
+    jitterPercent: keepalive.intervalJitter?.value ?? 15,
+    idleIntervalMs: durationMsOr(keepalive.connectionIdleInterval, 0),
   };
 }

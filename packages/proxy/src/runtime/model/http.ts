@@ -68,12 +68,36 @@ export type HcmRuntime = {
   readonly tracing: { readonly clientSampling: number; readonly randomSampling: number; readonly overallSampling: number } | undefined;
 };
 
+/** Settings and limits of an HTTP/2 connection, either end. */
 export type Http2Settings = {
   readonly maxConcurrentStreams: number;
   readonly initialStreamWindowBytes: number;
   readonly initialConnectionWindowBytes: number;
+  /** Largest dynamic table of header compression, either way; 0 = none. */
+  readonly hpackTableBytes: number;
+  /** Extended CONNECT (RFC 8441). */
   readonly allowConnect: boolean;
-  readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
+  /** Frames waiting to be written; more end the connection. */
+  readonly maxOutboundFrames: number;
+  /** Of those PING, SETTINGS and RST_STREAM. */
+  readonly maxOutboundControlFrames: number;
+  /** HEADERS, CONTINUATION and DATA without payload and END_STREAM, one after the other. 0 = none. */
+  readonly maxConsecutiveInboundFramesWithEmptyPayload: number;
+  readonly maxInboundPriorityFramesPerStream: number;
+  readonly maxInboundWindowUpdateFramesPerDataFrameSent: number;
+  /** A malformed message ends its stream only, not the connection. */
+  readonly streamErrorOnInvalidHttpMessage: boolean;
+  readonly keepalive:
+    | {
+        /** 0 = none at intervals. */
+        readonly intervalMs: number;
+        readonly timeoutMs: number;
+        /** 0 to 100: share of the interval that is added at random. */
+        readonly jitterPercent: number;
+        /** A connection quiet for so long is probed before its next stream. 0 = never. */
+        readonly idleIntervalMs: number;
+      }
+    | undefined;
 };
 
 /** One filter of the chain; `name` is the key for per-route overrides. The list of kinds is the list of what is honoured. */
