@@ -33,6 +33,8 @@ const ROOTS = [
   'envoy/extensions/access_loggers/filters/cel/v3',
   'envoy/extensions/access_loggers/stream/v3',
   'envoy/extensions/load_balancing_policies',
+  'envoy/extensions/resource_monitors/downstream_connections/v3',
+  'envoy/extensions/resource_monitors/fixed_heap/v3',
   'envoy/extensions/retry/host/omit_host_metadata/v3',
   'envoy/extensions/retry/host/previous_hosts/v3',
   'envoy/extensions/transport_sockets/internal_upstream/v3',
@@ -43,8 +45,8 @@ const ROOTS = [
   ...['buffer', 'compressor', 'cors', 'ext_authz', 'fault', 'grpc_stats', 'grpc_web', 'header_mutation', 'health_check'].map(http),
   ...['jwt_authn', 'local_ratelimit', 'lua', 'ratelimit', 'rbac', 'router', 'set_filter_state', 'wasm'].map(http),
   ...['connection_limit', 'ext_authz', 'http_connection_manager', 'local_ratelimit', 'rbac', 'set_filter_state'].map(network),
-  ...['sni_cluster', 'tcp_proxy'].map(network),
-  ...['http_inspector', 'original_dst', 'proxy_protocol', 'tls_inspector'].map(listener),
+  ...['direct_response', 'echo', 'sni_cluster', 'tcp_proxy'].map(network),
+  ...['http_inspector', 'local_ratelimit', 'original_dst', 'proxy_protocol', 'tls_inspector'].map(listener),
 ];
 
 /** The package ships Envoy's tree but not everything that the tree imports; these edits close the gaps. */
@@ -137,7 +139,7 @@ export function generateXdsMessages(outDir: string): void {
     );
     const buf = join(root, 'node_modules/.bin/buf');
     const image = join(work, 'image.binpb');
-    const paths = [...ROOTS, 'istio', 'io', 'stats'].flatMap((path) => ['--path', `proto/${path}`]);
+    const paths = [...ROOTS, 'istio', 'io', 'stats', 'envoy/tcp/metadataexchange'].flatMap((path) => ['--path', `proto/${path}`]);
     execFileSync(buf, ['build', '--exclude-source-info', ...paths, '-o', image], { cwd: work, stdio: 'inherit' });
     writeFileSync(image, withoutAnnotations(readFileSync(image)));
     execFileSync(buf, ['generate', image], { cwd: work, stdio: 'inherit' });

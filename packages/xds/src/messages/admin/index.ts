@@ -11,4 +11,7 @@ export * as adminMetrics from '../gen/envoy/admin/v3/metrics_pb.ts';
 export * as adminMutexStats from '../gen/envoy/admin/v3/mutex_stats_pb.ts';
 export * as adminServerInfo from '../gen/envoy/admin/v3/server_info_pb.ts';
 export * from '../gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
+export * as configOverload from '../gen/envoy/config/overload/v3/overload_pb.ts';
+export * as downstreamConnectionsMonitor from '../gen/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.ts';
+export * as fixedHeapMonitor from '../gen/envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap_pb.ts';
 export * as serviceStatusCsds from '../gen/envoy/service/status/v3/csds_pb.ts';
