@@ -32,18 +32,27 @@ const ROOTS = [
   'envoy/extensions/access_loggers/file/v3',
   'envoy/extensions/access_loggers/filters/cel/v3',
   'envoy/extensions/access_loggers/stream/v3',
+  'envoy/extensions/formatter/metadata/v3',
+  'envoy/extensions/formatter/req_without_query/v3',
+  'envoy/extensions/http/early_header_mutation/header_mutation/v3',
+  'envoy/extensions/http/header_formatters/preserve_case/v3',
+  'envoy/extensions/http/original_ip_detection',
+  'envoy/extensions/internal_redirect',
   'envoy/extensions/load_balancing_policies',
+  'envoy/extensions/path/match/uri_template/v3',
+  'envoy/extensions/path/rewrite/uri_template/v3',
+  'envoy/extensions/request_id/uuid/v3',
   'envoy/extensions/resource_monitors/downstream_connections/v3',
   'envoy/extensions/resource_monitors/fixed_heap/v3',
-  'envoy/extensions/retry/host/omit_host_metadata/v3',
-  'envoy/extensions/retry/host/previous_hosts/v3',
+  'envoy/extensions/retry',
   'envoy/extensions/transport_sockets/internal_upstream/v3',
   'envoy/extensions/transport_sockets/proxy_protocol/v3',
   'envoy/extensions/transport_sockets/raw_buffer/v3',
   'envoy/extensions/transport_sockets/tls/v3',
   'envoy/extensions/upstreams/http/v3',
-  ...['buffer', 'compressor', 'cors', 'ext_authz', 'fault', 'grpc_stats', 'grpc_web', 'header_mutation', 'health_check'].map(http),
-  ...['jwt_authn', 'local_ratelimit', 'lua', 'ratelimit', 'rbac', 'router', 'set_filter_state', 'wasm'].map(http),
+  ...['buffer', 'compressor', 'cors', 'ext_authz', 'fault', 'grpc_stats', 'grpc_web', 'header_mutation', 'header_to_metadata'].map(http),
+  ...['health_check', 'jwt_authn', 'local_ratelimit', 'lua', 'ratelimit', 'rbac', 'router', 'set_filter_state'].map(http),
+  ...['set_metadata', 'wasm'].map(http),
   ...['connection_limit', 'ext_authz', 'http_connection_manager', 'local_ratelimit', 'rbac', 'set_filter_state'].map(network),
   ...['direct_response', 'echo', 'sni_cluster', 'tcp_proxy'].map(network),
   ...['http_inspector', 'local_ratelimit', 'original_dst', 'proxy_protocol', 'tls_inspector'].map(listener),
@@ -60,6 +69,101 @@ const PATCHES: { file: string; find: string | RegExp; replace: string }[] = [
     replace: 'message StringRules {\n    optional bool ignore_empty = 26;\n',
   },
 ];
+
+/** Fields that Envoy 1.40 has and the package's older tree lacks: `messages` gives the lines to put into each message. */
+const NEWER_FIELDS: { file: string; imports?: string[]; messages: Record<string, string>; append?: string }[] = [
+  {
+    file: 'envoy/config/route/v3/route_components.proto',
+    imports: [
+      'envoy/config/common/mutation_rules/v3/mutation_rules.proto',
+      'envoy/config/core/v3/substitution_format_string.proto',
+      'envoy/type/matcher/v3/filter_state.proto',
+    ],
+    messages: {
+      VirtualHost: 'google.protobuf.UInt64Value request_body_buffer_limit = 25;',
+      Route: 'google.protobuf.UInt64Value request_body_buffer_limit = 20;',
+      WeightedCluster: 'google.protobuf.BoolValue use_hash_policy = 5;',
+      RouteMatch: 'repeated type.matcher.v3.FilterStateMatcher filter_state = 16; repeated CookieMatcher cookies = 17;',
+      RouteAction: 'google.protobuf.Duration flush_timeout = 42; string host_rewrite = 44; string path_rewrite = 45;',
+      RequestMirrorPolicy:
+        'repeated config.common.mutation_rules.v3.HeaderMutation request_headers_mutations = 7; string host_rewrite_literal = 8;',
+      RedirectAction: 'string path_rewrite = 10;',
+      DirectResponseAction: 'core.v3.SubstitutionFormatString body_format = 3;',
+      HeaderValueMatch: 'string default_value = 5;',
+      QueryParameterValueMatch: 'string default_value = 5;',
+    },
+    append: 'message CookieMatcher { string name = 1; type.matcher.v3.StringMatcher string_match = 2; bool invert_match = 3; }',
+  },
+  {
+    file: 'envoy/config/common/mutation_rules/v3/mutation_rules.proto',
+    imports: ['envoy/type/matcher/v3/string.proto'],
+    messages: {
+      HeaderMutation: 'message RemoveOnMatch { type.matcher.v3.StringMatcher key_matcher = 1; } RemoveOnMatch remove_on_match = 3;',
+    },
+  },
+  {
+    file: 'envoy/config/core/v3/base.proto',
+    messages: { KeyValueAppend: 'KeyValuePair record = 3;' },
+    append: 'message KeyValuePair { string key = 1; google.protobuf.Value value = 2; }',
+  },
+  {
+    file: 'envoy/config/core/v3/protocol.proto',
+    messages: {
+      HttpProtocolOptions: 'google.protobuf.UInt32Value max_response_headers_kb = 7; type.v3.Percent max_connection_duration_jitter = 8;',
+    },
+  },
+  {
+    file: 'envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto',
+    imports: ['envoy/config/core/v3/base.proto'],
+    messages: {
+      Mutations:
+        'repeated config.core.v3.KeyValueMutation query_parameter_mutations = 3; ' +
+        'repeated config.common.mutation_rules.v3.HeaderMutation response_trailers_mutations = 4; ' +
+        'repeated config.common.mutation_rules.v3.HeaderMutation request_trailers_mutations = 5;',
+    },
+  },
+  { file: 'envoy/extensions/filters/http/fault/v3/fault.proto', messages: { FaultAbort: 'string response_body = 6;' } },
+  {
+    file: 'envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto',
+    imports: ['envoy/config/route/v3/route_components.proto'],
+    messages: {
+      LocalRateLimit:
+        'repeated config.route.v3.RateLimit rate_limits = 17; google.protobuf.UInt32Value max_dynamic_descriptors = 18; ' +
+        'bool enable_retry_after_header = 19;',
+    },
+  },
+  {
+    file: 'envoy/extensions/common/ratelimit/v3/ratelimit.proto',
+    messages: { LocalRateLimitDescriptor: 'bool shadow_mode = 3;' },
+  },
+  {
+    file: 'envoy/extensions/filters/http/set_filter_state/v3/set_filter_state.proto',
+    messages: { Config: 'bool clear_route_cache = 2;' },
+  },
+  {
+    file: 'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
+    messages: {
+      HttpConnectionManager:
+        'bool http1_safe_max_connection_duration = 58; google.protobuf.Duration stream_flush_timeout = 59; ' +
+        'type.v3.Percent drain_timeout_jitter = 62;',
+      SetCurrentClientCertDetails: 'bool issuer = 8;',
+    },
+  },
+];
+
+function addNewerFields(protoDir: string): void {
+  for (const { file, imports = [], messages, append = '' } of NEWER_FIELDS) {
+    const path = join(protoDir, file);
+    let text = readFileSync(path, 'utf8');
+    for (const [message, fields] of Object.entries(messages)) {
+      const opening = new RegExp(`message ${message} \\{`);
+      if (!opening.test(text)) throw new Error(`${file} has no message ${message}`);
+      text = text.replace(opening, (line) => `${line}\n${fields}`);
+    }
+    const lines = imports.filter((name) => !text.includes(`import "${name}"`)).map((name) => `import "${name}";\n`);
+    writeFileSync(path, `${text.replace(/^import /m, () => `${lines.join('')}import `)}\n${append}\n`);
+  }
+}
 
 const ANNOTATIONS = /^(validate|udpa\/annotations|xds\/annotations|envoy\/annotations)\//;
 
@@ -116,6 +220,7 @@ export function generateXdsMessages(outDir: string): void {
       if (after === before) throw new Error(`the patch for ${file} no longer applies; look at its new text`);
       writeFileSync(path, after);
     }
+    addNewerFields(join(work, 'proto'));
     const otel = join(work, 'proto/opentelemetry/proto/common/v1/common.proto');
     mkdirSync(dirname(otel), { recursive: true });
     writeFileSync(
