@@ -34,5 +34,6 @@ for (const bodyBytes of [100, 65_536]) {
 publish({
   scenario: 'h1',
   method: `wrk, ${settings.runs} runs of ${settings.seconds} s in turn after a warm-up, medians; proxy on CPU 0, load and upstream on CPU 1`,
+  settings,
   rows,
 });

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { median } from './measure.ts';
+import { median, type Settings } from './measure.ts';
 import type { PeerName } from './peers.ts';
 import { checkout } from './stage.ts';
 
@@ -20,7 +20,7 @@ export type Row = {
   missing: Partial<Record<PeerName, string>>;
 };
 
-export type Report = { scenario: string; method: string; rows: readonly Row[] };
+export type Report = { scenario: string; method: string; settings: Settings; rows: readonly Row[] };
 
 /** Makes a row of what `interleave` gave. */
 export function rowOf(
@@ -30,7 +30,7 @@ export function rowOf(
   return { ...head, values: Object.fromEntries(results), missing: Object.fromEntries(failures) };
 }
 
-/** Prints the table and writes bench/results/<scenario>.json. */
+/** Prints the table and writes bench/results/<scenario>.json (`.quick.json`, not for keeping, after a quick run). */
 export function publish(report: Report): void {
   const result = {
     scenario: report.scenario,
@@ -41,7 +41,7 @@ export function publish(report: Report): void {
   };
   const folder = join(checkout, 'bench/results');
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${report.scenario}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(join(folder, `${report.scenario}${report.settings.quick ? '.quick' : ''}.json`), `${JSON.stringify(result, null, 2)}\n`);
   console.log(`\n${report.scenario}: ${report.method}\n${result.machine}\n`);
   console.log(tableOf(report.rows));
   for (const line of missingLines(report.rows)) console.log(line);
