@@ -124,6 +124,14 @@ const NEWER_FIELDS: { file: string; imports?: string[]; messages: Record<string,
   },
   { file: 'envoy/extensions/filters/http/fault/v3/fault.proto', messages: { FaultAbort: 'string response_body = 6;' } },
   {
+    file: 'envoy/extensions/transport_sockets/tls/v3/tls.proto',
+    messages: {
+      UpstreamTlsContext: 'bool auto_host_sni = 6; bool auto_sni_san_validation = 7;',
+      DownstreamTlsContext: 'bool prefer_client_ciphers = 11;',
+      CommonTlsContext: 'config.core.v3.TypedExtensionConfig custom_tls_certificate_selector = 16;',
+    },
+  },
+  {
     file: 'envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto',
     imports: ['envoy/config/route/v3/route_components.proto'],
     messages: {
