@@ -27,6 +27,10 @@ export type RawClient = {
   answers(isHead?: boolean): RawAnswer[];
   /** Waits for this many answers of any status. */
   expectAnswers(count: number, options?: { timeoutMs?: number; isHead?: boolean }): Promise<RawAnswer[]>;
+  /** Waits for the first answer that is not informational. */
+  expectFinal(timeoutMs?: number): Promise<RawAnswer>;
+  /** Waits until the text holds `part`. */
+  expectText(part: string, timeoutMs?: number): Promise<void>;
   /** Waits for the end of the connection; gives how long it took, or undefined when it did not end. */
   closedWithin(timeoutMs: number): Promise<number | undefined>;
   close(): void;
@@ -64,6 +68,9 @@ export async function openRaw(port: number): Promise<RawClient> {
     }
     return true;
   };
+  const fail = (what: string): never => {
+    throw new Error(`${what}${closed ? ', closed' : ''}: ${JSON.stringify(text.slice(-2000))}`);
+  };
   const answers = (isHead = false) => parseAnswers(text, { isHead, closed });
   return {
     socket,
@@ -80,9 +87,17 @@ export async function openRaw(port: number): Promise<RawClient> {
     async expectAnswers(count, { timeoutMs = 3000, isHead = false } = {}) {
       const found = await until(() => answers(isHead).length >= count || closed, timeoutMs);
       if (!found || answers(isHead).length < count) {
-        throw new Error(`${answers(isHead).length} of ${count} answers${closed ? ', closed' : ''}: ${JSON.stringify(text.slice(-2000))}`);
+        fail(`${answers(isHead).length} of ${count} answers`);
       }
       return answers(isHead);
+    },
+    async expectFinal(timeoutMs = 3000) {
+      const final = () => answers().find(({ status }) => status === 101 || status >= 200);
+      await until(() => final() !== undefined || closed, timeoutMs);
+      return final() ?? fail('no final answer');
+    },
+    async expectText(part, timeoutMs = 3000) {
+      if (!(await until(() => text.includes(part) || closed, timeoutMs)) || !text.includes(part)) fail(`no ${JSON.stringify(part)}`);
     },
     async closedWithin(timeoutMs) {
       const startedMs = performance.now();

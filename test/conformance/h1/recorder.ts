@@ -36,8 +36,9 @@ export type Recorder = {
 export type Answer = (request: SeenRequest) => string | undefined;
 
 export function answerOf({ method, target, body }: SeenRequest): string {
-  const text = method === 'HEAD' ? '' : `${method} ${target} ${body.length}`;
-  return `HTTP/1.1 200 OK\r\nx-target: ${target}\r\ncontent-length: ${text.length}\r\n\r\n${text}`;
+  const short = target.slice(0, 1000);
+  const text = method === 'HEAD' ? '' : `${method} ${short} ${body.length}`;
+  return `HTTP/1.1 200 OK\r\nx-target: ${short}\r\ncontent-length: ${text.length}\r\n\r\n${text}`;
 }
 
 /** Starts it on a free loopback port; the caller closes it. */
