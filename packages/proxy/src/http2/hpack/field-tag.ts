@@ -1,0 +1,75 @@
+// What a field's name and value say about it, worked out once when the field is received as a literal and kept with its entry in the
+// dynamic table: an indexed field is validated without looking at its bytes again.
+
+import { FIELD_VALUE, SP, TAB, TOKEN_LOWER } from '../../http/bytes.ts';
+import { idOfBytes } from '../../http/known-headers.ts';
+
+/** Known header number + 1 (see `known-headers`); 0 for all others. */
+export const KNOWN_MASK = 0xff;
+/** Which pseudo header it is, shifted by PSEUDO_SHIFT; 0 for regular fields. */
+export const PSEUDO_MASK = 0x700;
+export const METHOD = 0x100;
+export const SCHEME = 0x200;
+export const AUTHORITY = 0x300;
+export const PATH = 0x400;
+export const STATUS = 0x500;
+export const PROTOCOL = 0x600;
+export const UNKNOWN_PSEUDO = 0x700;
+/** The name is empty, holds what no name may hold, or upper case (RFC 9113 8.2.1). */
+export const BAD_NAME = 0x800;
+/** The value holds NUL, CR, LF or another control, or begins or ends with white space. */
+export const BAD_VALUE = 0x1000;
+export const COOKIE = 0x2000;
+/** Speaks about the connection, which HTTP/2 forbids (RFC 9113 8.2.2); `te` is judged by its value. */
+export const CONNECTION_SPECIFIC = 0x4000;
+/** The sender forbids indexing it anywhere (RFC 7541 6.2.3). */
+export const NEVER_INDEXED = 0x8000;
+
+/** The part that belongs to the name. */
+export const NAME_TAG = KNOWN_MASK | PSEUDO_MASK | BAD_NAME | COOKIE | CONNECTION_SPECIFIC;
+
+const PSEUDO: ReadonlyMap<string, number> = new Map([
+  [':method', METHOD],
+  [':scheme', SCHEME],
+  [':authority', AUTHORITY],
+  [':path', PATH],
+  [':status', STATUS],
+  [':protocol', PROTOCOL],
+]);
+
+const COLON = 58;
+const FORBIDDEN = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings']);
+
+/** The tag of the name in `bytes[start, end)`. */
+export function tagOfName(bytes: Buffer, start: number, end: number): number {
+  if (start === end) return BAD_NAME;
+  if (bytes[start] === COLON) return PSEUDO.get(bytes.toString('latin1', start, end)) ?? UNKNOWN_PSEUDO;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (TOKEN_LOWER[byte] !== byte) return BAD_NAME;
+  }
+  let tag = idOfBytes(bytes, start, end) + 1;
+  const length = end - start;
+  if (length === 6 && bytes.toString('latin1', start, end) === 'cookie') tag |= COOKIE;
+  else if (
+    length >= 7 &&
+    length <= 17 &&
+    FORBIDDEN_FIRST.has(bytes[start] as number) &&
+    FORBIDDEN.has(bytes.toString('latin1', start, end))
+  ) {
+    tag |= CONNECTION_SPECIFIC;
+  }
+  return tag;
+}
+
+const FORBIDDEN_FIRST = new Set(Array.from(FORBIDDEN, (name) => name.charCodeAt(0)));
+
+/** BAD_VALUE or 0. */
+export function tagOfValue(bytes: Uint8Array, start: number, end: number): number {
+  if (start === end) return 0;
+  if (isBlank(bytes[start] as number) || isBlank(bytes[end - 1] as number)) return BAD_VALUE;
+  for (let at = start; at < end; at++) if (FIELD_VALUE[bytes[at] as number] === 0) return BAD_VALUE;
+  return 0;
+}
+
+const isBlank = (byte: number): boolean => byte === SP || byte === TAB;
