@@ -2,11 +2,10 @@
 
 import type { Exchange } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
-import type { Http1Client } from '../http/http1-client.ts';
-import type { ClientStreamHandler } from '../http/stream.ts';
+import type { ClientStream, ClientStreamHandler } from '../http/stream.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { MirrorRuntime } from '../runtime/model.ts';
-import type { PoolUser } from '../upstream/http1-pool.ts';
+import type { PoolUser } from '../upstream/http-pool.ts';
 import type { ReplayBuffer } from './replay-buffer.ts';
 
 const MIRROR_TIMEOUT_MS = 15_000;
@@ -26,7 +25,7 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
     const timeout = new Timeout(() => copy.cancel());
     proxy.timeouts.arm(timeout, MIRROR_TIMEOUT_MS);
     copy.onDone = () => timeout.cancel();
-    cluster.poolOf(host).acquire(copy, cluster.breakers.default);
+    cluster.poolOf(host, exchange.protocol)?.acquire(copy, cluster.breakers.default);
   }
 }
 
@@ -38,14 +37,14 @@ function shadowed(authority: string): string {
 
 class MirrorRequest implements PoolUser, ClientStreamHandler {
   private readonly message: { method: string; path: string; head: Head; body: Buffer | undefined };
-  private client: Http1Client | undefined;
+  private client: ClientStream | undefined;
   onDone: () => void = () => {};
 
   constructor(message: { method: string; path: string; head: Head; body: Buffer | undefined }) {
     this.message = message;
   }
 
-  onPoolReady(client: Http1Client): void {
+  onPoolReady(client: ClientStream): void {
     const { method, path, head, body } = this.message;
     this.client = client;
     client.attach(this);

@@ -3,17 +3,16 @@
 import type { Exchange, Forwarder } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
 import { applyHeaderMutations } from '../http/header-mutations.ts';
-import type { Http1Client } from '../http/http1-client.ts';
 import { knownId } from '../http/known-headers.ts';
 import type { ResponseFlag } from '../http/request-record.ts';
-import type { ClientStreamHandler, ResetReason } from '../http/stream.ts';
+import type { ClientStream, ClientStreamHandler, ResetReason } from '../http/stream.ts';
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { ForwardDecision, RetryRuntime } from '../runtime/model.ts';
 import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
-import type { PoolUser } from '../upstream/http1-pool.ts';
+import type { PoolUser } from '../upstream/http-pool.ts';
 import { sendMirrors } from './mirror.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
 import { hashRequest, type RequestHash } from './request-hash.ts';
@@ -38,7 +37,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   private breaker!: BreakerState;
   private host: Host | undefined;
   private triedHosts: Set<Host> | undefined;
-  private client: Http1Client | undefined;
+  private client: ClientStream | undefined;
   private wait: { cancel(): void } | undefined;
   private rules: RetryRuntime | undefined;
   private retries = 0;
@@ -76,14 +75,6 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     if (!cluster) return exchange.respond({ status: decision.clusterNotFoundStatus, details: 'cluster_not_found', flag: 'NC' });
     this.cluster = cluster;
     exchange.cluster = cluster.runtime;
-    if (cluster.runtime.protocol.kind === 'http2') {
-      return exchange.respond({
-        status: 502,
-        body: 'HTTP/2 upstreams are not supported',
-        details: 'http2_upstream_not_supported',
-        flag: 'UPE',
-      });
-    }
     this.breaker = action.priority === 'high' ? cluster.breakers.high : cluster.breakers.default;
     if (!this.acceptsUpgrade()) {
       // The client may speak the other protocol already.
@@ -165,7 +156,13 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     exchange.upstreamHost = host.address;
     if (this.decision.action.hostRewrite?.kind === 'auto' && host.endpoint.hostname !== '') this.rewriteHost(host.endpoint.hostname);
     if (this.perTryTimeoutMs > 0 && exchange.requestEnded) this.armPerTry();
-    this.wait = cluster.poolOf(host).acquire(this, this.breaker);
+    const pool = cluster.poolOf(host, exchange.protocol);
+    if (!pool) {
+      this.end();
+      const body = 'HTTP/2 upstreams are not supported';
+      return exchange.respond({ status: 502, body, details: 'http2_upstream_not_supported', flag: 'UPE' });
+    }
+    this.wait = pool.acquire(this, this.breaker);
   }
 
   private rewriteHost(name: string): void {
@@ -192,13 +189,14 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.exchange.context.proxy.timeouts.arm(this.perTry, this.perTryTimeoutMs);
   }
 
-  onPoolReady(client: Http1Client): void {
+  onPoolReady(client: ClientStream): void {
     const { exchange } = this;
     this.wait = undefined;
     this.client = client;
     client.attach(this);
-    exchange.upstreamProtocol = 'HTTP/1.1';
+    exchange.upstreamProtocol = client.protocol;
     exchange.upstreamLocalAddress = client.connection.localAddress;
+    exchange.upstreamTls = client.connection.tls;
     this.requestSent = true;
     const first = this.replay ? this.replay.bytes : exchange.first;
     const end = exchange.requestEnded && exchange.requestTrailers === undefined;

@@ -1,6 +1,6 @@
 // What a client is told when an upstream gives no answer, in Envoy's words.
 
-import type { LocalReply } from '../http/exchange.ts';
+import type { LocalReply } from '../http/local-reply.ts';
 import type { ResponseFlag } from '../http/request-record.ts';
 import type { ResetReason } from '../http/stream.ts';
 

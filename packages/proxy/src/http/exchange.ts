@@ -6,26 +6,16 @@ import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/
 import { equalsAscii } from './bytes.ts';
 import type { HcmContext } from './context.ts';
 import { type ClientFacts, prepareRequestHeaders } from './forwarding-headers.ts';
-import { Head } from './head.ts';
+import type { Head } from './head.ts';
 import { knownId } from './known-headers.ts';
+import { composeLocalReply, type LocalReply } from './local-reply.ts';
 import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from './request-record.ts';
 import { readTarget } from './request-target.ts';
-import type { ConnectionInfo, RequestView } from './request-view.ts';
+import type { ConnectionInfo, RequestView, TlsFacts } from './request-view.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
 
 const DATE = knownId('date');
 const SERVER = knownId('server');
-
-/** Why an answer is made here. */
-export type LocalReply = {
-  status: number;
-  /** Text; empty sends no body. */
-  body?: string;
-  flag?: ResponseFlag;
-  /** Envoy's response code details. */
-  details: string;
-  headers?: readonly (readonly [name: string, value: string])[];
-};
 
 /** What forwards the request: the router, once it has begun. */
 export interface Forwarder {
@@ -86,6 +76,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   upstreamLocalAddress = '';
   upstreamProtocol = '';
   upstreamAttemptCount = 0;
+  upstreamTls: TlsFacts | undefined;
   upstreamPeerPrincipal = '';
   downstreamPeer: PeerMetadata | undefined;
   upstreamPeer: PeerMetadata | undefined;
@@ -116,7 +107,8 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     if (head.version < 11 && !context.hcm.http1.acceptHttp10) {
       return this.refuse({ status: 426, body: 'Upgrade Required', details: 'low_version' });
     }
-    if (!METHODS.has(this.method)) return this.refuse({ status: 400, body: 'Bad Request', details: 'http1.codec_error' });
+    if (head.version < 20 && !METHODS.has(this.method))
+      return this.refuse({ status: 400, body: 'Bad Request', details: 'http1.codec_error' });
     const target = readTarget(head, this.method, context, this.connection.localPort);
     if (target.kind === 'refused') {
       const body = target.details === 'http1.invalid_url' ? 'Bad Request' : '';
@@ -267,16 +259,8 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     this.cancelForwarding();
     if (reply.flag) this.addFlag(reply.flag);
     this.responseCodeDetails = reply.details;
-    const head = new Head(0);
-    head.status = reply.status;
-    const bytes = Buffer.from(reply.body ?? '', 'utf8');
-    for (const [name, value] of reply.headers ?? []) head.add(name, value);
-    if (bytes.length > 0) {
-      head.add('content-length', String(bytes.length));
-      if (!head.has('content-type')) head.add('content-type', 'text/plain');
-    }
-    const hasBody = bytes.length > 0 && this.method !== 'HEAD';
-    this.sendResponse(head, hasBody ? bytes : undefined, true);
+    const { head, body } = composeLocalReply(this, reply);
+    this.sendResponse(head, body.length > 0 && this.method !== 'HEAD' ? body : undefined, true);
   }
 
   /** Sends a response head through the filters to the client. `first` is valid during the call. */
@@ -308,8 +292,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
 
   sendResponseEnd(trailers: Head | undefined): void {
     this.responseTrailers = trailers;
-    // As Envoy: HTTP/1.1 trailers pass only where they are enabled.
-    this.stream.sendEnd(this.context.hcm.http1.enableTrailers ? trailers : undefined);
+    this.stream.sendEnd(trailers);
   }
 
   /** The codec answered a request that never became one. */
@@ -360,6 +343,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   // --- what matchers and observers read
 
   get protocol(): string {
+    if (this.head.version === 20) return 'HTTP/2';
     return this.head.version < 11 ? 'HTTP/1.0' : 'HTTP/1.1';
   }
 

@@ -31,6 +31,7 @@ const TUNNEL = 6;
 const GONE = 7;
 
 export class Http1Client implements ConnectionHandler, ClientStream {
+  readonly protocol = 'HTTP/1.1';
   connection!: Connection;
   private readonly host: Http1ClientHost;
   private readonly head = new Head(LIMITS.maxCount);

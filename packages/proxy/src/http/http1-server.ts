@@ -377,7 +377,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
       this.endResponse();
       return;
     }
-    if (this.chunkedResponse) writeLastChunk(this.connection, trailers);
+    // As Envoy: HTTP/1.1 trailers pass only where they are enabled.
+    if (this.chunkedResponse) writeLastChunk(this.connection, this.options.trailers ? trailers : undefined);
     this.endResponse();
   }
 

@@ -2,7 +2,7 @@
 // read. The exchange itself implements it, so nothing is built that nobody asks for. Valid during the call only.
 
 import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/model.ts';
-import type { ConnectionInfo } from './request-view.ts';
+import type { ConnectionInfo, TlsFacts } from './request-view.ts';
 
 /** Peer workload as exchanged in x-envoy-peer-metadata; all fields may be empty. */
 export type PeerMetadata = {
@@ -76,7 +76,7 @@ export interface RequestRecord {
   /** First byte of the upstream's response. */
   readonly responseDurationMs: number | undefined;
 
-  /** "HTTP/1.1", "HTTP/1.0"; empty for TCP. */
+  /** "HTTP/2", "HTTP/1.1", "HTTP/1.0"; empty for TCP. */
   readonly protocol: string;
   readonly upstreamProtocol: string;
   readonly method: string;
@@ -120,6 +120,8 @@ export interface RequestRecord {
   readonly upstreamHost: string;
   readonly upstreamLocalAddress: string;
   readonly upstreamAttemptCount: number;
+  /** Of the TLS session to the upstream; undefined for plaintext. */
+  readonly upstreamTls: TlsFacts | undefined;
   /** URI SAN of the upstream's verified certificate; empty without mutual TLS. */
   readonly upstreamPeerPrincipal: string;
 

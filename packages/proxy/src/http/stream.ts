@@ -12,6 +12,7 @@ export interface ServerStream {
   sendInformational(status: number): void;
   /** Part of the body; `bytes` came from `source`. False: wait for `onResponseDrain`. */
   sendData(bytes: Buffer, source: Connection): boolean;
+  /** `trailers` are dropped where the protocol or its settings have no place for them. */
   sendEnd(trailers: Head | undefined): void;
   /** After a 101 or a successful CONNECT head was sent: bytes pass both ways untouched. */
   startTunnel(): void;
@@ -52,8 +53,13 @@ export type RequestLine = { readonly method: string; readonly path: string };
 /** Upstream end: one request on one connection. */
 export interface ClientStream {
   readonly connection: Connection;
+  readonly protocol: 'HTTP/1.1' | 'HTTP/2';
   /** Whether earlier requests used the connection. */
   readonly isReused: boolean;
+  /** Anything of the response has arrived. */
+  readonly responseStarted: boolean;
+  /** Who hears of the response. Comes before everything else, once. */
+  attach(handler: ClientStreamHandler): void;
   sendHead(line: RequestLine, head: Head, upgrade: string, body: { first: Buffer | undefined; end: boolean }): void;
   sendData(bytes: Buffer, source: Connection | undefined): boolean;
   sendEnd(trailers: Head | undefined): void;

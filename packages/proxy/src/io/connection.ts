@@ -1,9 +1,8 @@
-// The only view of a socket that the data path has. Today it is a net.Socket read through 'data' or `onread` and written through
-// `socket.write`; another kind of I/O takes the place of this file and nothing else.
+// The only view of a byte stream that the data path has. What carries it (a socket read through `onread`, a TLS session, a bare
+// handle) is the business of the classes below this one.
 
 import type { Socket } from 'node:net';
-import { codeOf } from '@lateen/base';
-import { readIntoShared } from './shared-read.ts';
+import type { TlsFacts } from '../http/request-view.ts';
 
 export interface ConnectionHandler {
   /** `bytes` may be read and changed during the call only; `Connection.keep` makes them last. */
@@ -16,119 +15,80 @@ export interface ConnectionHandler {
   onClose(error: string | undefined): void;
 }
 
-const ignoring: ConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+/** Hears nothing. */
+export const ignoring: ConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 
 let nextConnectionId = 1;
 
-export class Connection {
+export abstract class Connection {
+  /** Unique in this process. */
   readonly id: number = nextConnectionId++;
-  readonly socket: Socket;
   handler: ConnectionHandler;
-  /** Whether bytes given to `onData` are overwritten by the next read. */
-  private readonly transient: boolean;
-  private errorCode: string | undefined;
-  private ended = false;
-  private paused = false;
   closed = false;
-  private localText: string | undefined;
+  /** Of the TLS session that ends here; undefined for plaintext. Set once the handshake is done. */
+  tls: TlsFacts | undefined;
+  private closeListeners: (() => void)[] | undefined;
 
-  /** `isRead`: the owner calls `received` itself, with bytes that do not last. */
-  constructor(socket: Socket, handler: ConnectionHandler, isRead = false) {
-    this.socket = socket;
+  constructor(handler: ConnectionHandler) {
     this.handler = handler;
-    this.transient = isRead || readIntoShared(socket, (bytes) => this.received(bytes));
-    // Half-closed connections are legal on both sides; we end our side when the message is done.
-    socket.allowHalfOpen = true;
-    socket.setNoDelay(true);
-    if (!this.transient) socket.on('data', (bytes: Buffer) => this.received(bytes));
-    socket.on('end', () => this.handler.onEnd());
-    socket.on('drain', () => this.handler.onDrain());
-    socket.on('error', (error) => {
-      this.errorCode ??= codeOf(error) ?? 'ECONNRESET';
-    });
-    socket.on('close', () => {
-      this.closed = true;
-      const last = this.handler;
-      this.handler = ignoring;
-      last.onClose(this.errorCode);
-    });
   }
 
-  /** For the reader of a transient connection. */
+  /** `bytes`, safe to hold after the call that delivered them. */
+  abstract keep(bytes: Buffer): Buffer;
+  /** Takes the bytes over. False: more than the mark is queued; wait for `onDrain`. */
+  abstract write(bytes: Buffer): boolean;
+  /** Written and not yet taken by the kernel. */
+  abstract readonly queuedBytes: number;
+  /** Nothing that was written is still in memory. */
+  abstract readonly isFlushed: boolean;
+  /** Until `uncork`, writes are gathered into one. */
+  abstract cork(): void;
+  abstract uncork(): void;
+  /** Sends FIN after what is queued. Idempotent. */
+  abstract end(): void;
+  /** Drops the connection and what is queued. */
+  abstract destroy(): void;
+  /** Drops the connection with RST, so that the peer cannot take it for a complete message. */
+  abstract reset(): void;
+  abstract pause(): void;
+  abstract resume(): void;
+  /** Our end as "ip:port". */
+  abstract readonly localAddress: string;
+  /** The peer as "ip:port". */
+  abstract readonly remoteAddress: string;
+  /**
+   * Gives the socket up to another owner (TLS), with `unread` put back in front of what follows. This connection is then dead: its
+   * handler hears nothing more, and its close listeners hear the socket's end.
+   */
+  abstract release(unread: Buffer | undefined): Socket;
+
+  /** Calls `listener` after the handler's `onClose`; at once when that has been. */
+  onceClosed(listener: () => void): void {
+    if (this.closed) return listener();
+    this.closeListeners ??= [];
+    this.closeListeners.push(listener);
+  }
+
+  /** For the carrier: bytes have arrived. */
   received(bytes: Buffer): void {
     try {
       this.handler.onData(bytes);
     } catch (error) {
-      this.fail(error);
+      // A fault of ours must cost one connection, not the process with everybody's connections.
+      process.emitWarning(error instanceof Error ? error : String(error));
+      this.destroy();
     }
   }
 
-  // A fault of ours must cost one connection, not the process with everybody's connections.
-  private fail(error: unknown): void {
-    process.emitWarning(error instanceof Error ? error : String(error));
-    this.destroy();
-  }
-
-  /** `bytes`, safe to hold after the call that delivered them. */
-  keep(bytes: Buffer): Buffer {
-    return this.transient ? Buffer.from(bytes) : bytes;
-  }
-
-  /** Takes the bytes over. False: more than the mark is queued; wait for `onDrain`. */
-  write(bytes: Buffer): boolean {
-    if (this.closed || this.ended) return true;
-    return this.socket.write(bytes);
-  }
-
-  /** Nothing that was written is still in memory. */
-  get isFlushed(): boolean {
-    return this.socket.writableLength === 0;
-  }
-
-  /** Until `uncork`, writes are gathered into one. */
-  cork(): void {
-    this.socket.cork();
-  }
-
-  uncork(): void {
-    this.socket.uncork();
-  }
-
-  /** Sends FIN after what is queued. Idempotent. */
-  end(): void {
-    if (this.closed || this.ended) return;
-    this.ended = true;
-    this.socket.end();
-  }
-
-  /** Drops the connection and what is queued. */
-  destroy(): void {
-    this.ended = true;
-    this.socket.destroy();
-  }
-
-  /** Drops the connection with RST, so that the peer cannot take it for a complete message. */
-  reset(): void {
-    this.ended = true;
+  /** For the carrier: the end. */
+  protected finish(error: string | undefined): void {
     if (this.closed) return;
-    this.socket.resetAndDestroy();
-  }
-
-  pause(): void {
-    if (this.paused) return;
-    this.paused = true;
-    this.socket.pause();
-  }
-
-  resume(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    this.socket.resume();
-  }
-
-  /** Our end as "ip:port". */
-  get localAddress(): string {
-    this.localText ??= `${this.socket.localAddress}:${this.socket.localPort}`;
-    return this.localText;
+    this.closed = true;
+    const last = this.handler;
+    this.handler = ignoring;
+    last.onClose(error);
+    const listeners = this.closeListeners;
+    this.closeListeners = undefined;
+    if (listeners) for (const listener of listeners) listener();
   }
 }

@@ -1,8 +1,9 @@
 // Upstream connections: dialled through the transport, read into one buffer shared by all of them.
 
 import type { SocketAddress, Transport } from '@lateen/base';
-import { Connection, type ConnectionHandler } from './connection.ts';
+import type { Connection, ConnectionHandler } from './connection.ts';
 import { sharedRead } from './shared-read.ts';
+import { SocketConnection } from './socket-connection.ts';
 
 export type DialTarget = SocketAddress & { localAddress?: string | undefined };
 
@@ -21,7 +22,7 @@ export function dial(transport: Transport, target: DialTarget, handler: Connecti
       },
     },
   });
-  connection = new Connection(socket, handler, true);
+  connection = new SocketConnection(socket, handler, true);
   socket.once('connect', onConnect);
   return connection;
 }

@@ -7,15 +7,15 @@ import type { HcmContext, ProxyContext } from '../http/context.ts';
 import { HttpConnection } from '../http/http-connection.ts';
 import type { ProxyObserver, TcpObserver } from '../http/observer.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
-import { Connection } from '../io/connection.ts';
+import { adoptSocket } from '../io/adopt.ts';
+import { type Connection, ignoring } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { FilterChainRuntime, HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
 import { TcpConnection } from '../tcp/tcp-connection.ts';
+import { secureDownstream } from '../tls/downstream-tls.ts';
 import { describeConnection, localOf, remoteOf } from './connection-info.ts';
 import { tunnelFor } from './http2-tunnel.ts';
 import { type Inspected, inspect } from './inspection.ts';
-
-const ignoring = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 
 export class ListenerStats {
   downstream_cx_total = 0;
@@ -52,7 +52,7 @@ export class ActiveListener {
 
   /** A new connection, fresh from the transport. */
   accept(socket: Socket): void {
-    const connection = new Connection(socket, ignoring);
+    const connection = adoptSocket(socket, ignoring);
     const remote = remoteOf(socket);
     const redirected = this.runtime.useOriginalDst || this.runtime.listenerFilters.some((filter) => filter.kind === 'original_dst');
     const local = (redirected ? this.services.originalDestination(socket) : undefined) ?? localOf(socket);
@@ -64,7 +64,7 @@ export class ActiveListener {
     this.stats.downstream_cx_total++;
     this.stats.downstream_cx_active++;
     this.connections.add(connection);
-    connection.socket.once('close', () => {
+    connection.onceClosed(() => {
       this.stats.downstream_cx_active--;
       this.stats.downstream_cx_destroy++;
       this.connections.delete(connection);
@@ -87,22 +87,35 @@ export class ActiveListener {
       return;
     }
     const { serverName = '', transportProtocol } = found;
-    const info = describeConnection({ id: connection.id, local, remote, serverName, transportProtocol });
-    this.begin(connection, chain, info, found);
-    if (found.bytes) connection.handler.onData(found.bytes);
+    const facts = { id: connection.id, local, remote, serverName, transportProtocol };
+    if (chain.tls) {
+      const { proxy } = this.services;
+      const services = { timeouts: proxy.timeouts, secret: (name: string) => proxy.runtime().secrets.get(name) };
+      const how = { unread: found.bytes, timeoutMs: chain.transportSocketConnectTimeoutMs, services };
+      secureDownstream(connection, chain.tls, how, (secured) => {
+        if (!secured) return;
+        this.connections.add(secured);
+        secured.onceClosed(() => this.connections.delete(secured));
+        const protocol = secured.tls?.applicationProtocol ?? '';
+        this.begin(secured, chain, describeConnection({ ...facts, tls: secured.tls }), protocol === 'h2');
+        secured.resume();
+      });
+      return;
+    }
+    this.begin(connection, chain, describeConnection({ ...facts, tls: undefined }), found.applicationProtocols[0] === 'h2c');
+    if (found.bytes) connection.received(found.bytes);
     if (found.ended) connection.handler.onEnd();
     connection.resume();
   }
 
-  private begin(connection: Connection, chain: FilterChainRuntime, info: ConnectionInfo, found: Inspected): void {
-    if (chain.tls) return connection.destroy();
+  private begin(connection: Connection, chain: FilterChainRuntime, info: ConnectionInfo, isHttp2: boolean): void {
     const { terminal } = chain;
     if (terminal.kind === 'tcp') {
       this.streams.add(connection);
       new TcpConnection(this.services.proxy, terminal.tcp, this.tcpObserver(terminal.tcp), connection, info);
       return;
     }
-    if (found.applicationProtocols[0] === 'h2c' || terminal.hcm.codec === 'http2') {
+    if (isHttp2 || terminal.hcm.codec === 'http2') {
       const tunnel = tunnelFor(terminal.hcm, this.services.proxy, this.runtime, info);
       if (tunnel) {
         this.streams.add(connection);

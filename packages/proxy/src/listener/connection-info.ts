@@ -1,7 +1,6 @@
-import type { Socket } from 'node:net';
-import { isIPv6 } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import type { SocketAddress } from '@lateen/base';
-import type { ConnectionInfo } from '../http/request-view.ts';
+import type { ConnectionInfo, TlsFacts } from '../http/request-view.ts';
 import { addressText } from '../upstream/host.ts';
 
 /** Without the prefix that dual-stack sockets put before IPv4 addresses. */
@@ -19,10 +18,11 @@ export type Facts = {
   remote: SocketAddress;
   serverName: string;
   transportProtocol: string;
+  /** Of the session that this proxy terminated. */
+  tls: TlsFacts | undefined;
 };
 
-/** What is known of a connection without TLS of our own. */
-export function describeConnection({ id, local, remote, serverName, transportProtocol }: Facts): ConnectionInfo {
+export function describeConnection({ id, local, remote, serverName, transportProtocol, tls }: Facts): ConnectionInfo {
   return {
     id,
     localAddress: addressText(local.host, local.port),
@@ -33,8 +33,9 @@ export function describeConnection({ id, local, remote, serverName, transportPro
     remotePort: remote.port,
     requestedServerName: serverName,
     transportProtocol,
-    mutualTls: false,
-    peerPrincipal: '',
-    localPrincipal: '',
+    mutualTls: tls?.peerVerified ?? false,
+    peerPrincipal: tls?.peerVerified ? (tls.peer?.uriSans[0] ?? '') : '',
+    localPrincipal: tls?.local?.uriSans[0] ?? '',
+    tls,
   };
 }

@@ -47,6 +47,7 @@ test('at the destination the peer comes from its metadata, and the connection sa
     mutualTls: true,
     peerPrincipal: 'spiffe://cluster.local/ns/default/sa/curl',
     localPrincipal: 'spiffe://cluster.local/ns/default/sa/pp',
+    tls: undefined,
   };
   reporter.http({ ...base, connection, downstreamPeer: PEER });
   const [labels] = labelsOf(registry.expose(), 'istio_requests_total');

@@ -3,11 +3,11 @@
 import type { ProxyContext } from '../http/context.ts';
 import type { TcpObserver } from '../http/observer.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
-import type { Connection, ConnectionHandler } from '../io/connection.ts';
-import { dial } from '../io/dial.ts';
+import { type Connection, type ConnectionHandler, ignoring } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { TcpProxyRuntime } from '../runtime/model.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
+import { connectUpstream } from '../upstream/connect.ts';
 import { hashText } from '../upstream/hash.ts';
 import type { Host } from '../upstream/host.ts';
 import { TcpRecord } from './tcp-record.ts';
@@ -85,9 +85,7 @@ export class TcpConnection implements ConnectionHandler {
       onDrain: () => this.downstream.resume(),
       onClose: (error) => this.onUpstreamClosed(error),
     };
-    const target = { host: host.ip, port: host.port, localAddress: cluster.runtime.bindAddress };
-    const upstream = dial(cluster.context.transport, target, handler, () => this.onConnected());
-    this.upstream = upstream;
+    this.upstream = connectUpstream(cluster, host, {}, { handler, onConnect: () => this.onConnected() });
   }
 
   private onConnected(): void {
@@ -96,6 +94,7 @@ export class TcpConnection implements ConnectionHandler {
     this.connectTimeout.cancel();
     this.connected = true;
     record.upstreamLocalAddress = upstream.localAddress;
+    record.upstreamTls = upstream.tls;
     this.observer.connectionOpened(record);
     for (const piece of this.early) upstream.write(piece);
     this.early = [];
@@ -161,7 +160,7 @@ export class TcpConnection implements ConnectionHandler {
     const { upstream, cluster, host } = this;
     if (!upstream) return;
     this.upstream = undefined;
-    upstream.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+    upstream.handler = ignoring;
     upstream.destroy();
     if (cluster) {
       cluster.stats.upstream_cx_active--;
@@ -192,7 +191,7 @@ export class TcpConnection implements ConnectionHandler {
     // What is queued for the upstream still goes out when the client closed in order.
     if (upstream && this.connected && this.downstreamEnded && !upstream.closed) {
       upstream.end();
-      upstream.socket.once('close', () => this.releaseUpstream());
+      upstream.onceClosed(() => this.releaseUpstream());
     } else this.releaseUpstream();
     this.record.complete();
     this.observer.finish(this.record);

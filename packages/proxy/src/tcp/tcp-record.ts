@@ -2,7 +2,7 @@
 
 import type { Clock } from '@lateen/base';
 import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from '../http/request-record.ts';
-import type { ConnectionInfo } from '../http/request-view.ts';
+import type { ConnectionInfo, TlsFacts } from '../http/request-view.ts';
 import type { ClusterRuntime, EndpointRuntime } from '../runtime/model.ts';
 
 export class TcpRecord implements RequestRecord {
@@ -38,6 +38,7 @@ export class TcpRecord implements RequestRecord {
   endpoint: EndpointRuntime | undefined;
   upstreamHost = '';
   upstreamLocalAddress = '';
+  upstreamTls: TlsFacts | undefined;
   upstreamAttemptCount = 0;
   upstreamPeerPrincipal = '';
   downstreamPeer: PeerMetadata | undefined;

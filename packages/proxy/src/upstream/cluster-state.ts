@@ -6,6 +6,7 @@ import type { ClusterRuntime, EndpointRuntime, EndpointsRuntime } from '../runti
 import { BreakerState } from './circuit-breaker.ts';
 import { ClusterStats } from './cluster-stats.ts';
 import { addressText, Host } from './host.ts';
+import type { HttpPool } from './http-pool.ts';
 import { Http1Pool } from './http1-pool.ts';
 import { assignLoad, type LoadAssignment, type LocalityHosts } from './load-assignment.ts';
 import { isGatewayFailure, OutlierDetector } from './outlier.ts';
@@ -90,7 +91,7 @@ export class ClusterState {
   private removeHost(host: Host): void {
     host.removed = true;
     this.hosts.delete(host.address);
-    host.pool?.drain();
+    for (const pool of host.pools.values()) pool.drain();
   }
 
   /** Call when the health of a host changed. */
@@ -148,10 +149,27 @@ export class ClusterState {
     );
   }
 
-  /** The host's HTTP/1.1 pool. */
-  poolOf(host: Host): Http1Pool {
-    host.pool ??= new Http1Pool(this, host);
-    return host.pool;
+  /** The host's pool for a request that came by `downstreamProtocol`; undefined when its protocol is not served. */
+  poolOf(host: Host, downstreamProtocol: string): HttpPool | undefined {
+    const version = this.versionFor(downstreamProtocol);
+    let pool = host.pools.get(version);
+    if (!pool) {
+      if (version === 'HTTP/2') return undefined;
+      pool = new Http1Pool(this, host);
+      host.pools.set(version, pool);
+    }
+    return pool;
+  }
+
+  private versionFor(downstreamProtocol: string): 'HTTP/1.1' | 'HTTP/2' {
+    switch (this.runtime.protocol.kind) {
+      case 'http2':
+        return 'HTTP/2';
+      case 'downstream':
+        return downstreamProtocol === 'HTTP/2' ? 'HTTP/2' : 'HTTP/1.1';
+      default:
+        return 'HTTP/1.1';
+    }
   }
 
   /** Tells outlier detection and counters how a request ended; `status` 0 = no response because of us or the network. */
@@ -169,7 +187,7 @@ export class ClusterState {
   close(): void {
     this.cleanup?.cancel();
     this.outlier.close();
-    for (const host of this.hosts.values()) host.pool?.close();
+    for (const host of this.hosts.values()) for (const pool of host.pools.values()) pool.close();
     this.hosts.clear();
   }
 
@@ -177,7 +195,7 @@ export class ClusterState {
   drain(): void {
     this.cleanup?.cancel();
     this.outlier.close();
-    for (const host of this.hosts.values()) host.pool?.drain();
+    for (const host of this.hosts.values()) for (const pool of host.pools.values()) pool.drain();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { EndpointRuntime } from '../runtime/model.ts';
 import { HostStats } from './cluster-stats.ts';
-import type { Http1Pool } from './http1-pool.ts';
+import type { HttpPool } from './http-pool.ts';
 
 export class Host {
   /** "ip:port", IPv6 in brackets: identity within the cluster. */
@@ -11,8 +11,8 @@ export class Host {
   readonly port: number;
   endpoint: EndpointRuntime;
   readonly stats = new HostStats();
-  /** Made at first use. */
-  pool: Http1Pool | undefined;
+  /** Made at first use; one per version of HTTP that is in use. */
+  readonly pools = new Map<'HTTP/1.1' | 'HTTP/2', HttpPool>();
   /** Gone from the endpoint list: no new request. */
   removed = false;
   /** Until when outlier detection keeps it out; 0 = in. */

@@ -3,17 +3,12 @@
 
 import { Http1Client, type Http1ClientHost } from '../http/http1-client.ts';
 import type { ResetReason } from '../http/stream.ts';
-import { dial } from '../io/dial.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { BreakerState } from './circuit-breaker.ts';
 import type { ClusterState } from './cluster-state.ts';
+import { connectUpstream } from './connect.ts';
 import type { Host } from './host.ts';
-
-/** Who waits for a connection. */
-export interface PoolUser {
-  onPoolReady(client: Http1Client): void;
-  onPoolFailure(reason: ResetReason, transportFailure: string): void;
-}
+import type { HttpPool, PoolUser } from './http-pool.ts';
 
 type MemberState = 'connecting' | 'idle' | 'busy' | 'spent';
 
@@ -33,7 +28,7 @@ class Member extends Http1Client {
 }
 type Waiting = { user: PoolUser; breaker: BreakerState; cancelled: boolean };
 
-export class Http1Pool implements Http1ClientHost {
+export class Http1Pool implements HttpPool, Http1ClientHost {
   private readonly cluster: ClusterState;
   private readonly host: Host;
   private readonly idle: Member[] = [];
@@ -47,10 +42,6 @@ export class Http1Pool implements Http1ClientHost {
     this.host = host;
   }
 
-  /**
-   * Gives `user` a connection: at once, later, or never (a failure, which may also come at once). Returns what cancels the wait;
-   * undefined when it is over already.
-   */
   acquire(user: PoolUser, breaker: BreakerState): { cancel(): void } | undefined {
     const { stats } = this.cluster;
     const member = this.idle.pop();
@@ -91,13 +82,11 @@ export class Http1Pool implements Http1ClientHost {
     };
   }
 
-  /** Closes what is idle and lets the rest end its work. */
   drain(): void {
     this.draining = true;
     for (const member of [...this.idle]) member.abandon();
   }
 
-  /** Breaks everything off. */
   close(): void {
     this.draining = true;
     for (const member of [...this.all]) {
@@ -122,7 +111,6 @@ export class Http1Pool implements Http1ClientHost {
     cluster.stats.upstream_cx_active++;
     host.stats.cx_total++;
     host.stats.cx_active++;
-    const target = { host: host.ip, port: host.port, localAddress: cluster.runtime.bindAddress };
     const handler = {
       onData: (bytes: Buffer) => member.onData(bytes),
       onEnd: () => member.onEnd(),
@@ -134,7 +122,7 @@ export class Http1Pool implements Http1ClientHost {
       this.onConnectFailed(member, 'timeout');
     });
     cluster.context.timeouts.arm(member.timeout, cluster.runtime.connectTimeoutMs);
-    member.connection = dial(cluster.context.transport, target, handler, () => this.onConnected(member));
+    member.connection = connectUpstream(cluster, host, {}, { handler, onConnect: () => this.onConnected(member) });
   }
 
   private onConnected(member: Member): void {

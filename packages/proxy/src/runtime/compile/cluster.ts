@@ -15,8 +15,8 @@ import { compileAny, extension } from './any.ts';
 import { compileEndpoints } from './endpoints.ts';
 import { compileHttp2 } from './hcm.ts';
 import { compileBalancing } from './lb-policy.ts';
-import { refuseUnlessPlaintext } from './listener.ts';
 import { honours, type Report } from './report.ts';
+import { compileUpstreamTransport } from './transport-socket.ts';
 import { durationMsOr, metadataOf } from './values.ts';
 
 // Accepted without effect: they tune resolvers, threads or statistics that this proxy does not have.
@@ -71,10 +71,6 @@ const check = honours(ClusterSchema, [
 export function compileCluster(message: Cluster, report: Report): ClusterRuntime {
   check(message, report);
   if (message.name === '') report.at('name').refuse('must not be empty');
-  refuseUnlessPlaintext(message.transportSocket, report);
-  message.transportSocketMatches.forEach((match, i) => {
-    refuseUnlessPlaintext(match.transportSocket, report.at('transport_socket_matches', i));
-  });
   const http = compileUpstreamHttp(message, report);
   const common = http.common ?? message.commonHttpProtocolOptions;
   const keepalive = message.upstreamConnectionOptions?.tcpKeepalive;
@@ -102,12 +98,12 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
       intervalSeconds: keepalive.keepaliveInterval,
     },
     bindAddress: message.upstreamBindConfig?.sourceAddress?.address,
-    transportMatches: message.transportSocketMatches.map((each) => ({
+    transportMatches: message.transportSocketMatches.map((each, i) => ({
       name: each.name,
       criteria: each.match ?? {},
-      transport: { kind: 'raw_buffer' as const },
+      transport: compileUpstreamTransport(each.transportSocket, report.at('transport_socket_matches', i).at('transport_socket')),
     })),
-    transport: { kind: 'raw_buffer' },
+    transport: compileUpstreamTransport(message.transportSocket, report.at('transport_socket')),
     closeConnectionsOnHostHealthFailure: message.closeConnectionsOnHostHealthFailure,
     ignoreHealthOnHostRemoval: message.ignoreHealthOnHostRemoval,
     metadata: metadataOf(message.metadata),

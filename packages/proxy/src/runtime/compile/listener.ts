@@ -12,10 +12,8 @@ import {
   type ListenerFilterChainMatchPredicate,
   ListenerSchema,
   originalDstListenerFilter,
-  rawBufferTransportSocket,
   TcpProxySchema,
   TrafficDirection,
-  type TransportSocket,
   tlsInspectorListenerFilter,
 } from '@lateen/xds/messages/proxy';
 import type { FilterChainRuntime, ListenerFilterRuntime, ListenerRuntime, NetworkFilterRuntime } from '../model.ts';
@@ -26,6 +24,7 @@ import { compileHcm } from './hcm.ts';
 import { compileIstioStats } from './http-filters.ts';
 import { honours, type Report } from './report.ts';
 import { compileTcpProxy } from './tcp-proxy.ts';
+import { compileDownstreamTransport } from './transport-socket.ts';
 import { durationMsOr, metadataOf, socketAddressOf } from './values.ts';
 
 // Accepted without effect: they tune a kernel or a thread that this proxy does not have.
@@ -120,7 +119,6 @@ const checkChain = honours(FilterChainSchema, [
 
 function compileFilterChain(message: FilterChain, report: Report): MatchableChain {
   checkChain(message, report);
-  refuseUnlessPlaintext(message.transportSocket, report);
   const match = compileChainMatch(message.filterChainMatch, report.at('filter_chain_match'));
   const compiled = message.filters.map((filter, i) => compileNetworkFilter(filter, report.at('filters', i)));
   const networkFilters = compiled.flatMap((filter) => (filter && 'network' in filter ? [filter.network] : []));
@@ -132,7 +130,7 @@ function compileFilterChain(message: FilterChain, report: Report): MatchableChai
   const chain: FilterChainRuntime = {
     name: message.name,
     match,
-    tls: undefined,
+    tls: compileDownstreamTransport(message.transportSocket, report.at('transport_socket')),
     transportSocketConnectTimeoutMs: durationMsOr(message.transportSocketConnectTimeout, 0),
     networkFilters,
     terminal: terminals[0] ?? { kind: 'tcp', tcp: NO_TCP },
@@ -153,15 +151,6 @@ const NO_TCP = {
   hashSourceIp: false,
   metadataMatch: undefined,
 };
-
-export function refuseUnlessPlaintext(socket: TransportSocket | undefined, report: Report): void {
-  if (!socket) return;
-  compileAny(
-    socket.configType.value,
-    [extension(rawBufferTransportSocket.RawBufferSchema, () => true)],
-    report.at('transport_socket').at('typed_config'),
-  );
-}
 
 type CompiledFilter = { network: NetworkFilterRuntime } | { terminal: FilterChainRuntime['terminal'] };
 

@@ -1,0 +1,23 @@
+// How requests get a stream to a host, whatever version of HTTP carries it.
+
+import type { ClientStream, ResetReason } from '../http/stream.ts';
+import type { BreakerState } from './circuit-breaker.ts';
+
+/** Who waits for a stream. */
+export interface PoolUser {
+  onPoolReady(stream: ClientStream): void;
+  onPoolFailure(reason: ResetReason, transportFailure: string): void;
+}
+
+/** The connections to one host that speak one version of HTTP. */
+export interface HttpPool {
+  /**
+   * Gives `user` a stream: at once, later, or never (a failure, which may also come at once). Returns what cancels the wait;
+   * undefined when it is over already.
+   */
+  acquire(user: PoolUser, breaker: BreakerState): { cancel(): void } | undefined;
+  /** Closes what is idle and lets the rest end its work. */
+  drain(): void;
+  /** Breaks everything off. */
+  close(): void;
+}
