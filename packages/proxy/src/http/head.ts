@@ -34,7 +34,8 @@ export class Head {
   hasEnvoyHeaders = false;
   private addedNames: string[] = [];
   private addedValues: string[] = [];
-  private addedCount = 0;
+  /** Lines that edits appended: see `addedName`, `addedValue`. */
+  addedCount = 0;
 
   constructor(maxCount: number) {
     this.spans = new Int32Array(4 * maxCount);
@@ -140,6 +141,14 @@ export class Head {
   forEach(visit: (lowerName: string, value: string) => void): void {
     for (let line = 0; line < this.count; line++) if (this.dropped[line] === 0) visit(this.lineName(line), this.lineValue(line));
     for (let i = 0; i < this.addedCount; i++) visit(this.addedNames[i] as string, this.addedValues[i] as string);
+  }
+
+  addedName(i: number): string {
+    return this.addedNames[i] as string;
+  }
+
+  addedValue(i: number): string {
+    return this.addedValues[i] as string;
   }
 
   /** Appends a line. `value` is written as latin1, so UTF-8 text must have been encoded (see `wireText`). */
