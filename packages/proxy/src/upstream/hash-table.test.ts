@@ -7,8 +7,8 @@ import { Host } from './host.ts';
 import { createPicker } from './picker.ts';
 
 const POLICIES: readonly HashPolicyLb[] = [
-  { kind: 'ring_hash', minRingSize: 1024, maxRingSize: 8192, useHostnameForHashing: false },
-  { kind: 'maglev', tableSize: 1009, useHostnameForHashing: false },
+  { kind: 'ring_hash', minRingSize: 1024, maxRingSize: 8192, useHostnameForHashing: false, hashBalanceFactorPercent: 0 },
+  { kind: 'maglev', tableSize: 1009, useHostnameForHashing: false, hashBalanceFactorPercent: 0 },
 ];
 
 const endpoint = (weight: number, hostname = ''): EndpointRuntime => ({

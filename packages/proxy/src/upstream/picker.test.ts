@@ -28,10 +28,10 @@ const hosts = (...weights: number[]): Host[] => weights.map((weight, i) => new H
 
 const POLICIES: readonly LbPolicy[] = [
   { kind: 'round_robin', slowStart: undefined },
-  { kind: 'least_request', choiceCount: 2, activeRequestBias: 1, slowStart: undefined },
+  { kind: 'least_request', choiceCount: 2, activeRequestBias: 1, fullScan: false, slowStart: undefined },
   { kind: 'random' },
-  { kind: 'ring_hash', minRingSize: 4096, maxRingSize: 8192, useHostnameForHashing: false },
-  { kind: 'maglev', tableSize: 65_537, useHostnameForHashing: false },
+  { kind: 'ring_hash', minRingSize: 4096, maxRingSize: 8192, useHostnameForHashing: false, hashBalanceFactorPercent: 0 },
+  { kind: 'maglev', tableSize: 65_537, useHostnameForHashing: false, hashBalanceFactorPercent: 0 },
 ];
 
 for (const policy of POLICIES) {

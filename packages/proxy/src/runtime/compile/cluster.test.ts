@@ -49,7 +49,7 @@ test('an Istio outbound cluster', () => {
     },
   });
   assert.deepEqual(cluster.discovery, { kind: 'eds', serviceName: 'outbound|9080|v1|reviews.default.svc.cluster.local' });
-  assert.deepEqual(cluster.lb, { kind: 'least_request', choiceCount: 2, activeRequestBias: 1, slowStart: undefined });
+  assert.deepEqual(cluster.lb, { kind: 'least_request', choiceCount: 2, activeRequestBias: 1, fullScan: false, slowStart: undefined });
   assert.equal(cluster.localityWeighted, true);
   assert.equal(cluster.connectTimeoutMs, 10_000);
   assert.deepEqual([cluster.protocol.kind, cluster.idleTimeoutMs, cluster.maxRequestsPerConnection], ['downstream', 300_000, 7]);
@@ -82,11 +82,85 @@ test('load_balancing_policy replaces the enum', () => {
   assert.deepEqual([cluster.lb.kind, cluster.localityWeighted], ['least_request', true]);
 });
 
+test('subsets, health checks and outlier detection with what Envoy takes when a field is not set', () => {
+  const cluster = clusterOf({
+    name: 'c',
+    healthChecks: [{ ...EVERY_SECOND, httpHealthCheck: { path: '/healthz', receive: [{ text: '6f6b' }] } }],
+    lbSubsetConfig: { fallbackPolicy: 'ANY_ENDPOINT', subsetSelectors: [{ keys: ['version', 'stage', 'version'] }] },
+    outlierDetection: {},
+    circuitBreakers: { perHostThresholds: [{ maxConnections: 7 }] },
+  });
+  assert.deepEqual(cluster.subsets, {
+    fallback: 'any_endpoint',
+    defaultSubset: {},
+    selectors: [{ keys: ['stage', 'version'], singleHost: false, fallback: undefined, fallbackKeys: [] }],
+    localityWeightAware: false,
+    scaleLocalityWeight: false,
+    panicModeAny: false,
+    listAsAny: false,
+    usesFallbackList: false,
+  });
+  const [check] = cluster.healthChecks;
+  assert.deepEqual(
+    [check?.unhealthyIntervalMs, check?.unhealthyEdgeIntervalMs, check?.noTrafficIntervalMs, check?.reuseConnection],
+    [1000, 1000, 60_000, true],
+  );
+  assert.ok(check?.probe.kind === 'http');
+  assert.deepEqual(
+    [check.probe.method, check.probe.expected, check.probe.receive],
+    ['GET', [{ start: 200, end: 201 }], [Uint8Array.of(0x6f, 0x6b)]],
+  );
+  assert.deepEqual(cluster.outlier?.successRate, {
+    enforcingPercent: 100,
+    enforcingLocalOriginPercent: 100,
+    minimumHosts: 5,
+    requestVolume: 100,
+    stdevFactor: 1.9,
+  });
+  assert.equal(cluster.outlier?.maxEjectionPercent, 10);
+  assert.equal(cluster.maxConnectionsPerHost, 7);
+});
+
+const EVERY_SECOND = { timeout: '1s', interval: '1s', unhealthyThreshold: 2, healthyThreshold: 2 };
+
 const refusals: [string, JsonValue, string][] = [
   [
-    'active health checks',
-    { name: 'c', healthChecks: [{ timeout: '1s', interval: '1s', tcpHealthCheck: {} }] },
-    'cluster "c": health_checks: is not supported',
+    'a health check by an extension',
+    { name: 'c', healthChecks: [{ ...EVERY_SECOND, customHealthCheck: { name: 'envoy.health_checkers.redis' } }] },
+    'cluster "c": health_checks[0].custom_health_check: is not supported',
+  ],
+  [
+    'a health check payload that is not hexadecimal',
+    { name: 'c', healthChecks: [{ ...EVERY_SECOND, tcpHealthCheck: { send: { text: 'PING' } } }] },
+    'cluster "c": health_checks[0].tcp_health_check.send.text: must be bytes in hexadecimal digits',
+  ],
+  [
+    'a subset that falls back to keys it does not have',
+    {
+      name: 'c',
+      lbSubsetConfig: { subsetSelectors: [{ keys: ['version', 'stage'], fallbackPolicy: 'KEYS_SUBSET', fallbackKeysSubset: ['zone'] }] },
+    },
+    'cluster "c": lb_subset_config.subset_selectors[0].fallback_keys_subset: must be a part of keys, and smaller',
+  ],
+  [
+    'a bound of hashing that nobody could keep',
+    { name: 'c', lbPolicy: 'RING_HASH', commonLbConfig: { consistentHashingLbConfig: { hashBalanceFactor: 99 } } },
+    'cluster "c": common_lb_config.consistent_hashing_lb_config.hash_balance_factor: must be at least 100',
+  ],
+  [
+    'limits per host other than of connections',
+    { name: 'c', circuitBreakers: { perHostThresholds: [{ maxConnections: 1, maxRequests: 2 }] } },
+    'cluster "c": circuit_breakers.per_host_thresholds[0].max_requests: is not supported',
+  ],
+  [
+    'a choice of override hosts by health',
+    { name: 'c', commonLbConfig: { overrideHostStatus: { statuses: ['HEALTHY'] } } },
+    'cluster "c": common_lb_config.override_host_status: is not supported',
+  ],
+  [
+    'a share above the whole',
+    { name: 'c', outlierDetection: { maxEjectionPercent: 101 } },
+    'cluster "c": outlier_detection.max_ejection_percent: must be at most 100',
   ],
   [
     'EDS from elsewhere',

@@ -1,27 +1,29 @@
 import {
   type CircuitBreakers_Thresholds,
+  CircuitBreakers_ThresholdsSchema,
   type Cluster,
+  Cluster_CommonLbConfigSchema,
   ClusterSchema,
   Cluster_DiscoveryType as Discovery,
   Cluster_DnsLookupFamily as DnsFamily,
-  type OutlierDetection,
-  OutlierDetectionSchema,
+  HttpProtocolOptionsSchema,
   Cluster_ClusterProtocolSelection as ProtocolSelection,
   RoutingPriority,
   upstreamHttp,
 } from '@lateen/xds/messages/proxy';
-import type { CircuitBreaker, ClusterDiscovery, ClusterRuntime, OutlierRuntime, UpstreamProtocol } from '../model.ts';
+import type { CircuitBreaker, ClusterDiscovery, ClusterRuntime, UpstreamProtocol } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileEndpoints } from './endpoints.ts';
 import { compileHttp2 } from './hcm.ts';
+import { compileHealthCheck } from './health-check.ts';
 import { compileBalancing } from './lb-policy.ts';
+import { compileOutlier } from './outlier.ts';
 import { honours, type Report } from './report.ts';
 import { compileUpstreamTransport } from './transport-socket.ts';
 import { durationMsOr, metadataOf } from './values.ts';
 
 // Accepted without effect: they tune resolvers, threads or statistics that this proxy does not have.
 const WITHOUT_EFFECT = [
-  'dnsFailureRefreshRate',
   'dnsResolvers',
   'useTcpForDnsLookups',
   'dnsResolutionConfig',
@@ -40,6 +42,7 @@ const check = honours(ClusterSchema, [
   'perConnectionBufferLimitBytes',
   'lbPolicy',
   'loadAssignment',
+  'healthChecks',
   'maxRequestsPerConnection',
   'circuitBreakers',
   'commonHttpProtocolOptions',
@@ -48,11 +51,13 @@ const check = honours(ClusterSchema, [
   'protocolSelection',
   'typedExtensionProtocolOptions',
   'dnsRefreshRate',
+  'dnsFailureRefreshRate',
   'respectDnsTtl',
   'dnsLookupFamily',
   'outlierDetection',
   'cleanupInterval',
   'upstreamBindConfig',
+  'lbSubsetConfig',
   'ringHashLbConfig',
   'maglevLbConfig',
   'originalDstLbConfig',
@@ -68,11 +73,41 @@ const check = honours(ClusterSchema, [
   ...WITHOUT_EFFECT,
 ]);
 
+// Updates are applied as they come, so that there is nothing to merge in a window.
+const checkLb = honours(Cluster_CommonLbConfigSchema, [
+  'healthyPanicThreshold',
+  'zoneAwareLbConfig',
+  'localityWeightedLbConfig',
+  'updateMergeWindow',
+  'ignoreNewHostsUntilFirstHc',
+  'closeConnectionsOnHostSetChange',
+  'consistentHashingLbConfig',
+]);
+const checkThresholds = honours(CircuitBreakers_ThresholdsSchema, [
+  'priority',
+  'maxConnections',
+  'maxPendingRequests',
+  'maxRequests',
+  'maxRetries',
+  'retryBudget',
+  'trackRemaining',
+  // Pools are made per host and version of HTTP only: their number has no way to grow.
+  'maxConnectionPools',
+]);
+const checkPerHost = honours(CircuitBreakers_ThresholdsSchema, ['priority', 'maxConnections']);
+const checkCommon = honours(HttpProtocolOptionsSchema, ['idleTimeout', 'maxConnectionDuration', 'maxRequestsPerConnection']);
+
 export function compileCluster(message: Cluster, report: Report): ClusterRuntime {
   check(message, report);
   if (message.name === '') report.at('name').refuse('must not be empty');
   const http = compileUpstreamHttp(message, report);
   const common = http.common ?? message.commonHttpProtocolOptions;
+  if (common) checkCommon(common, report.at('common_http_protocol_options'));
+  if (message.commonLbConfig) checkLb(message.commonLbConfig, report.at('common_lb_config'));
+  const at = report.at('circuit_breakers');
+  const { thresholds = [], perHostThresholds = [] } = message.circuitBreakers ?? {};
+  for (const [i, each] of thresholds.entries()) checkThresholds(each, at.at('thresholds', i));
+  for (const [i, each] of perHostThresholds.entries()) checkPerHost(each, at.at('per_host_thresholds', i));
   const keepalive = message.upstreamConnectionOptions?.tcpKeepalive;
   return {
     name: message.name,
@@ -87,6 +122,11 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
       default: compileBreaker(message, RoutingPriority.DEFAULT),
       high: compileBreaker(message, RoutingPriority.HIGH),
     },
+    maxConnectionsPerHost:
+      message.circuitBreakers?.perHostThresholds.find((each) => each.priority === RoutingPriority.DEFAULT)?.maxConnections ??
+      Number.POSITIVE_INFINITY,
+    healthChecks: message.healthChecks.flatMap((each, i) => compileHealthCheck(each, report.at('health_checks', i)) ?? []),
+    ignoreNewHostsUntilFirstCheck: message.commonLbConfig?.ignoreNewHostsUntilFirstHc ?? false,
     outlier: message.outlierDetection && compileOutlier(message.outlierDetection, report.at('outlier_detection')),
     protocol: http.protocol,
     idleTimeoutMs: durationMsOr(common?.idleTimeout, 3_600_000),
@@ -105,6 +145,7 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
     })),
     transport: compileUpstreamTransport(message.transportSocket, report.at('transport_socket')),
     closeConnectionsOnHostHealthFailure: message.closeConnectionsOnHostHealthFailure,
+    closeConnectionsOnHostSetChange: message.commonLbConfig?.closeConnectionsOnHostSetChange ?? false,
     ignoreHealthOnHostRemoval: message.ignoreHealthOnHostRemoval,
     metadata: metadataOf(message.metadata),
   };
@@ -131,14 +172,20 @@ function compileDiscovery(message: Cluster, report: Report): ClusterDiscovery {
       return { kind: 'eds', serviceName: eds?.serviceName || message.name };
     }
     case Discovery.STRICT_DNS:
-    case Discovery.LOGICAL_DNS:
+    case Discovery.LOGICAL_DNS: {
+      const refreshMs = durationMsOr(message.dnsRefreshRate, 5000);
+      const failure = message.dnsFailureRefreshRate;
+      const baseMs = durationMsOr(failure?.baseInterval, refreshMs);
       return {
         kind: type.value === Discovery.STRICT_DNS ? 'strict_dns' : 'logical_dns',
         endpoints: endpoints(),
-        refreshMs: durationMsOr(message.dnsRefreshRate, 5000),
+        refreshMs,
+        failureRefresh: { baseMs, maxMs: Math.max(baseMs, durationMsOr(failure?.maxInterval, failure ? baseMs * 10 : baseMs)) },
+        jitterMs: 0,
         respectTtl: message.respectDnsTtl,
         family: DNS_FAMILY[message.dnsLookupFamily] ?? 'auto',
       };
+    }
     case Discovery.ORIGINAL_DST: {
       const config = message.lbConfig.case === 'originalDstLbConfig' ? message.lbConfig.value : undefined;
       if (config?.metadataKey) report.at('original_dst_lb_config').at('metadata_key').refuse('is not supported');
@@ -211,30 +258,6 @@ function compileBreaker(message: Cluster, priority: RoutingPriority): CircuitBre
     maxRequests: threshold.maxRequests ?? 1024,
     maxRetries: threshold.maxRetries ?? 3,
     retryBudget: budget && { percent: budget.budgetPercent?.value ?? 20, minConcurrency: budget.minRetryConcurrency ?? 3 },
-  };
-}
-
-// Success rate and failure percentage ejection are off in Istio (enforcing 0); their other fields then mean nothing.
-const checkOutlier = honours(
-  OutlierDetectionSchema,
-  OutlierDetectionSchema.fields.map((field) => field.localName).filter((name) => name !== 'monitors'),
-);
-
-function compileOutlier(message: OutlierDetection, report: Report): OutlierRuntime {
-  checkOutlier(message, report);
-  const baseEjectionMs = durationMsOr(message.baseEjectionTime, 30_000);
-  return {
-    consecutive5xx: message.consecutive5xx ?? 5,
-    consecutiveGatewayFailure: message.consecutiveGatewayFailure ?? 5,
-    consecutiveLocalOriginFailure: message.consecutiveLocalOriginFailure ?? 5,
-    enforcing5xxPercent: message.enforcingConsecutive5xx ?? 100,
-    enforcingGatewayFailurePercent: message.enforcingConsecutiveGatewayFailure ?? 0,
-    enforcingLocalOriginPercent: message.enforcingConsecutiveLocalOriginFailure ?? 100,
-    splitExternalLocalOriginErrors: message.splitExternalLocalOriginErrors,
-    intervalMs: durationMsOr(message.interval, 10_000),
-    baseEjectionMs,
-    maxEjectionMs: Math.max(durationMsOr(message.maxEjectionTime, 300_000), baseEjectionMs),
-    maxEjectionJitterMs: durationMsOr(message.maxEjectionTimeJitter, 0),
-    maxEjectionPercent: message.maxEjectionPercent ?? 10,
+    trackRemaining: threshold.trackRemaining ?? false,
   };
 }

@@ -2,17 +2,22 @@ import {
   type ClusterLoadAssignment,
   ClusterLoadAssignment_PolicySchema,
   ClusterLoadAssignmentSchema,
+  type Endpoint,
+  Endpoint_HealthCheckConfigSchema,
+  EndpointSchema,
   HealthStatus,
   type LbEndpoint,
   type LocalityLbEndpoints,
   LocalityLbEndpointsSchema,
 } from '@lateen/xds/messages/proxy';
-import type { EndpointRuntime, EndpointsRuntime, LocalityRuntime } from '../model.ts';
+import type { EndpointHealthCheck, EndpointRuntime, EndpointsRuntime, LocalityRuntime } from '../model.ts';
 import { honours, type Report } from './report.ts';
 import { metadataOf, metadataText, socketAddressOf } from './values.ts';
 
 const check = honours(ClusterLoadAssignmentSchema, ['clusterName', 'endpoints', 'policy']);
-const checkPolicy = honours(ClusterLoadAssignment_PolicySchema, ['overprovisioningFactor', 'endpointStaleAfter', 'weightedPriorityHealth']);
+const checkPolicy = honours(ClusterLoadAssignment_PolicySchema, ['overprovisioningFactor', 'weightedPriorityHealth']);
+const checkEndpoint = honours(EndpointSchema, ['address', 'healthCheckConfig', 'hostname']);
+const checkHealth = honours(Endpoint_HealthCheckConfigSchema, ['portValue', 'hostname', 'address', 'disableActiveHealthCheck']);
 const checkLocality = honours(LocalityLbEndpointsSchema, [
   'locality',
   'metadata',
@@ -30,6 +35,7 @@ export function compileEndpoints(message: ClusterLoadAssignment, report: Report)
     clusterName: message.clusterName,
     localities: localities.sort((a, b) => a.priority - b.priority),
     overprovisioningFactorPercent: message.policy?.overprovisioningFactor ?? 140,
+    ...(message.policy?.weightedPriorityHealth && { weightedPriorityHealth: true }),
   };
 }
 
@@ -60,6 +66,7 @@ function compileEndpoint(message: LbEndpoint, report: Report): EndpointRuntime |
     return undefined;
   }
   const endpoint = message.hostIdentifier.value;
+  checkEndpoint(endpoint, report.at('endpoint'));
   const address = socketAddressOf(endpoint.address, report.at('endpoint').at('address'));
   if (!address) return undefined;
   const metadata = metadataOf(message.metadata);
@@ -71,5 +78,19 @@ function compileEndpoint(message: LbEndpoint, report: Report): EndpointRuntime |
     health: HEALTH[message.healthStatus] ?? 'unhealthy',
     metadata,
     istioWorkload: metadataText(metadata, 'istio', 'workload'),
+    ...(endpoint.healthCheckConfig && {
+      healthCheck: compileHealthCheck(endpoint.healthCheckConfig, report.at('endpoint').at('health_check_config')),
+    }),
+  };
+}
+
+function compileHealthCheck(message: NonNullable<Endpoint['healthCheckConfig']>, report: Report): EndpointHealthCheck {
+  checkHealth(message, report);
+  const address = message.address && socketAddressOf(message.address, report.at('address'));
+  return {
+    disabled: message.disableActiveHealthCheck,
+    port: address?.port || message.portValue,
+    host: address?.host ?? '',
+    hostname: message.hostname,
   };
 }

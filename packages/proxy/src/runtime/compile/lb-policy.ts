@@ -14,12 +14,16 @@ import {
   roundRobinLbPolicy,
   wrrLocalityLbPolicy,
 } from '@lateen/xds/messages/proxy';
-import type { ClusterRuntime, LbPolicy, SlowStart } from '../model.ts';
+import type { ClusterRuntime, HashingLb, LbPolicy, SlowStart } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import type { Report } from './report.ts';
+import { compileSubsets } from './subsets.ts';
 import { durationMsOr } from './values.ts';
 
-export type Balancing = Pick<ClusterRuntime, 'lb' | 'localityWeighted' | 'zoneAware'>;
+export type Balancing = Pick<ClusterRuntime, 'lb' | 'localityWeighted' | 'zoneAware' | 'subsets'>;
+type Locality = Pick<ClusterRuntime, 'localityWeighted' | 'zoneAware'>;
+/** What a policy says of itself; subsets are laid around it. */
+type Policy = { lb: LbPolicy } & Locality;
 
 const MAGLEV_TABLE_SIZE = 65_537;
 const MAX_MAGLEV_TABLE = 5_000_011;
@@ -27,11 +31,19 @@ const MIN_RING = 1024;
 const MAX_RING = 8 * 1024 * 1024;
 
 export function compileBalancing(message: Cluster, report: Report): Balancing {
-  const balancing = message.loadBalancingPolicy
+  const { lb, localityWeighted, zoneAware } = message.loadBalancingPolicy
     ? compilePolicies(message.loadBalancingPolicy, report.at('load_balancing_policy'))
     : { lb: compileEnum(message, report), ...localityOf(message.commonLbConfig) };
-  checkSizes(balancing.lb, report);
-  return balancing;
+  checkSizes(lb, report);
+  checkSlowStart(lb, report);
+  const subsets = message.lbSubsetConfig && compileSubsets(message.lbSubsetConfig, report.at('lb_subset_config'));
+  if (subsets && lb.kind === 'cluster_provided') report.at('lb_subset_config').refuse('cannot be used with lb_policy CLUSTER_PROVIDED');
+  return { lb, localityWeighted, zoneAware, subsets };
+}
+
+function checkSlowStart(lb: LbPolicy, report: Report): void {
+  const slowStart = 'slowStart' in lb ? lb.slowStart : undefined;
+  if (slowStart && slowStart.aggression <= 0) report.at('slow_start_config').at('aggression').refuse('must be larger than 0');
 }
 
 // Tables are built in memory, so their sizes need limits (Envoy has the same).
@@ -53,7 +65,10 @@ function isPrime(n: number): boolean {
 
 function compileEnum(message: Cluster, report: Report): LbPolicy {
   const config = message.lbConfig;
-  const useHostnameForHashing = message.commonLbConfig?.consistentHashingLbConfig?.useHostnameForHashing ?? false;
+  const hashing = hashingOf(
+    message.commonLbConfig?.consistentHashingLbConfig,
+    report.at('common_lb_config').at('consistent_hashing_lb_config'),
+  );
   switch (message.lbPolicy) {
     case Lb.ROUND_ROBIN:
       return {
@@ -66,11 +81,11 @@ function compileEnum(message: Cluster, report: Report): LbPolicy {
       return { kind: 'random' };
     case Lb.RING_HASH: {
       const ring = config.case === 'ringHashLbConfig' ? config.value : undefined;
-      return ringHash({ minimumRingSize: ring?.minimumRingSize, maximumRingSize: ring?.maximumRingSize, useHostnameForHashing });
+      return ringHash(ring, hashing, report.at('ring_hash_lb_config'));
     }
     case Lb.MAGLEV: {
       const size = config.case === 'maglevLbConfig' ? config.value.tableSize : undefined;
-      return { kind: 'maglev', tableSize: Number(size ?? MAGLEV_TABLE_SIZE), useHostnameForHashing };
+      return { kind: 'maglev', tableSize: Number(size ?? MAGLEV_TABLE_SIZE), ...hashing };
     }
     case Lb.CLUSTER_PROVIDED:
       return { kind: 'cluster_provided' };
@@ -80,23 +95,40 @@ function compileEnum(message: Cluster, report: Report): LbPolicy {
   }
 }
 
-type RingSizes = { minimumRingSize: bigint | undefined; maximumRingSize: bigint | undefined; useHostnameForHashing: boolean };
-const ringHash = (sizes: RingSizes): LbPolicy => ({
-  kind: 'ring_hash',
-  minRingSize: Number(sizes.minimumRingSize ?? MIN_RING),
-  maxRingSize: Number(sizes.maximumRingSize ?? MAX_RING),
-  useHostnameForHashing: sizes.useHostnameForHashing,
-});
+type HashingMessage = { useHostnameForHashing: boolean; hashBalanceFactor?: number | undefined } | undefined;
+
+function hashingOf(message: HashingMessage, report: Report): HashingLb {
+  const factor = message?.hashBalanceFactor ?? 0;
+  if (factor > 0 && factor < 100) report.at('hash_balance_factor').refuse('must be at least 100');
+  return { useHostnameForHashing: message?.useHostnameForHashing ?? false, hashBalanceFactorPercent: factor };
+}
+
+type RingMessage = { minimumRingSize?: bigint | undefined; maximumRingSize?: bigint | undefined; hashFunction: number } | undefined;
+
+// The old enum counts XX_HASH 0, MURMUR_HASH_2 1; the extension puts DEFAULT_HASH 0 before them. Which function spreads the keys
+// changes nothing but the places, so DEFAULT_HASH and XX_HASH are served alike.
+function ringHash(message: RingMessage, hashing: HashingLb, report: Report, murmur = 1): LbPolicy {
+  if (message?.hashFunction === murmur) report.at('hash_function').refuse('MURMUR_HASH_2 is not supported');
+  return {
+    kind: 'ring_hash',
+    minRingSize: Number(message?.minimumRingSize ?? MIN_RING),
+    maxRingSize: Number(message?.maximumRingSize ?? MAX_RING),
+    ...hashing,
+  };
+}
 
 type LeastRequestFields = {
   choiceCount?: number | undefined;
   activeRequestBias?: { defaultValue: number } | undefined;
   slowStartConfig?: SlowStartMessage;
+  enableFullScan?: boolean | undefined;
+  selectionMethod?: number;
 };
 const leastRequest = (message: LeastRequestFields | undefined): LbPolicy => ({
   kind: 'least_request',
   choiceCount: message?.choiceCount ?? 2,
   activeRequestBias: message?.activeRequestBias?.defaultValue ?? 1,
+  fullScan: message?.enableFullScan === true || message?.selectionMethod === leastRequestLbPolicy.LeastRequest_SelectionMethod.FULL_SCAN,
   slowStart: slowStartOf(message?.slowStartConfig),
 });
 
@@ -114,13 +146,16 @@ function slowStartOf(message: SlowStartMessage): SlowStart | undefined {
 type LocalityMessage =
   | {
       localityConfigSpecifier:
-        | { case: 'zoneAwareLbConfig'; value: { routingEnabled?: { value: number } | undefined; minClusterSize?: bigint | undefined } }
+        | {
+            case: 'zoneAwareLbConfig';
+            value: { routingEnabled?: { value: number } | undefined; minClusterSize?: bigint | undefined; failTrafficOnPanic: boolean };
+          }
         | { case: 'localityWeightedLbConfig'; value: object }
         | { case: undefined; value?: undefined };
     }
   | undefined;
 
-function localityOf(message: LocalityMessage): Omit<Balancing, 'lb'> {
+function localityOf(message: LocalityMessage): Locality {
   const specifier = message?.localityConfigSpecifier;
   return {
     localityWeighted: specifier?.case === 'localityWeightedLbConfig',
@@ -129,6 +164,7 @@ function localityOf(message: LocalityMessage): Omit<Balancing, 'lb'> {
         ? {
             routingEnabledPercent: specifier.value.routingEnabled?.value ?? 100,
             minClusterSize: Number(specifier.value.minClusterSize ?? 6n),
+            failTrafficOnPanic: specifier.value.failTrafficOnPanic,
           }
         : undefined,
   };
@@ -137,48 +173,41 @@ function localityOf(message: LocalityMessage): Omit<Balancing, 'lb'> {
 const POLICIES = [
   extension(
     leastRequestLbPolicy.LeastRequestSchema,
-    (message): Balancing => ({ lb: leastRequest(message), ...localityOf(message.localityLbConfig) }),
+    (message): Policy => ({ lb: leastRequest(message), ...localityOf(message.localityLbConfig) }),
   ),
   extension(
     roundRobinLbPolicy.RoundRobinSchema,
-    (message): Balancing => ({
+    (message): Policy => ({
       lb: { kind: 'round_robin', slowStart: slowStartOf(message.slowStartConfig) },
       ...localityOf(message.localityLbConfig),
     }),
   ),
-  extension(randomLbPolicy.RandomSchema, (message): Balancing => ({ lb: { kind: 'random' }, ...localityOf(message.localityLbConfig) })),
-  extension(ringHashLbPolicy.RingHashSchema, (message): Balancing => {
-    const useHostnameForHashing = message.consistentHashingLbConfig?.useHostnameForHashing ?? message.useHostnameForHashing;
-    const { minimumRingSize, maximumRingSize } = message;
-    return { lb: ringHash({ minimumRingSize, maximumRingSize, useHostnameForHashing }), ...weighted(message) };
+  extension(randomLbPolicy.RandomSchema, (message): Policy => ({ lb: { kind: 'random' }, ...localityOf(message.localityLbConfig) })),
+  extension(ringHashLbPolicy.RingHashSchema, (message, report): Policy => {
+    const hashing = hashingOf(message.consistentHashingLbConfig ?? message, report);
+    return { lb: ringHash(message, hashing, report, ringHashLbPolicy.RingHash_HashFunction.MURMUR_HASH_2), ...weighted(message) };
   }),
-  extension(maglevLbPolicy.MaglevSchema, (message): Balancing => {
-    const useHostnameForHashing = message.consistentHashingLbConfig?.useHostnameForHashing ?? false;
-    return {
-      lb: { kind: 'maglev', tableSize: Number(message.tableSize ?? MAGLEV_TABLE_SIZE), useHostnameForHashing },
-      ...weighted(message),
-    };
+  extension(maglevLbPolicy.MaglevSchema, (message, report): Policy => {
+    const hashing = hashingOf(message.consistentHashingLbConfig, report.at('consistent_hashing_lb_config'));
+    return { lb: { kind: 'maglev', tableSize: Number(message.tableSize ?? MAGLEV_TABLE_SIZE), ...hashing }, ...weighted(message) };
   }),
-  extension(
-    clusterProvidedLbPolicy.ClusterProvidedSchema,
-    (): Balancing => ({ lb: { kind: 'cluster_provided' }, ...localityOf(undefined) }),
-  ),
+  extension(clusterProvidedLbPolicy.ClusterProvidedSchema, (): Policy => ({ lb: { kind: 'cluster_provided' }, ...localityOf(undefined) })),
   extension(
     wrrLocalityLbPolicy.WrrLocalitySchema,
-    (message, report): Balancing => ({
+    (message, report): Policy => ({
       ...compilePolicies(message.endpointPickingPolicy, report.at('endpoint_picking_policy')),
       localityWeighted: true,
     }),
   ),
 ];
 
-const weighted = (message: { localityWeightedLbConfig?: object | undefined }): Omit<Balancing, 'lb'> => ({
+const weighted = (message: { localityWeightedLbConfig?: object | undefined }): Locality => ({
   localityWeighted: message.localityWeightedLbConfig !== undefined,
   zoneAware: undefined,
 });
 
 /** The first policy whose type is known, as Envoy picks it. */
-function compilePolicies(message: LoadBalancingPolicy | undefined, report: Report): Balancing {
+function compilePolicies(message: LoadBalancingPolicy | undefined, report: Report): Policy {
   for (const [i, policy] of (message?.policies ?? []).entries()) {
     const config = policy.typedExtensionConfig?.typedConfig;
     if (!POLICIES.some((known) => config?.typeUrl.endsWith(`/${known.schema.typeName}`))) continue;

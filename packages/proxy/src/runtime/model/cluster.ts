@@ -17,11 +17,18 @@ export type ClusterRuntime = {
   /** 0 disables panic mode; percent. */
   readonly healthyPanicThresholdPercent: number;
   readonly localityWeighted: boolean;
-  readonly zoneAware: { readonly routingEnabledPercent: number; readonly minClusterSize: number } | undefined;
+  readonly zoneAware: ZoneAware | undefined;
+  /** undefined: the whole cluster is one set of hosts, whatever metadata a route asks for. */
+  readonly subsets: SubsetsRuntime | undefined;
   readonly connectTimeoutMs: number;
   readonly perConnectionBufferLimitBytes: number;
   readonly circuitBreakers: { readonly default: CircuitBreaker; readonly high: CircuitBreaker };
+  /** Connections to one host, all priorities together. */
+  readonly maxConnectionsPerHost: number;
   readonly outlier: OutlierRuntime | undefined;
+  readonly healthChecks: readonly HealthCheckRuntime[];
+  /** A new host takes no part in balancing and panic until its first health check ended. */
+  readonly ignoreNewHostsUntilFirstCheck: boolean;
   readonly protocol: UpstreamProtocol;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
@@ -40,6 +47,7 @@ export type ClusterRuntime = {
   }[];
   readonly transport: UpstreamTransport;
   readonly closeConnectionsOnHostHealthFailure: boolean;
+  readonly closeConnectionsOnHostSetChange: boolean;
   readonly ignoreHealthOnHostRemoval: boolean;
   /** `filter_metadata`; "istio" holds `services` and `config`. */
   readonly metadata: RuntimeMetadata;
@@ -54,6 +62,10 @@ export type ClusterDiscovery =
       readonly kind: 'strict_dns' | 'logical_dns';
       readonly endpoints: EndpointsRuntime;
       readonly refreshMs: number;
+      /** After failures in a row, growing from `base` to `max`. */
+      readonly failureRefresh: { readonly baseMs: number; readonly maxMs: number };
+      /** At most this is added to every wait. */
+      readonly jitterMs: number;
       readonly respectTtl: boolean;
       readonly family: 'auto' | 'v4_only' | 'v6_only' | 'v4_preferred' | 'all';
     }
@@ -65,6 +77,13 @@ export type ClusterDiscovery =
       readonly cleanupIntervalMs: number;
     };
 
+/** Keeps requests in the proxy's own zone as far as the zones' sizes allow. */
+export type ZoneAware = {
+  readonly routingEnabledPercent: number;
+  readonly minClusterSize: number;
+  readonly failTrafficOnPanic: boolean;
+};
+
 export type SlowStart = { readonly windowMs: number; readonly minWeightPercent: number; readonly aggression: number };
 
 export type LbPolicy =
@@ -73,13 +92,48 @@ export type LbPolicy =
       readonly kind: 'least_request';
       readonly choiceCount: number;
       readonly activeRequestBias: number;
+      /** Looks at every host instead of `choiceCount` random ones. */
+      readonly fullScan: boolean;
       readonly slowStart: SlowStart | undefined;
     }
   | { readonly kind: 'random' }
-  | { readonly kind: 'ring_hash'; readonly minRingSize: number; readonly maxRingSize: number; readonly useHostnameForHashing: boolean }
-  | { readonly kind: 'maglev'; readonly tableSize: number; readonly useHostnameForHashing: boolean }
+  | ({ readonly kind: 'ring_hash'; readonly minRingSize: number; readonly maxRingSize: number } & HashingLb)
+  | ({ readonly kind: 'maglev'; readonly tableSize: number } & HashingLb)
   /** The discovery decides (original_dst). */
   | { readonly kind: 'cluster_provided' };
+
+export type HashingLb = {
+  readonly useHostnameForHashing: boolean;
+  /** Percent of its fair share of active requests up to which a host is used; 0 = no bound. */
+  readonly hashBalanceFactorPercent: number;
+};
+
+/** Values of the "envoy.lb" metadata. */
+export type LbMetadata = { readonly [key: string]: Json };
+
+export type SubsetFallback = 'no_fallback' | 'any_endpoint' | 'default_subset' | 'keys_subset';
+
+export type SubsetSelector = {
+  /** Sorted. */
+  readonly keys: readonly string[];
+  readonly singleHost: boolean;
+  /** undefined: the cluster's. */
+  readonly fallback: SubsetFallback | undefined;
+  /** Sorted. */
+  readonly fallbackKeys: readonly string[];
+};
+
+export type SubsetsRuntime = {
+  readonly fallback: SubsetFallback;
+  readonly defaultSubset: LbMetadata;
+  readonly selectors: readonly SubsetSelector[];
+  readonly localityWeightAware: boolean;
+  readonly scaleLocalityWeight: boolean;
+  readonly panicModeAny: boolean;
+  readonly listAsAny: boolean;
+  /** A route's `fallback_list` holds criteria to try one after the other. */
+  readonly usesFallbackList: boolean;
+};
 
 export type CircuitBreaker = {
   readonly maxConnections: number;
@@ -88,6 +142,8 @@ export type CircuitBreaker = {
   readonly maxRetries: number;
   /** Replaces maxRetries. */
   readonly retryBudget: { readonly percent: number; readonly minConcurrency: number } | undefined;
+  /** Publishes how much is left of each limit. */
+  readonly trackRemaining: boolean;
 };
 
 export type OutlierRuntime = {
@@ -105,7 +161,78 @@ export type OutlierRuntime = {
   readonly maxEjectionMs: number;
   readonly maxEjectionJitterMs: number;
   readonly maxEjectionPercent: number;
+  readonly alwaysEjectOneHost: boolean;
+  /** Hosts far below the mean of all hosts. */
+  readonly successRate: {
+    readonly enforcingPercent: number;
+    readonly enforcingLocalOriginPercent: number;
+    readonly minimumHosts: number;
+    readonly requestVolume: number;
+    /** 1.9 = 1.9 standard deviations. */
+    readonly stdevFactor: number;
+  };
+  /** Hosts that fail more than `thresholdPercent` of their requests. */
+  readonly failurePercentage: {
+    readonly enforcingPercent: number;
+    readonly enforcingLocalOriginPercent: number;
+    readonly minimumHosts: number;
+    readonly requestVolume: number;
+    readonly thresholdPercent: number;
+  };
+  readonly unejectOnActiveHealthCheck: boolean;
 };
+
+export type HealthCheckRuntime = {
+  readonly timeoutMs: number;
+  readonly intervalMs: number;
+  readonly initialJitterMs: number;
+  readonly intervalJitterMs: number;
+  readonly intervalJitterPercent: number;
+  readonly unhealthyThreshold: number;
+  readonly healthyThreshold: number;
+  readonly unhealthyIntervalMs: number;
+  readonly unhealthyEdgeIntervalMs: number;
+  readonly healthyEdgeIntervalMs: number;
+  /** While the cluster never had a connection. */
+  readonly noTrafficIntervalMs: number;
+  readonly noTrafficHealthyIntervalMs: number;
+  readonly reuseConnection: boolean;
+  readonly altPort: number | undefined;
+  readonly alwaysLogFailures: boolean;
+  readonly alwaysLogSuccess: boolean;
+  readonly applicationProtocols: readonly string[];
+  readonly probe: HealthProbe;
+};
+
+/** Inclusive start, exclusive end. */
+export type StatusRange = { readonly start: number; readonly end: number };
+
+export type HealthProbe =
+  | {
+      readonly kind: 'http';
+      readonly version: 'HTTP/1.1' | 'HTTP/2';
+      /** Empty: the cluster's name. */
+      readonly host: string;
+      readonly path: string;
+      readonly method: string;
+      readonly send: Uint8Array;
+      /** Must be found in the body, one after the other. */
+      readonly receive: readonly Uint8Array[];
+      readonly responseBufferBytes: number;
+      readonly addHeaders: readonly (readonly [string, string])[];
+      readonly removeHeaders: readonly string[];
+      /** These pass; `retriable` ones count as failures of which the threshold forgives some; all others condemn at once. */
+      readonly expected: readonly StatusRange[];
+      readonly retriable: readonly StatusRange[];
+      readonly matchesService: ((name: string) => boolean) | undefined;
+    }
+  | { readonly kind: 'tcp'; readonly send: Uint8Array; readonly receive: readonly Uint8Array[] }
+  | {
+      readonly kind: 'grpc';
+      readonly serviceName: string;
+      readonly authority: string;
+      readonly metadata: readonly (readonly [string, string])[];
+    };
 
 export type UpstreamProtocol =
   | { readonly kind: 'http1' }
@@ -123,6 +250,8 @@ export type EndpointsRuntime = {
   readonly localities: readonly LocalityRuntime[];
   /** Percent; 140 in Envoy when unset. */
   readonly overprovisioningFactorPercent: number;
+  /** A priority's health is the share of healthy weight, not of healthy hosts. */
+  readonly weightedPriorityHealth?: boolean;
 };
 
 export type LocalityRuntime = {
@@ -145,4 +274,15 @@ export type EndpointRuntime = {
   readonly metadata: RuntimeMetadata;
   /** Istio's `workload;namespace;canonical-service;revision;cluster`, from metadata "istio".workload, or undefined. */
   readonly istioWorkload: string | undefined;
+  /** How active health checks reach it; undefined: as requests do. */
+  readonly healthCheck?: EndpointHealthCheck | undefined;
+};
+
+export type EndpointHealthCheck = {
+  readonly disabled: boolean;
+  /** 0: the endpoint's. */
+  readonly port: number;
+  /** IP; empty: the endpoint's. */
+  readonly host: string;
+  readonly hostname: string;
 };
