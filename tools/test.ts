@@ -10,6 +10,7 @@ const root = resolve(import.meta.dirname, '..');
 const TIERS: Record<string, { files: string[]; concurrency: number }> = {
   unit: { files: ['packages/*/src/**/*.test.ts', 'samples/**/*.test.ts', 'tools/**/*.test.ts'], concurrency: 2 },
   integration: { files: ['test/integration/**/*.test.ts'], concurrency: 2 },
+  conformance: { files: ['test/conformance/**/*.test.ts', 'test/fuzz/**/*.test.ts'], concurrency: 2 },
   e2e: { files: ['test/e2e/**/*.test.ts'], concurrency: 1 },
 };
 
