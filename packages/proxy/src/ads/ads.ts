@@ -1,17 +1,19 @@
 // ADS into the live configuration: subscriptions follow from what clusters and listeners name.
 
-import type { Clock, Logger } from '@lateen/base';
+import type { Clock, Logger, Result } from '@lateen/base';
 import { type AdsClient, type AdsClientOptions, createAdsClient } from '@lateen/xds/client';
 import { type LiveConfig, resourceNameOf, TYPE_URLS } from './live-config.ts';
 
 export type AdsOptions = Pick<AdsClientOptions, 'address' | 'credentials' | 'protocol' | 'node' | 'random'> & {
   config: LiveConfig;
+  /** How it went to put the configuration into force: listeners may find their ports taken. */
+  applied: () => Promise<Result<void, readonly string[]>>;
   clock: Clock;
   logger: Logger;
 };
 
 /** Starts the stream; `close()` ends it. */
-export function startAds({ config, ...options }: AdsOptions): AdsClient {
+export function startAds({ config, applied, ...options }: AdsOptions): AdsClient {
   const client = createAdsClient({
     ...options,
     // The order in which dependants come after what they depend on.
@@ -21,12 +23,12 @@ export function startAds({ config, ...options }: AdsOptions): AdsClient {
       { typeUrl: TYPE_URLS.listener, isFullState: true, nameOf: resourceNameOf },
       { typeUrl: TYPE_URLS.route, isFullState: false, nameOf: resourceNameOf },
     ],
-    onUpdate(update) {
+    async onUpdate(update) {
       const verdict = config.update(update);
       if (!verdict.ok) return verdict;
       if (update.typeUrl === TYPE_URLS.cluster) client.subscribe(TYPE_URLS.endpoints, config.wanted('endpoints'));
       if (update.typeUrl === TYPE_URLS.listener) client.subscribe(TYPE_URLS.route, config.wanted('route'));
-      return verdict;
+      return update.typeUrl === TYPE_URLS.listener ? applied() : verdict;
     },
   });
   client.subscribe(TYPE_URLS.cluster, '*');

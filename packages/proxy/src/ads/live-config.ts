@@ -36,6 +36,8 @@ export type ConfigEntry<M extends Message = Message, T = unknown> = {
   readonly version: string;
   readonly lastUpdatedMs: number;
   readonly isStatic: boolean;
+  /** As received; undefined for static resources. */
+  readonly bytes?: Uint8Array;
 };
 
 export type LiveConfig = {
@@ -65,7 +67,12 @@ type KindMessage = {
 type KindCompiled = { cluster: ClusterRuntime; endpoints: EndpointsRuntime; listener: ListenerRuntime; route: RouteTable };
 type Tables = { [K in ResourceKind]: Map<string, ConfigEntry<KindMessage[K], KindCompiled[K]>> };
 
-const KINDS: { [K in ResourceKind]: { schema: DescMessage; compile(message: KindMessage[K]): Compiled<KindCompiled[K]> } } = {
+type Previous<K extends ResourceKind> = Pick<ConfigEntry<KindMessage[K], KindCompiled[K]>, 'message' | 'compiled'>;
+
+/** `previous`: what the name stood for so far; the new value shares what did not change with it. */
+const KINDS: {
+  [K in ResourceKind]: { schema: DescMessage; compile(message: KindMessage[K], previous?: Previous<K>): Compiled<KindCompiled[K]> };
+} = {
   cluster: { schema: ClusterSchema, compile: compileCluster },
   endpoints: { schema: ClusterLoadAssignmentSchema, compile: compileEndpoints },
   listener: { schema: ListenerSchema, compile: compileListener },
@@ -173,14 +180,19 @@ function stage<K extends ResourceKind>(kind: K, { update, now, table }: Stage): 
       reasons.push(`${kind} ${JSON.stringify(name)}: is a static resource`);
       continue;
     }
+    // A state-of-the-world response has everything, changed or not.
+    if (isSameBytes(table.get(name)?.bytes, resource.value)) continue;
     const message = anyUnpack(resource, schema) as KindMessage[K] | undefined;
-    const compiled = message && compile(message);
+    const compiled = message && compile(message, table.get(name) as Previous<K> | undefined);
     if (!message || !compiled) reasons.push(`${kind} ${JSON.stringify(name)}: type ${resource.typeUrl} is not ${schema.typeName}`);
     else if (!compiled.ok) reasons.push(...compiled.error);
-    else entries.push({ name, message, compiled: compiled.value, version, lastUpdatedMs: now, isStatic: false });
+    else entries.push({ name, message, compiled: compiled.value, version, lastUpdatedMs: now, isStatic: false, bytes: resource.value });
   }
   return reasons.length > 0 ? fail(reasons) : ok(entries);
 }
+
+const isSameBytes = (a: Uint8Array | undefined, b: Uint8Array): boolean =>
+  a !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
 
 type Absent = { endpoints: ReadonlySet<string>; route: ReadonlySet<string> };
 

@@ -4,8 +4,10 @@ import {
   type Clock,
   CodedError,
   createMetricRegistry,
+  fail,
   type Logger,
   messageOf,
+  ok,
   type SocketAddress,
   systemClock,
   type Transport,
@@ -146,6 +148,11 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
       protocol: bootstrap.ads.protocol,
       node: bootstrap.node ?? { id: '' },
       config,
+      applied: () =>
+        lastApply.then(
+          () => ok(undefined),
+          (error: unknown) => fail(error instanceof AggregateError ? error.errors.map(messageOf) : [messageOf(error)]),
+        ),
       clock,
       random,
       logger: logger.child('ads'),

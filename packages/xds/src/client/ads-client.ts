@@ -31,13 +31,18 @@ export type AdsClientOptions = {
   node: MessageInitShape<typeof NodeSchema>;
   /** In the order in which they are asked for on a new stream. */
   types: readonly AdsResourceType[];
-  /** Takes an update into force as a whole, or refuses it as a whole with every reason. */
-  onUpdate: (update: ResourceUpdate) => Result<void, readonly string[]>;
+  /**
+   * Takes an update into force as a whole, or refuses it as a whole with every reason. Where that takes time, later updates wait
+   * for it, and so does the ACK.
+   */
+  onUpdate: (update: ResourceUpdate) => Verdict | Promise<Verdict>;
   clock?: Clock;
   logger: Logger;
   /** Uniform in [0, 1), for the back-off's jitter. Default Math.random. */
   random?: () => number;
 };
+
+type Verdict = Result<void, readonly string[]>;
 
 export type AdsTypeStatus = { typeUrl: string; acceptedVersion: string; resourceCount: number; lastRejection: string | undefined };
 
@@ -99,6 +104,7 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
   let hasSentNode = false;
   let hasReceived = false;
   let isClosed = false;
+  let judging: Promise<void> = Promise.resolve();
   let retry: Timer | undefined;
 
   const send = (request: AnyRequest | undefined) => {
@@ -109,23 +115,26 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
     stream.write(toBinary(wire.request, create(wire.request, full as never)));
   };
 
-  const receive = (bytes: Uint8Array) => {
+  const receive = async (opened: Stream, bytes: Uint8Array) => {
+    if (stream !== opened) return;
     hasReceived = true;
     backoff.reset();
     const response = fromBinary(wire.response, bytes) as MessageShape<DescMessage> & AnyResponse;
     const entry = entries.get(response.typeUrl);
     if (!entry) return logger.warn('response of a type that was not asked for', { type: response.typeUrl });
     const { subscription } = entry;
-    const verdict = judge(() => subscription.receive(response), options.onUpdate);
+    const verdict = await judge(() => subscription.receive(response), options.onUpdate);
+    let answer: AnyRequest;
     if (verdict.ok) {
       entry.version = verdict.value.version;
       entry.lastRejection = undefined;
-      send(subscription.accept(verdict.value));
+      answer = subscription.accept(verdict.value);
     } else {
       entry.lastRejection = verdict.error.join('; ');
       logger.warn('configuration refused', { type: response.typeUrl, reasons: verdict.error });
-      send(subscription.reject(verdict.error));
+      answer = subscription.reject(verdict.error);
     }
+    if (stream === opened) send(answer);
   };
 
   const open = () => {
@@ -146,12 +155,12 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
       retry = clock.after(delayMs, open);
     };
     opened.on('data', (bytes: Uint8Array) => {
-      try {
-        if (stream === opened) receive(bytes);
-      } catch (error) {
-        logger.error('unreadable ADS response', { error });
-        opened.cancel();
-      }
+      judging = judging
+        .then(() => receive(opened, bytes))
+        .catch((error: unknown) => {
+          logger.error('unreadable ADS response', { error });
+          opened.cancel();
+        });
     });
     opened.on('error', (error: Error) => end(messageOf(error)));
     opened.on('end', () => end('closed by the server'));
@@ -191,13 +200,16 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
 
 const passBytes = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-function judge(read: () => ResourceUpdate, onUpdate: AdsClientOptions['onUpdate']): Result<ResourceUpdate, readonly string[]> {
+async function judge(
+  read: () => ResourceUpdate,
+  onUpdate: AdsClientOptions['onUpdate'],
+): Promise<Result<ResourceUpdate, readonly string[]>> {
   let update: ResourceUpdate;
   try {
     update = read();
   } catch (error) {
     return { ok: false, error: [messageOf(error)] };
   }
-  const verdict = onUpdate(update);
+  const verdict = await onUpdate(update);
   return verdict.ok ? { ok: true, value: update } : verdict;
 }

@@ -18,8 +18,12 @@ function compile<Message, T>(subject: string, message: Message, run: (message: M
   return reasons.length > 0 ? fail(reasons) : ok(value);
 }
 
-export const compileListener = (message: Listener): Compiled<ListenerRuntime> =>
-  compile(`listener ${JSON.stringify(message.name)}`, message, listener);
+/** `previous`: the listener so far; filter chains that did not change are the same objects in the new one. */
+export const compileListener = (
+  message: Listener,
+  previous?: { readonly message: Listener; readonly compiled: ListenerRuntime },
+): Compiled<ListenerRuntime> =>
+  compile(`listener ${JSON.stringify(message.name)}`, message, (one, report) => listener(one, report, previous));
 
 export const compileRouteTable = (message: RouteConfiguration): Compiled<RouteTable> =>
   compile(`route configuration ${JSON.stringify(message.name)}`, message, routeTable);

@@ -20,6 +20,7 @@ import type { FilterChainRuntime, ListenerFilterRuntime, ListenerRuntime, Networ
 import { compileAccessLogs } from './access-log.ts';
 import { compileAny, extension } from './any.ts';
 import { compileChainMatch, type MatchableChain, matchFilterChain } from './chain-match.ts';
+import { type PreviousListener, sharableChains } from './chain-sharing.ts';
 import { compileHcm } from './hcm.ts';
 import { compileIstioStats } from './http-filters.ts';
 import { honours, type Report } from './report.ts';
@@ -65,11 +66,13 @@ const DIRECTION: Partial<Record<number, ListenerRuntime['trafficDirection']>> = 
   [TrafficDirection.OUTBOUND]: 'outbound',
 };
 
-export function compileListener(message: Listener, report: Report): ListenerRuntime {
+/** Filter chains that are as in `previous` are its objects. */
+export function compileListener(message: Listener, report: Report, previous?: PreviousListener): ListenerRuntime {
   check(message, report);
-  const chains = message.filterChains.map((chain, i) => compileFilterChain(chain, report.at('filter_chains', i)));
+  const compileChain = sharing(message, previous);
+  const chains = message.filterChains.map((chain, i) => compileChain(chain, report.at('filter_chains', i)));
   refuseDuplicates(message, report);
-  const fallback = message.defaultFilterChain && compileFilterChain(message.defaultFilterChain, report.at('default_filter_chain')).chain;
+  const fallback = message.defaultFilterChain && compileChain(message.defaultFilterChain, report.at('default_filter_chain')).chain;
   if (chains.length === 0 && !fallback) report.at('filter_chains').refuse('must not be empty');
   const addresses = [
     socketAddressOf(message.address, report.at('address')),
@@ -116,6 +119,17 @@ const checkChain = honours(FilterChainSchema, [
   'transportSocketConnectTimeout',
   'name',
 ]);
+
+function sharing(message: Listener, previous: PreviousListener | undefined): typeof compileFilterChain {
+  const known = sharableChains(message, previous);
+  return (chain, report) => {
+    const shared = known(chain);
+    // Its match is compiled again: it says where the chain stands in this listener, and costs little.
+    return shared
+      ? { match: compileChainMatch(chain.filterChainMatch, report.at('filter_chain_match')), chain: shared }
+      : compileFilterChain(chain, report);
+  };
+}
 
 function compileFilterChain(message: FilterChain, report: Report): MatchableChain {
   checkChain(message, report);
