@@ -1,0 +1,40 @@
+// What the main thread and its workers say to each other. Everything here survives structured cloning.
+
+import type { LogLevel } from '@lateen/base';
+import type { ResourceUpdate } from '@lateen/xds/client';
+import type { NodeIdentity } from '../http/context.ts';
+import type { Stat } from '../observe/stats.ts';
+
+/** What a worker starts from. */
+export type WorkerSetup = {
+  readonly node: NodeIdentity;
+  readonly logLevel: LogLevel;
+  readonly drainMs: number | undefined;
+  /** Static resources, encoded. Listeners that asked for port 0 carry the port that the main thread got. */
+  readonly clusters: readonly Uint8Array[];
+  readonly listeners: readonly Uint8Array[];
+};
+
+export type ToWorker =
+  /** The worker answers `applied` with the same number. */
+  | { readonly kind: 'update'; readonly number: number; readonly update: ResourceUpdate }
+  /** The worker answers `collected` with the same number. */
+  | { readonly kind: 'collect'; readonly number: number }
+  | { readonly kind: 'drain' }
+  /** The worker closes everything and ends. */
+  | { readonly kind: 'close' };
+
+export type FromWorker =
+  /** `number` 0: the static resources are served. `error` is empty when all went well. */
+  | { readonly kind: 'applied'; readonly number: number; readonly error: string }
+  | { readonly kind: 'collected'; readonly number: number; readonly collected: Collected }
+  /** Access log text for a path as configured. */
+  | { readonly kind: 'log'; readonly path: string; readonly text: string };
+
+/** The numbers of one thread. */
+export type Collected = {
+  readonly stats: readonly Stat[];
+  /** Istio's metrics as Prometheus text. */
+  readonly exposition: string;
+  readonly connectionCount: number;
+};

@@ -1,0 +1,126 @@
+// The other threads of a proxy with `concurrency` above 1. The main thread serves too; each thread binds the same ports
+// (SO_REUSEPORT), and the kernel spreads the connections. What is not shared between them: circuit breakers, outlier and health
+// state, pools; each thread counts for itself.
+
+import { Worker } from 'node:worker_threads';
+import { type Clock, CodedError, createBackoff, type Logger, messageOf } from '@lateen/base';
+import type { ResourceUpdate } from '@lateen/xds/client';
+import type { Collected, FromWorker, ToWorker, WorkerSetup } from './messages.ts';
+
+export type WorkerPoolOptions = {
+  /** Threads besides the main one. */
+  readonly size: number;
+  readonly setup: WorkerSetup;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly appendLog: (path: string, text: string) => void;
+  /** The updates that make up the configuration now, for a thread that starts again. */
+  readonly currentUpdates: () => readonly ResourceUpdate[];
+};
+
+export type WorkerPool = {
+  /** Resolves when every thread serves the update; rejects with what each thread could not. */
+  update(update: ResourceUpdate): Promise<void>;
+  /** The numbers of every thread that answers. */
+  collect(): Promise<readonly Collected[]>;
+  drain(): void;
+  close(): Promise<void>;
+};
+
+type Thread = {
+  worker: Worker;
+  /** By number: who waits for an answer. */
+  waiting: Map<number, { resolve(message: FromWorker): void; reject(error: Error): void }>;
+  ended: Promise<void>;
+};
+
+/** Starts the threads; resolves when all serve the static resources. The caller closes the pool. @throws CodedError LAT4010 */
+export async function startWorkerPool(options: WorkerPoolOptions): Promise<WorkerPool> {
+  const { clock, logger } = options;
+  const backoff = createBackoff({ baseMs: 100, maxMs: 30_000 });
+  const threads = new Set<Thread>();
+  let closing = false;
+  let draining = false;
+  let lastNumber = 0;
+
+  const ask = (thread: Thread, message: ToWorker & { number: number }): Promise<FromWorker> =>
+    new Promise((resolve, reject) => {
+      thread.waiting.set(message.number, { resolve, reject });
+      thread.worker.postMessage(message);
+    });
+  const apply = async (thread: Thread, update: ResourceUpdate) => {
+    const answer = await ask(thread, { kind: 'update', number: ++lastNumber, update });
+    if (answer.kind === 'applied' && answer.error !== '') throw new Error(answer.error);
+  };
+
+  const start = (): { thread: Thread; serving: Promise<FromWorker> } => {
+    const worker = new Worker(new URL('./worker-main.ts', import.meta.url), { workerData: options.setup });
+    const waiting: Thread['waiting'] = new Map();
+    const serving = new Promise<FromWorker>((resolve, reject) => waiting.set(0, { resolve, reject }));
+    const ended = Promise.withResolvers<void>();
+    const thread: Thread = { worker, waiting, ended: ended.promise };
+    threads.add(thread);
+    worker.on('message', (message: FromWorker) => {
+      if (message.kind === 'log') return options.appendLog(message.path, message.text);
+      const waiter = waiting.get(message.number);
+      waiting.delete(message.number);
+      waiter?.resolve(message);
+    });
+    worker.on('error', (error) => logger.error('a worker thread failed', { error: messageOf(error) }));
+    worker.on('exit', () => {
+      threads.delete(thread);
+      for (const waiter of waiting.values()) waiter.reject(new Error('the worker thread ended'));
+      ended.resolve();
+      if (!closing && !draining) clock.after(backoff.next(), () => void restart(), { background: true });
+    });
+    return { thread, serving };
+  };
+
+  // A fault that ended one thread must not shrink the proxy for good; the others serve meanwhile.
+  const restart = async () => {
+    if (closing || draining) return;
+    try {
+      const { thread, serving } = start();
+      await serving;
+      for (const update of options.currentUpdates()) await apply(thread, update);
+      backoff.reset();
+      logger.warn('a worker thread was started again');
+    } catch (error) {
+      logger.error('a worker thread cannot be started again', { error: messageOf(error) });
+    }
+  };
+
+  const pool: WorkerPool = {
+    async update(update) {
+      const results = await Promise.allSettled([...threads].map((thread) => apply(thread, update)));
+      const reasons = results.flatMap((result) => (result.status === 'rejected' ? [messageOf(result.reason)] : []));
+      if (reasons.length > 0) throw new Error([...new Set(reasons)].join('; '));
+    },
+    async collect() {
+      const answers = await Promise.allSettled([...threads].map((thread) => ask(thread, { kind: 'collect', number: ++lastNumber })));
+      return answers.flatMap((answer) =>
+        answer.status === 'fulfilled' && answer.value.kind === 'collected' ? [answer.value.collected] : [],
+      );
+    },
+    drain() {
+      draining = true;
+      for (const { worker } of threads) worker.postMessage({ kind: 'drain' } satisfies ToWorker);
+    },
+    async close() {
+      closing = true;
+      const all = [...threads];
+      for (const { worker } of all) worker.postMessage({ kind: 'close' } satisfies ToWorker);
+      await Promise.all(all.map(({ ended }) => ended));
+    },
+  };
+  const first = await Promise.allSettled(Array.from({ length: options.size }, () => start().serving));
+  const reasons = first.flatMap((result) => {
+    if (result.status === 'rejected') return [messageOf(result.reason)];
+    return result.value.kind === 'applied' && result.value.error !== '' ? [result.value.error] : [];
+  });
+  if (reasons.length > 0) {
+    await pool.close();
+    throw new CodedError({ code: 'LAT4010', what: 'worker threads cannot serve', why: [...new Set(reasons)].join('; ') });
+  }
+  return pool;
+}
