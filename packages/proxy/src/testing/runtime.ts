@@ -5,6 +5,7 @@ import {
   ClusterLoadAssignmentSchema,
   ClusterSchema,
   corsHttpFilter,
+  DownstreamTlsContextSchema,
   faultHttpFilter,
   HttpConnectionManagerSchema,
   headerMutationHttpFilter,
@@ -17,6 +18,8 @@ import {
   routerHttpFilter,
   TcpProxySchema,
   tlsInspectorListenerFilter,
+  tlsSpiffeValidatorConfig,
+  UpstreamTlsContextSchema,
 } from '@lateen/xds/messages/proxy';
 import { type Compiled, compileCluster, compileEndpoints, compileListener, compileRouteTable } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/model.ts';
@@ -36,6 +39,9 @@ const registry = createRegistry(
   originalDstListenerFilter.OriginalDstSchema,
   httpInspectorListenerFilter.HttpInspectorSchema,
   tlsInspectorListenerFilter.TlsInspectorSchema,
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+  tlsSpiffeValidatorConfig.SPIFFECertValidatorConfigSchema,
 );
 
 /** A typed configuration. */

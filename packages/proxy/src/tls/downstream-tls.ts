@@ -1,25 +1,180 @@
-// TLS sessions that end here.
+// TLS sessions that end here. The ClientHello is read whole before OpenSSL sees a byte: server name and protocols are known without
+// callbacks from the middle of a handshake, and a client that sends half of one costs a few bytes and a timer.
 
-import type { Connection } from '../io/connection.ts';
-import type { Timeouts } from '../io/timer-wheel.ts';
-import type { DownstreamTlsRuntime, SecretRuntime } from '../runtime/model.ts';
+import { TLSSocket } from 'node:tls';
+import type { CertificateFacts } from '../http/request-view.ts';
+import { type Connection, ignoring } from '../io/connection.ts';
+import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
+import { type ClientHello, parseClientHello } from '../listener/client-hello.ts';
+import type { DownstreamTlsRuntime } from '../runtime/model.ts';
+import { describeTlsError } from './failure.ts';
+import { type SecretLookup, type ServerContexts, serverContexts } from './server-contexts.ts';
+import { peerChainOf, tlsFacts } from './session.ts';
+import { TlsConnection } from './tls-connection.ts';
+import { TlsStats } from './tls-stats.ts';
 
 export type DownstreamTlsServices = {
   readonly timeouts: Timeouts;
-  /** By name; undefined while it has not arrived. */
-  readonly secret: (name: string) => SecretRuntime | undefined;
+  /** By the key of a named reference; undefined while it has not arrived. */
+  readonly secret: SecretLookup;
+  /** Of the listener; not counted when absent. */
+  readonly stats?: TlsStats;
+  /** Wall clock, milliseconds. */
+  readonly now?: () => number;
 };
+
+export type DownstreamTlsOptions = {
+  /** Read before, and not yet taken. */
+  readonly unread: Buffer | undefined;
+  /** 0 = 15 seconds. */
+  readonly timeoutMs: number;
+  readonly services: DownstreamTlsServices;
+};
+
+type Known = { readonly serverName: string; readonly local: CertificateFacts | undefined };
+type Done = (secured: Connection | undefined, failure: string) => void;
+
+const DEFAULT_TIMEOUT_MS = 15_000;
+/** More than any ClientHello may have, in the smallest records. */
+const MAX_UNREAD_BYTES = 128 * 1024;
+const uncounted = new TlsStats();
 
 /**
  * Does the server's side of a handshake on `connection`, of which `unread` was read already. `done` gets the connection that carries
  * the plaintext, with its `tls` facts set, or why there is none; the old connection is then gone.
  */
-export function secureDownstream(
-  connection: Connection,
-  _tls: DownstreamTlsRuntime,
-  _how: { readonly unread: Buffer | undefined; readonly timeoutMs: number; readonly services: DownstreamTlsServices },
-  done: (secured: Connection | undefined, failure: string) => void,
-): void {
-  connection.destroy();
-  done(undefined, 'TLS is not supported');
+export function secureDownstream(connection: Connection, tls: DownstreamTlsRuntime, options: DownstreamTlsOptions, done: Done): void {
+  new Handshake(connection, tls, options, done).read(options.unread);
+}
+
+class Handshake {
+  private readonly connection: Connection;
+  private readonly tls: DownstreamTlsRuntime;
+  private readonly services: DownstreamTlsServices;
+  private readonly stats: TlsStats;
+  private readonly timeout: Timeout;
+  private done: Done | undefined;
+  private unread: Buffer | undefined;
+  private secured: TlsConnection | undefined;
+
+  constructor(connection: Connection, tls: DownstreamTlsRuntime, { timeoutMs, services }: DownstreamTlsOptions, done: Done) {
+    this.connection = connection;
+    this.tls = tls;
+    this.services = services;
+    this.stats = services.stats ?? uncounted;
+    this.done = done;
+    this.timeout = new Timeout(() => this.fail('transport socket timeout'));
+    services.timeouts.arm(this.timeout, timeoutMs || DEFAULT_TIMEOUT_MS);
+  }
+
+  /** More bytes of the ClientHello. */
+  read(bytes: Buffer | undefined): void {
+    if (bytes) this.unread = this.unread ? Buffer.concat([this.unread, bytes]) : this.connection.keep(bytes);
+    const result = this.unread ? parseClientHello(this.unread) : ({ kind: 'more' } as const);
+    if (result.kind === 'hello') return this.start(result.hello);
+    if (result.kind === 'not_tls') return this.refuse(describeTlsError('ERR_SSL_WRONG_VERSION_NUMBER') as string);
+    if ((this.unread?.length ?? 0) > MAX_UNREAD_BYTES) return this.refuse(describeTlsError('ERR_SSL_PACKET_LENGTH_TOO_LONG') as string);
+    this.connection.handler = {
+      ...ignoring,
+      onData: (more) => this.read(more),
+      onEnd: () => this.refuse('closed during the handshake'),
+      onClose: (error) => this.settle(undefined, error ?? 'closed during the handshake'),
+    };
+    this.connection.resume();
+  }
+
+  private start(hello: ClientHello): void {
+    const { tls, services } = this;
+    let contexts: ServerContexts | undefined;
+    try {
+      contexts = serverContexts(tls, services.secret, services.now?.() ?? Date.now());
+      if (!contexts) {
+        this.stats.context_secrets_not_ready++;
+        return this.fail('TLS_error: the certificate has not arrived yet');
+      }
+      if (tls.requireSni && hello.serverName === '') return this.refuse('TLS_error: the client sent no server name');
+      this.handshake(contexts, hello);
+    } catch (error) {
+      // Nothing that a client or a secret can do may end more than this connection.
+      this.refuse(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private handshake(contexts: ServerContexts, hello: ClientHello): void {
+    const { tls } = this;
+    const { context, offered } = contexts.pick(hello.serverName);
+    // The server's preference decides; where nothing fits Envoy goes on without a protocol, while OpenSSL would refuse.
+    const protocol = tls.alpnProtocols.find((one) => hello.applicationProtocols.includes(one));
+    const raw = this.connection.release(this.unread);
+    this.unread = undefined;
+    const secured = new TlsConnection(raw, { ...ignoring, onClose: (error) => this.refuse(error ?? 'closed during the handshake') });
+    this.secured = secured;
+    const session = new TLSSocket(raw, {
+      isServer: true,
+      secureContext: context,
+      requestCert: contexts.requestsCertificate,
+      rejectUnauthorized: tls.requireClientCertificate,
+      ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
+    });
+    secured.wrap(session);
+    const staple = offered[0]?.secret.ocspStaple;
+    if (staple) stapleOcsp(session, staple);
+    session.once('secure', () => {
+      try {
+        this.judge(session, contexts, { serverName: hello.serverName, local: offered[0]?.facts });
+      } catch (error) {
+        this.refuse(error instanceof Error ? error.message : String(error));
+      }
+    });
+  }
+
+  private judge(session: TLSSocket, { validator }: ServerContexts, known: Known): void {
+    const { stats, secured } = this;
+    if (!this.done || !secured) return;
+    const { chain, chainError } = peerChainOf(session);
+    const nowMs = this.services.now?.() ?? Date.now();
+    const verdict = validator.judge({ chain, chainError, usage: 'client', nowMs }, '');
+    if (!verdict.ok) {
+      stats[verdict.counter]++;
+      return this.fail(verdict.failure);
+    }
+    if (chain.length === 0 && this.tls.requireClientCertificate) {
+      return this.refuse(describeTlsError('ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') as string);
+    }
+    const facts = tlsFacts({ session, peer: chain, peerVerified: verdict.verified && chain.length > 0, ...known });
+    stats.countSession(facts.version, facts.cipher);
+    if (session.isSessionReused()) stats.session_reused++;
+    if (chain.length === 0) stats.no_certificate++;
+    secured.handler = ignoring;
+    secured.pause();
+    secured.begin(facts);
+    this.settle(secured, '');
+  }
+
+  /** A fault of the client. */
+  private refuse(failure: string): void {
+    if (!this.done) return;
+    if (failure.includes('PEER_DID_NOT_RETURN_A_CERTIFICATE')) this.stats.fail_verify_no_cert++;
+    else this.stats.connection_error++;
+    this.fail(failure);
+  }
+
+  private fail(failure: string): void {
+    this.secured?.destroy();
+    this.connection.destroy();
+    this.settle(undefined, failure);
+  }
+
+  private settle(secured: Connection | undefined, failure: string): void {
+    this.timeout.cancel();
+    const { done } = this;
+    this.done = undefined;
+    done?.(secured, failure);
+  }
+}
+
+type Internals = { _handle?: { setOCSPResponse?(response: Uint8Array): void } | null };
+
+function stapleOcsp(session: TLSSocket, staple: Uint8Array): void {
+  (session as unknown as Internals)._handle?.setOCSPResponse?.(Buffer.from(staple));
 }
