@@ -7,14 +7,13 @@ import type { HcmContext, ProxyContext } from '../http/context.ts';
 import { HttpConnection } from '../http/http-connection.ts';
 import type { ProxyObserver, TcpObserver } from '../http/observer.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
+import { Http2Connection } from '../http2/http2-connection.ts';
 import { adoptSocket } from '../io/adopt.ts';
 import { type Connection, ignoring } from '../io/connection.ts';
-import { Timeout } from '../io/timer-wheel.ts';
 import type { FilterChainRuntime, HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
 import { TcpConnection } from '../tcp/tcp-connection.ts';
 import { secureDownstream } from '../tls/downstream-tls.ts';
 import { describeConnection, localOf, remoteOf } from './connection-info.ts';
-import { tunnelFor } from './http2-tunnel.ts';
 import { type Inspected, inspect } from './inspection.ts';
 
 export class ListenerStats {
@@ -116,17 +115,7 @@ export class ActiveListener {
       return;
     }
     if (isHttp2 || terminal.hcm.codec === 'http2') {
-      const tunnel = tunnelFor(terminal.hcm, this.services.proxy, this.runtime, info);
-      if (tunnel) {
-        this.streams.add(connection);
-        new TcpConnection(this.services.proxy, tunnel, this.tcpObserver(tunnel), connection, info);
-        return;
-      }
-      // No HTTP/2 codec here: say so in HTTP/2's own words instead of answering with what the client cannot read.
-      connection.handler = ignoring;
-      connection.write(HTTP2_REFUSAL);
-      connection.end();
-      this.services.proxy.timeouts.arm(new Timeout(() => connection.destroy()), REFUSAL_LINGER_MS);
+      new Http2Connection(this.httpContext(terminal.hcm), connection, info);
       return;
     }
     new HttpConnection(this.httpContext(terminal.hcm), connection, info);
@@ -181,9 +170,3 @@ export class ActiveListener {
     return this.connections.size;
   }
 }
-
-/** How long a refused client may take to read why. */
-const REFUSAL_LINGER_MS = 1000;
-
-// An empty SETTINGS frame, then GOAWAY(last stream 0, HTTP_1_1_REQUIRED).
-const HTTP2_REFUSAL = Buffer.from('000000040000000000' + '000008070000000000' + '00000000' + '0000000d', 'hex');

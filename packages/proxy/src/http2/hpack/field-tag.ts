@@ -38,7 +38,15 @@ const PSEUDO: ReadonlyMap<string, number> = new Map([
 ]);
 
 const COLON = 58;
-const FORBIDDEN = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings']);
+/** Names that HTTP/2 has no place for. */
+export const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
 
 /** The tag of the name in `bytes[start, end)`. */
 export function tagOfName(bytes: Buffer, start: number, end: number): number {
@@ -55,14 +63,14 @@ export function tagOfName(bytes: Buffer, start: number, end: number): number {
     length >= 7 &&
     length <= 17 &&
     FORBIDDEN_FIRST.has(bytes[start] as number) &&
-    FORBIDDEN.has(bytes.toString('latin1', start, end))
+    CONNECTION_HEADERS.has(bytes.toString('latin1', start, end))
   ) {
     tag |= CONNECTION_SPECIFIC;
   }
   return tag;
 }
 
-const FORBIDDEN_FIRST = new Set(Array.from(FORBIDDEN, (name) => name.charCodeAt(0)));
+const FORBIDDEN_FIRST = new Set(Array.from(CONNECTION_HEADERS, (name) => name.charCodeAt(0)));
 
 /** BAD_VALUE or 0. */
 export function tagOfValue(bytes: Uint8Array, start: number, end: number): number {

@@ -1,0 +1,155 @@
+// The server's end of a connection: opens streams for requests and hands them over.
+
+import type { Connection } from '../io/connection.ts';
+import { BlockMemo } from './block-memo.ts';
+import * as f from './frames.ts';
+import type { HeadTemplate } from './head-template.ts';
+import { readRequest } from './message-fields.ts';
+import { Http2ServerStream } from './server-stream.ts';
+import { FIELDS_REFUSED, Session, type SessionOptions } from './session.ts';
+import { serverSettings } from './settings.ts';
+
+/** The connection manager behind the session. */
+export interface ServerSessionHost {
+  /**
+   * A well-formed request. `first` is the part of the body at hand (valid during the call), `end` tells that it is all. The host sets
+   * the stream's handler.
+   */
+  onRequest(stream: Http2ServerStream, template: HeadTemplate, first: Buffer | undefined, end: boolean): void;
+  /** A request that cannot be taken; the session has reset its stream or fails. */
+  onMalformedRequest(stream: Http2ServerStream | undefined, why: string): void;
+  /** The head of a request is being received, or has been. */
+  onHeadPending(isPending: boolean): void;
+  /** An answer is about to be sent. */
+  onAnswer(): void;
+  /** No stream is open any more. */
+  onIdle(): void;
+  onConnectionClosed(): void;
+}
+
+export class ServerSession extends Session {
+  private readonly host: ServerSessionHost;
+  private readonly requestMemo = new BlockMemo<HeadTemplate>();
+  private lastStream = 0;
+  /** Requests above it are not taken; set by GOAWAY. */
+  private lastAccepted = f.MAX_STREAM_ID;
+  private readonly readHead: Parameters<Session['decodeBlock']>[3];
+
+  constructor(connection: Connection, host: ServerSessionHost, options: SessionOptions) {
+    super(connection, options, true);
+    this.host = host;
+    const { allowConnect } = options.settings;
+    this.readHead = (fields) => readRequest(fields, allowConnect);
+    this.sendPreface(serverSettings(options.settings));
+    connection.handler = this;
+  }
+
+  onAnswer(): void {
+    this.host.onAnswer();
+  }
+
+  /** First word of a shutdown: no new requests, but those on their way are taken (RFC 9113 6.8). */
+  announceShutdown(): void {
+    if (!this.over && !this.goawaySent) this.sendGoaway(f.MAX_STREAM_ID, f.NO_ERROR);
+  }
+
+  /** Last word: what came until now is answered, nothing else; then the connection ends. */
+  shutDown(): void {
+    if (this.over || this.lastAccepted !== f.MAX_STREAM_ID) return;
+    this.lastAccepted = this.lastStream;
+    this.sendGoaway(this.lastStream, f.NO_ERROR);
+    if (this.streams.size === 0) this.hangUp();
+  }
+
+  /** The head of a request takes too long. */
+  failSlowHead(): void {
+    this.fail(f.ENHANCE_YOUR_CALM, 'slow header block');
+  }
+
+  protected get maxPeerStreams(): number {
+    return this.options.settings.maxConcurrentStreams;
+  }
+
+  protected get lastPeerStream(): number {
+    return this.lastStream;
+  }
+
+  protected isIdleStream(streamId: number): boolean {
+    return streamId > this.lastStream || streamId % 2 === 0;
+  }
+
+  protected countsResets(): boolean {
+    return true;
+  }
+
+  protected onHeaderBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): boolean {
+    const open = this.streams.get(streamId);
+    if (open) return this.onTrailers(open, endStream, bytes, { start, end });
+    if (streamId % 2 === 0) return this.fail(f.PROTOCOL_ERROR, 'even stream id');
+    const isNew = streamId > this.lastStream;
+    if (!isNew && !this.recent.wasResetByUs(streamId)) {
+      return this.fail(this.recent.wasOpen(streamId) ? f.STREAM_CLOSED : f.PROTOCOL_ERROR, 'HEADERS on a closed stream');
+    }
+    const template = this.decodeBlock(this.requestMemo, bytes, { start, end }, this.readHead);
+    if (template === undefined) return false;
+    // Trailers of a request that we have given up; or one that the peer knew would not be taken.
+    if (!isNew) return this.calm(this.guard.onIdleFrame(), 'frames on closed streams');
+    if (streamId > this.lastAccepted) return true;
+    this.lastStream = streamId;
+    this.guard.onStreamOpened();
+    if (this.streams.size >= this.maxPeerStreams) return this.refuse(streamId, endStream, f.REFUSED_STREAM);
+    if (typeof template === 'string') return this.refuseMalformed(streamId, endStream, template);
+    return this.open(streamId, template, endStream);
+  }
+
+  private open(streamId: number, template: HeadTemplate, endStream: boolean): boolean {
+    const stream = new Http2ServerStream(this, streamId, template);
+    const first = endStream || stream.isRequestWhole ? undefined : this.takeFirstData(streamId, stream.recvWindow);
+    const end = endStream || (first?.end ?? false);
+    if (!stream.acceptFirst(first?.bytes.length ?? 0, end)) {
+      if (first) this.creditConnection(first.bytes.length);
+      return this.refuseMalformed(streamId, end, 'content-length differs from the body');
+    }
+    this.streams.set(streamId, stream);
+    if (first) {
+      stream.recvWindow -= first.bytes.length;
+      this.credit(stream, first.bytes.length);
+    }
+    this.host.onRequest(stream, template, first?.bytes, stream.isRequestWhole);
+    return !this.over;
+  }
+
+  /** RST_STREAM for a request that never began. It counts like any reset that the peer brought about. */
+  private refuse(streamId: number, endStream: boolean, code: number): boolean {
+    this.writer.writeReset(streamId, code);
+    this.recent.note(streamId, !endStream);
+    return this.calm(this.guard.onStreamClosed(true), 'resets');
+  }
+
+  private refuseMalformed(streamId: number, endStream: boolean, why: string): boolean {
+    this.host.onMalformedRequest(undefined, why);
+    if (why === FIELDS_REFUSED) return this.refuse(streamId, endStream, f.INTERNAL_ERROR);
+    if (this.options.settings.streamErrorOnInvalidHttpMessage) return this.refuse(streamId, endStream, f.PROTOCOL_ERROR);
+    return this.fail(f.PROTOCOL_ERROR, why);
+  }
+
+  protected override onBlockOpened(isOpen: boolean): void {
+    this.host.onHeadPending(isOpen);
+  }
+
+  protected onGoaway(): void {
+    // The client opens no more streams; ours run to their end.
+    if (this.streams.size === 0) this.hangUp();
+  }
+
+  protected onPeerSettings(): void {}
+
+  protected onStreamsGone(): void {
+    if (this.goawayReceived || this.lastAccepted !== f.MAX_STREAM_ID) this.hangUp();
+    else this.host.onIdle();
+  }
+
+  protected onSessionOver(): void {
+    this.host.onConnectionClosed();
+  }
+}

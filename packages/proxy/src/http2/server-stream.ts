@@ -1,0 +1,156 @@
+// One request of a client's, and the answer to it: the HTTP/2 counterpart of what `Http1Server` is for HTTP/1.1.
+
+import { equalsAscii } from '../http/bytes.ts';
+import type { Head } from '../http/head.ts';
+import type { ServerStream, ServerStreamHandler } from '../http/stream.ts';
+import type { Connection } from '../io/connection.ts';
+import * as f from './frames.ts';
+import type { HeadTemplate, TemplatedHead } from './head-template.ts';
+import { maxEncodedBytes, writeLines, writeStatus } from './hpack/encoder.ts';
+import type { ServerSession } from './server-session.ts';
+import { Http2Stream, type StreamEnd } from './stream.ts';
+import { trailerBlock, writeTrailers } from './trailers.ts';
+
+const STATUS_BYTES = 8;
+
+export class Http2ServerStream extends Http2Stream implements ServerStream {
+  declare readonly session: ServerSession;
+  readonly head: TemplatedHead;
+  handler: ServerStreamHandler | undefined;
+  /** An extended CONNECT that has not been answered: what the client sends already must not go anywhere yet. */
+  private awaitsTunnel: boolean;
+  private isTunnel = false;
+  private responseStarted = false;
+
+  constructor(session: ServerSession, id: number, template: HeadTemplate) {
+    super(session, id);
+    this.head = template.instantiate();
+    this.promisedBytes = template.contentLength;
+    this.awaitsTunnel = template.protocol !== '' || equalsAscii(this.head.bytes, 0, this.head.methodEnd, 'CONNECT');
+    if (this.awaitsTunnel) this.pauseReading();
+  }
+
+  /** Counts what came together with the head; false when it is more than content-length says, or not enough. */
+  acceptFirst(bytes: number, end: boolean): boolean {
+    if (end) this.remoteClosed = true;
+    return this.countFirst(bytes) && (!end || this.endsAsPromised());
+  }
+
+  /** A tunnel's client has nothing more to ask: its request is the head alone. */
+  get isRequestWhole(): boolean {
+    return this.remoteClosed || this.awaitsTunnel;
+  }
+
+  // --- the request
+
+  protected deliverData(bytes: Buffer): void {
+    this.handler?.onRequestData(bytes, this.session.connection);
+  }
+
+  protected deliverEnd(trailers: HeadTemplate | undefined): void {
+    this.handler?.onRequestEnd(trailers?.instantiate());
+    if (this.localClosed) this.complete();
+  }
+
+  pauseRequest(): void {
+    this.pauseReading();
+  }
+
+  resumeRequest(): void {
+    if (!this.awaitsTunnel) this.resumeReading();
+  }
+
+  onBroken(cause: StreamEnd): void {
+    const { handler } = this;
+    this.handler = undefined;
+    handler?.onDownstreamReset(detailsOf(cause));
+  }
+
+  // --- the answer
+
+  sendHead(head: Head, first: Buffer | undefined, end: boolean): void {
+    if (this.gone) return;
+    const { session } = this;
+    session.onAnswer();
+    this.responseStarted = true;
+    const status = head.status === 101 ? 200 : head.status;
+    const bare = end && first === undefined;
+    this.writeHead(status, head, bare);
+    if (bare) return this.onSendEnded();
+    if (first) this.sendData(first, session.connection);
+    if (end) this.finishSending(undefined);
+  }
+
+  private writeHead(status: number, head: Head, end: boolean): void {
+    const { writer } = this.session;
+    const start = writer.beginHeaders(maxEncodedBytes(head) + STATUS_BYTES);
+    const out = writer.output.bytes;
+    writer.endHeaders(this.id, writeLines(out, writeStatus(out, start, status), head, 'host'), end);
+  }
+
+  sendInformational(status: number): void {
+    if (this.gone || this.responseStarted) return;
+    const { writer } = this.session;
+    const start = writer.beginHeaders(STATUS_BYTES);
+    writer.endHeaders(this.id, writeStatus(writer.output.bytes, start, status), false);
+  }
+
+  sendData(bytes: Buffer, source: Connection): boolean {
+    if (this.send(bytes, source)) return true;
+    if (this.queue.length > 0) this.session.watchStalls();
+    return false;
+  }
+
+  sendEnd(trailers: Head | undefined): void {
+    if (this.gone || this.localClosed) return;
+    if (this.queue.length > 0 || !trailers) return this.finishSending(trailers && trailerBlock(trailers));
+    writeTrailers(this.session.writer, this.id, trailers);
+    this.onSendEnded();
+  }
+
+  onSendDrained(): void {
+    this.handler?.onResponseDrain();
+  }
+
+  onSendEnded(): void {
+    this.localClosed = true;
+    if (this.remoteClosed) return this.complete();
+    if (this.isTunnel) return;
+    // Answered before the request was complete: the rest of it is of no use to anybody (RFC 9113 8.1).
+    this.session.abandonStream(this, f.NO_ERROR);
+    this.complete();
+  }
+
+  private complete(): void {
+    const { handler } = this;
+    this.handler = undefined;
+    this.session.closeStream(this);
+    handler?.onComplete();
+  }
+
+  startTunnel(): void {
+    this.isTunnel = true;
+    this.awaitsTunnel = false;
+    this.promisedBytes = -1;
+    this.resumeReading();
+  }
+
+  reset(): void {
+    this.handler = undefined;
+    this.session.abandonStream(this, f.INTERNAL_ERROR);
+  }
+
+  /** Other streams of the connection are not concerned; draining is the connection's own business. */
+  closeAfterResponse(): void {}
+}
+
+function detailsOf(cause: StreamEnd): string {
+  switch (cause.kind) {
+    case 'remote_reset':
+      return 'http2.remote_reset';
+    case 'connection_closed':
+      return 'downstream_remote_disconnect';
+    case 'local_reset':
+      return cause.code === f.CANCEL ? 'stream_idle_timeout' : 'http2.violation.of.messaging.rule';
+  }
+}
