@@ -64,7 +64,8 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
   const logger = options.logger ?? silentLogger;
   const random = options.random ?? Math.random;
   const timeouts = createTimeouts(clock);
-  const clusters = createClusterRegistry({ transport, clock, timeouts, random, resolve: options.resolve ?? resolveByHost, logger });
+  const secret = (key: string) => runtime.secrets.get(key);
+  const clusters = createClusterRegistry({ transport, clock, timeouts, random, resolve: options.resolve ?? resolveByHost, logger, secret });
   const listeners = new Map<string, ActiveListener>();
   const retired = new Set<ActiveListener>();
   let runtime: Runtime = EMPTY_RUNTIME;

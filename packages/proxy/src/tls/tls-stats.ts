@@ -37,3 +37,15 @@ export class TlsStats {
     for (const [cipher, count] of this.ciphers) yield [`ciphers.${cipher}`, count];
   }
 }
+
+const byOwner = new WeakMap<object, TlsStats>();
+
+/** The counters of a listener or cluster, made at first use; they live as long as it does. */
+export function tlsStatsOf(owner: object): TlsStats {
+  let stats = byOwner.get(owner);
+  if (!stats) {
+    stats = new TlsStats();
+    byOwner.set(owner, stats);
+  }
+  return stats;
+}

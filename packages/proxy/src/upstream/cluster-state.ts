@@ -3,6 +3,7 @@
 import type { Clock, Logger, SocketAddress, Transport } from '@lateen/base';
 import type { Timeouts } from '../io/timer-wheel.ts';
 import type { ClusterRuntime, EndpointRuntime, EndpointsRuntime } from '../runtime/model.ts';
+import type { SecretLookup } from '../tls/server-contexts.ts';
 import { BreakerState } from './circuit-breaker.ts';
 import { ClusterStats } from './cluster-stats.ts';
 import { addressText, Host } from './host.ts';
@@ -23,6 +24,8 @@ export type UpstreamContext = {
   readonly random: () => number;
   readonly resolve: Resolver;
   readonly logger: Logger;
+  /** Of TLS contexts, by the key of a named reference. */
+  readonly secret?: SecretLookup;
 };
 
 export type HostChoice = {

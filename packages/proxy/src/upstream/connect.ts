@@ -1,8 +1,13 @@
 // The only place that dials for a cluster: pools, the TCP proxy and health checks come here, so that transport sockets (TLS, PROXY
 // protocol) are chosen and laid on in one way.
 
+import { isIP } from 'node:net';
+import { type Json, stableStringify } from '@lateen/base';
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { dial } from '../io/dial.ts';
+import type { UpstreamTransport } from '../runtime/model.ts';
+import { tlsStatsOf } from '../tls/tls-stats.ts';
+import { secureUpstream } from '../tls/upstream-tls.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Host } from './host.ts';
 
@@ -11,6 +16,8 @@ export type ConnectOptions = {
   readonly applicationProtocols?: readonly string[];
   /** SNI for transport sockets that take it from the request. */
   readonly serverName?: string;
+  /** The peer's certificate must have `serverName`, in place of the names that the transport socket asks for. */
+  readonly expectsServerName?: boolean;
 };
 
 /**
@@ -20,10 +27,44 @@ export type ConnectOptions = {
 export function connectUpstream(
   cluster: ClusterState,
   host: Host,
-  _options: ConnectOptions,
+  options: ConnectOptions,
   events: { readonly handler: ConnectionHandler; readonly onConnect: () => void },
 ): Connection {
-  const { transport } = cluster.context;
+  const { transport, clock, secret } = cluster.context;
   const target = { host: host.ip, port: host.port, localAddress: cluster.runtime.bindAddress };
-  return dial(transport, target, events.handler, events.onConnect);
+  const chosen = transportOf(cluster, host);
+  if (chosen.kind === 'raw_buffer') return dial(transport, target, events.handler, events.onConnect);
+  const { localAddress, ...address } = target;
+  const raw = transport.dial(localAddress === undefined ? address : { ...address, localAddress });
+  const { endpoint } = host;
+  const tlsOptions = {
+    applicationProtocols: options.applicationProtocols,
+    serverName: options.serverName,
+    expectsServerName: options.expectsServerName ?? false,
+    hostAddress: host.address,
+    hostname: endpoint.hostname || (isIP(endpoint.host) ? '' : endpoint.host),
+    secret: secret ?? (() => undefined),
+    stats: tlsStatsOf(cluster),
+    now: () => clock.now(),
+  };
+  return secureUpstream(raw, chosen.tls, tlsOptions, events);
+}
+
+const MATCH_NAMESPACE = 'envoy.transport_socket_match';
+
+/** The first transport socket match whose criteria the endpoint's metadata has, else the cluster's transport socket. */
+export function transportOf(cluster: ClusterState, host: Host): UpstreamTransport {
+  const { transportMatches, transport } = cluster.runtime;
+  if (transportMatches.length === 0) return transport;
+  const labels = host.endpoint.metadata.get(MATCH_NAMESPACE);
+  return transportMatches.find(({ criteria }) => hasAll(labels, criteria))?.transport ?? transport;
+}
+
+type Labels = { readonly [key: string]: Json };
+
+function hasAll(labels: Labels | undefined, criteria: Labels): boolean {
+  return Object.entries(criteria).every(
+    ([key, wanted]) =>
+      labels !== undefined && Object.hasOwn(labels, key) && stableStringify(labels[key] as Json) === stableStringify(wanted),
+  );
 }
