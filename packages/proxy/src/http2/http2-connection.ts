@@ -9,6 +9,7 @@ import { Timeout } from '../io/timer-wheel.ts';
 import type { HeadTemplate } from './head-template.ts';
 import { ServerSession, type ServerSessionHost } from './server-session.ts';
 import type { Http2ServerStream } from './server-stream.ts';
+import { newWebsocketKey } from './websocket.ts';
 
 export class Http2Connection implements ServerSessionHost, ServedHttp {
   private readonly context: HcmContext;
@@ -64,6 +65,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     const exchange = new Http2Exchange(this.context, this.info, stream, stream.head);
     stream.handler = exchange;
     if (!end && hcm.requestTimeoutMs > 0) exchange.limitRequest(hcm.requestTimeoutMs);
+    if (template.protocol === 'websocket' && !stream.head.has('sec-websocket-key')) stream.head.add('sec-websocket-key', newWebsocketKey());
     exchange.begin(template.protocol, first, end);
   }
 

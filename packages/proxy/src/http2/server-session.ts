@@ -66,10 +66,6 @@ export class ServerSession extends Session {
     this.fail(f.ENHANCE_YOUR_CALM, 'slow header block');
   }
 
-  protected get maxPeerStreams(): number {
-    return this.options.settings.maxConcurrentStreams;
-  }
-
   protected get lastPeerStream(): number {
     return this.lastStream;
   }
@@ -97,7 +93,7 @@ export class ServerSession extends Session {
     if (streamId > this.lastAccepted) return true;
     this.lastStream = streamId;
     this.guard.onStreamOpened();
-    if (this.streams.size >= this.maxPeerStreams) return this.refuse(streamId, endStream, f.REFUSED_STREAM);
+    if (this.streams.size >= this.options.settings.maxConcurrentStreams) return this.refuse(streamId, endStream, f.REFUSED_STREAM);
     if (typeof template === 'string') return this.refuseMalformed(streamId, endStream, template);
     return this.open(streamId, template, endStream);
   }
@@ -143,6 +139,8 @@ export class ServerSession extends Session {
   }
 
   protected onPeerSettings(): void {}
+
+  protected onStreamRemoved(): void {}
 
   protected onStreamsGone(): void {
     if (this.goawayReceived || this.lastAccepted !== f.MAX_STREAM_ID) this.hangUp();

@@ -74,6 +74,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     session.onAnswer();
     this.responseStarted = true;
     const status = head.status === 101 ? 200 : head.status;
+    if (head.status === 101) head.remove('sec-websocket-accept');
     const bare = end && first === undefined;
     this.writeHead(status, head, bare);
     if (bare) return this.onSendEnded();
@@ -95,7 +96,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     writer.endHeaders(this.id, writeStatus(writer.output.bytes, start, status), false);
   }
 
-  sendData(bytes: Buffer, source: Connection): boolean {
+  sendData(bytes: Buffer, source: Connection | undefined): boolean {
     if (this.send(bytes, source)) return true;
     if (this.queue.length > 0) this.session.watchStalls();
     return false;

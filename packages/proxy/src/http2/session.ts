@@ -105,13 +105,13 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   protected abstract isIdleStream(streamId: number): boolean;
   protected abstract onGoaway(lastStreamId: number, code: number): void;
   protected abstract onPeerSettings(): void;
+  protected abstract onStreamRemoved(stream: Http2Stream): void;
   /** The last stream has ended. */
   protected abstract onStreamsGone(): void;
   /** Last call. */
   protected abstract onSessionOver(error: string | undefined): void;
-  /** A stream of the peer's ended; false: it was one reset too many. */
+  /** Whether resets of streams, which the peer opens, wear us out. */
   protected abstract countsResets(): boolean;
-  protected abstract readonly maxPeerStreams: number;
   /** The largest stream id of the peer's that we have acted on: for GOAWAY. */
   protected abstract readonly lastPeerStream: number;
   protected peerMaxStreams = Number.MAX_SAFE_INTEGER;
@@ -289,6 +289,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     if (this.options.settings.streamErrorOnInvalidHttpMessage) return this.resetStream(stream, f.PROTOCOL_ERROR, why);
     this.streams.delete(stream.id);
     stream.gone = true;
+    this.onStreamRemoved(stream);
     stream.onBroken({ kind: 'local_reset', code: f.PROTOCOL_ERROR, why });
     return this.fail(f.PROTOCOL_ERROR, why);
   }
@@ -549,6 +550,12 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     if (!stream.gone) this.removeStream(stream, false, false);
   }
 
+  /** The peer has said that it did nothing with this stream. */
+  protected dropRefused(stream: Http2Stream): void {
+    this.removeStream(stream, false, false);
+    stream.onBroken({ kind: 'remote_reset', code: f.REFUSED_STREAM });
+  }
+
   private removeStream(stream: Http2Stream, isReset: boolean, byUs: boolean): void {
     stream.gone = true;
     this.streams.delete(stream.id);
@@ -556,6 +563,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     if (stream.queue.length > 0) this.writer.forget(stream);
     // What the peer sent and nobody took must not cost the other streams their room.
     this.creditConnection(stream.dropHeld());
+    this.onStreamRemoved(stream);
     const isEarly = isReset && this.countsResets() && this.monotonicMs() - stream.openedMs < EARLY_RESET_MS;
     if (this.countsResets() && this.guard.onStreamClosed(isEarly)) this.fail(f.ENHANCE_YOUR_CALM, 'too many resets');
     if (this.streams.size === 0 && !this.over) this.onStreamsGone();
@@ -603,6 +611,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     for (const stream of streams) {
       stream.gone = true;
       stream.dropHeld();
+      this.onStreamRemoved(stream);
       stream.onBroken(cause);
     }
     this.onSessionOver(why);

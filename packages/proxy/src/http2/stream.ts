@@ -2,7 +2,6 @@
 
 import type { Connection } from '../io/connection.ts';
 import type { Sender } from './frame-writer.ts';
-import * as f from './frames.ts';
 import type { HeadTemplate } from './head-template.ts';
 import type { Session } from './session.ts';
 
@@ -137,5 +136,3 @@ export type StreamEnd =
   | { readonly kind: 'remote_reset'; readonly code: number }
   | { readonly kind: 'local_reset'; readonly code: number; readonly why: string }
   | { readonly kind: 'connection_closed'; readonly why: string };
-
-export const REMOTE_REFUSED: StreamEnd = { kind: 'remote_reset', code: f.REFUSED_STREAM };

@@ -21,3 +21,15 @@ export interface HttpPool {
   /** Breaks everything off. */
   close(): void;
 }
+
+const ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  EHOSTUNREACH: 'No route to host',
+  ENETUNREACH: 'Network is unreachable',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+};
+
+/** A system's error code in the words that Envoy uses. */
+export const describeConnectError = (error: string | undefined): string =>
+  error !== undefined && Object.hasOwn(ERRORS, error) ? (ERRORS[error] as string) : (error ?? 'closed');

@@ -1,0 +1,130 @@
+// The client's end of a connection: opens streams for requests of ours and matches what comes to them.
+
+import type { Connection } from '../io/connection.ts';
+import { BlockMemo } from './block-memo.ts';
+import { Http2ClientStream } from './client-stream.ts';
+import * as f from './frames.ts';
+import type { HeadTemplate } from './head-template.ts';
+import { readResponse } from './message-fields.ts';
+import { FIELDS_REFUSED, Session, type SessionOptions } from './session.ts';
+import { clientSettings } from './settings.ts';
+import type { Http2Stream } from './stream.ts';
+
+/** The pool behind the session. */
+export interface ClientSessionHost {
+  /** A stream has ended, or the peer allows more of them. */
+  onStreamFree(session: ClientSession, stream: Http2Stream | undefined): void;
+  /** No new stream can be opened; those that are open may go on. */
+  onRetired(session: ClientSession): void;
+  /** Last call. */
+  onGone(session: ClientSession): void;
+}
+
+export class ClientSession extends Session {
+  private readonly host: ClientSessionHost;
+  private readonly responseMemo = new BlockMemo<HeadTemplate>();
+  private nextStream = 1;
+  private retired = false;
+  /** Requests begun on this connection. */
+  requests = 0;
+
+  constructor(connection: Connection, host: ClientSessionHost, options: SessionOptions) {
+    super(connection, options, false);
+    this.host = host;
+    const { output } = this.writer;
+    output.reserve(f.PREFACE.length);
+    output.length += f.PREFACE.copy(output.bytes, output.length);
+    this.sendPreface(clientSettings(options.settings));
+    connection.handler = this;
+  }
+
+  /** How many streams may be opened now. */
+  get room(): number {
+    if (this.over || this.retired) return 0;
+    return Math.min(this.peerMaxStreams, this.options.settings.maxConcurrentStreams) - this.streams.size;
+  }
+
+  open(): Http2ClientStream {
+    const stream = new Http2ClientStream(this, this.nextStream, this.requests > 0);
+    this.nextStream += 2;
+    this.requests++;
+    this.streams.set(stream.id, stream);
+    if (this.nextStream > f.MAX_STREAM_ID) this.retire();
+    return stream;
+  }
+
+  /** No new streams; the connection ends with those it has. */
+  retire(): void {
+    if (this.over || this.retired) return;
+    this.retired = true;
+    this.host.onRetired(this);
+    if (this.streams.size === 0) this.leave();
+  }
+
+  private leave(): void {
+    if (this.over) return;
+    if (!this.goawaySent) this.sendGoaway(0, f.NO_ERROR);
+    this.hangUp();
+  }
+
+  protected get lastPeerStream(): number {
+    return 0;
+  }
+
+  protected isIdleStream(streamId: number): boolean {
+    return streamId % 2 === 0 || streamId >= this.nextStream;
+  }
+
+  protected countsResets(): boolean {
+    return false;
+  }
+
+  protected onHeaderBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): boolean {
+    const stream = this.streams.get(streamId) as Http2ClientStream | undefined;
+    if (!stream) return this.onStrayBlock(streamId, bytes, start, end);
+    if (!stream.awaitsHead || stream.remoteClosed) return this.onTrailers(stream, endStream, bytes, { start, end });
+    const template = this.decodeBlock(this.responseMemo, bytes, { start, end }, readResponse);
+    if (template === undefined) return false;
+    if (template === FIELDS_REFUSED) return this.resetStream(stream, f.INTERNAL_ERROR, template);
+    if (typeof template === 'string') return this.malformed(stream, template);
+    const first = endStream || template.status < 200 ? undefined : this.takeFirstData(streamId, stream.recvWindow);
+    if (first) {
+      stream.recvWindow -= first.bytes.length;
+      this.credit(stream, first.bytes.length);
+    }
+    const fault = stream.receiveHead(template, first?.bytes, endStream || (first?.end ?? false));
+    return fault === undefined ? !this.over : this.malformed(stream, fault);
+  }
+
+  /** Of a stream that we gave up: decoded, because the table must keep in step, and dropped. */
+  private onStrayBlock(streamId: number, bytes: Buffer, start: number, end: number): boolean {
+    if (this.isIdleStream(streamId)) return this.fail(f.PROTOCOL_ERROR, 'HEADERS on an idle stream');
+    if (this.decodeBlock(this.responseMemo, bytes, { start, end }, readResponse) === undefined) return false;
+    return this.calm(this.guard.onIdleFrame(), 'frames on closed streams');
+  }
+
+  protected onGoaway(lastStreamId: number): void {
+    this.retired = true;
+    this.host.onRetired(this);
+    // The peer says that it has not looked at these: they may be sent again elsewhere.
+    for (const stream of [...this.streams.values()]) if (stream.id > lastStreamId) this.dropRefused(stream);
+    if (this.streams.size === 0) this.leave();
+  }
+
+  protected onPeerSettings(): void {
+    this.host.onStreamFree(this, undefined);
+  }
+
+  protected onStreamRemoved(stream: Http2Stream): void {
+    this.host.onStreamFree(this, stream);
+  }
+
+  protected onStreamsGone(): void {
+    if (this.retired) this.leave();
+  }
+
+  protected onSessionOver(): void {
+    this.retired = true;
+    this.host.onGone(this);
+  }
+}

@@ -1,0 +1,139 @@
+// Which pool serves a host: by the cluster's protocol, or by what the host chooses in its first TLS handshake.
+
+import type { ResetReason } from '../http/stream.ts';
+import type { Connection } from '../io/connection.ts';
+import { Timeout } from '../io/timer-wheel.ts';
+import type { Http2Settings } from '../runtime/model.ts';
+import type { BreakerState } from './circuit-breaker.ts';
+import type { ClusterState } from './cluster-state.ts';
+import { connectUpstream, transportOf } from './connect.ts';
+import type { Host } from './host.ts';
+import { describeConnectError, type HttpPool, type PoolUser } from './http-pool.ts';
+import { Http1Pool } from './http1-pool.ts';
+import { Http2Pool } from './http2-pool.ts';
+
+/** A pool for requests that go to `host` by this version; `auto` clusters with TLS ask the host. */
+export function createHttpPool(cluster: ClusterState, host: Host, version: 'HTTP/1.1' | 'HTTP/2'): HttpPool {
+  const { protocol } = cluster.runtime;
+  if (protocol.kind === 'auto' && transportOf(cluster, host).kind === 'tls') return new AlpnPool(cluster, host, protocol.http2);
+  if (version === 'HTTP/2' && protocol.kind !== 'http1') return new Http2Pool(cluster, host, protocol.http2);
+  return new Http1Pool(cluster, host);
+}
+
+type Waiting = { user: PoolUser; breaker: BreakerState; cancelled: boolean; inner: { cancel(): void } | undefined };
+
+/** Asks the host by ALPN with one connection, then is the pool of what it chose. */
+class AlpnPool implements HttpPool {
+  private readonly cluster: ClusterState;
+  private readonly host: Host;
+  private readonly settings: Http2Settings;
+  private chosen: HttpPool | undefined;
+  private waiting: Waiting[] = [];
+  private probe: Connection | undefined;
+  private timeout: Timeout | undefined;
+  private closed = false;
+
+  constructor(cluster: ClusterState, host: Host, settings: Http2Settings) {
+    this.cluster = cluster;
+    this.host = host;
+    this.settings = settings;
+  }
+
+  acquire(user: PoolUser, breaker: BreakerState): { cancel(): void } | undefined {
+    if (this.chosen) return this.chosen.acquire(user, breaker);
+    if (!breaker.canQueue) {
+      this.cluster.stats.upstream_rq_pending_overflow++;
+      user.onPoolFailure('overflow', '');
+      return undefined;
+    }
+    const entry: Waiting = { user, breaker, cancelled: false, inner: undefined };
+    breaker.pending++;
+    this.cluster.stats.upstream_rq_pending_active++;
+    this.waiting.push(entry);
+    if (!this.probe) this.ask();
+    return { cancel: () => this.cancel(entry) };
+  }
+
+  drain(): void {
+    this.chosen?.drain();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.timeout?.cancel();
+    this.probe?.destroy();
+    this.chosen?.close();
+    this.fail('closed');
+  }
+
+  private cancel(entry: Waiting): void {
+    if (entry.cancelled) return;
+    entry.cancelled = true;
+    const at = this.waiting.indexOf(entry);
+    if (at < 0) return entry.inner?.cancel();
+    this.waiting.splice(at, 1);
+    this.leaveQueue(entry);
+    this.cluster.stats.upstream_rq_cancelled++;
+  }
+
+  private leaveQueue(entry: Waiting): void {
+    entry.breaker.pending--;
+    this.cluster.stats.upstream_rq_pending_active--;
+  }
+
+  private ask(): void {
+    const { cluster, host } = this;
+    const handler = {
+      onData() {},
+      onEnd: () => this.fail('closed'),
+      onDrain() {},
+      onClose: (error: string | undefined) => this.fail(error),
+    };
+    this.timeout = new Timeout(() => {
+      cluster.stats.upstream_cx_connect_timeout++;
+      this.fail('timeout');
+    });
+    cluster.context.timeouts.arm(this.timeout, cluster.runtime.connectTimeoutMs);
+    const events = { handler, onConnect: () => this.decide() };
+    this.probe = connectUpstream(cluster, host, { applicationProtocols: ['h2', 'http/1.1'] }, events);
+  }
+
+  private decide(): void {
+    const { probe, cluster, host, waiting } = this;
+    const [first] = waiting;
+    this.timeout?.cancel();
+    this.probe = undefined;
+    if (!probe || this.closed) return;
+    // Before anybody is handed on: breakers count each of them once.
+    for (const entry of waiting) this.leaveQueue(entry);
+    this.waiting = [];
+    if (probe.tls?.applicationProtocol === 'h2') {
+      const pool = new Http2Pool(cluster, host, this.settings);
+      this.chosen = pool;
+      pool.adopt(probe, first?.breaker ?? cluster.breakers.default);
+    } else {
+      this.chosen = new Http1Pool(cluster, host);
+      probe.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+      probe.destroy();
+    }
+    for (const entry of waiting) entry.inner = this.chosen.acquire(entry.user, entry.breaker);
+  }
+
+  private fail(error: string | undefined): void {
+    const { probe, waiting, cluster } = this;
+    if (!probe && waiting.length === 0) return;
+    this.probe = undefined;
+    this.timeout?.cancel();
+    probe?.destroy();
+    cluster.stats.upstream_cx_connect_fail++;
+    this.host.stats.cx_connect_fail++;
+    const isTimeout = error === 'timeout' || error === 'ETIMEDOUT';
+    const reason: ResetReason = isTimeout ? 'connection timeout' : 'remote connection failure';
+    this.waiting = [];
+    for (const entry of waiting) {
+      this.leaveQueue(entry);
+      cluster.stats.upstream_rq_pending_failure_eject++;
+      entry.user.onPoolFailure(reason, isTimeout ? '' : `delayed connect error: ${describeConnectError(error)}`);
+    }
+  }
+}

@@ -1,0 +1,258 @@
+// HTTP/2 connections to one host: streams on the one that has room, another connection when none has, a queue while they connect.
+
+import type { ResetReason } from '../http/stream.ts';
+import { ClientSession, type ClientSessionHost } from '../http2/client-session.ts';
+import type { Http2Stream } from '../http2/stream.ts';
+import type { Connection } from '../io/connection.ts';
+import { Timeout } from '../io/timer-wheel.ts';
+import type { Http2Settings } from '../runtime/model.ts';
+import type { BreakerState } from './circuit-breaker.ts';
+import type { ClusterState } from './cluster-state.ts';
+import { connectUpstream } from './connect.ts';
+import type { Host } from './host.ts';
+import { describeConnectError, type HttpPool, type PoolUser } from './http-pool.ts';
+
+type Waiting = { user: PoolUser; breaker: BreakerState };
+
+/** A connection, and what it is counted under. */
+type Member = {
+  connection: Connection | undefined;
+  session: ClientSession | undefined;
+  readonly breaker: BreakerState;
+  timeout: Timeout | undefined;
+  idleSinceMs: number;
+};
+
+const LINGER_MS = 1000;
+const FIELD_LIMITS = { maxBytes: 60 * 1024, maxCount: 100 };
+
+export class Http2Pool implements HttpPool, ClientSessionHost {
+  private readonly cluster: ClusterState;
+  private readonly host: Host;
+  private readonly settings: Http2Settings;
+  private readonly members = new Map<ClientSession, Member>();
+  private readonly connecting = new Set<Member>();
+  /** Which breaker a stream is counted under. */
+  private readonly breakers = new Map<Http2Stream, BreakerState>();
+  private waiting: Waiting[] = [];
+  private draining = false;
+
+  constructor(cluster: ClusterState, host: Host, settings: Http2Settings) {
+    this.cluster = cluster;
+    this.host = host;
+    this.settings = settings;
+  }
+
+  acquire(user: PoolUser, breaker: BreakerState): { cancel(): void } | undefined {
+    const { stats } = this.cluster;
+    const session = this.sessionWithRoom();
+    if (session ? !breaker.canRequest : !breaker.canQueue) {
+      stats.upstream_rq_pending_overflow++;
+      user.onPoolFailure('overflow', '');
+      return undefined;
+    }
+    if (session) {
+      this.hand(session, user, breaker);
+      return undefined;
+    }
+    const entry: Waiting = { user, breaker };
+    breaker.pending++;
+    stats.upstream_rq_pending_total++;
+    stats.upstream_rq_pending_active++;
+    this.waiting.push(entry);
+    this.connectForWaiting();
+    return { cancel: () => this.cancelWaiting(entry) };
+  }
+
+  drain(): void {
+    this.draining = true;
+    for (const session of [...this.members.keys()]) session.retire();
+  }
+
+  close(): void {
+    this.draining = true;
+    for (const session of [...this.members.keys()]) session.connection.destroy();
+    for (const member of [...this.connecting]) this.onConnectFailed(member, 'closed');
+  }
+
+  /** Takes over a connection that is established and speaks HTTP/2. */
+  adopt(connection: Connection, breaker: BreakerState): void {
+    const member = this.newMember(breaker);
+    member.connection = connection;
+    this.onConnected(member);
+  }
+
+  private cancelWaiting(entry: Waiting): void {
+    const at = this.waiting.indexOf(entry);
+    if (at < 0) return;
+    this.waiting.splice(at, 1);
+    this.leaveQueue(entry);
+    this.cluster.stats.upstream_rq_cancelled++;
+  }
+
+  private leaveQueue(entry: Waiting): void {
+    entry.breaker.pending--;
+    this.cluster.stats.upstream_rq_pending_active--;
+  }
+
+  private sessionWithRoom(): ClientSession | undefined {
+    for (const session of this.members.keys()) if (session.room > 0) return session;
+    return undefined;
+  }
+
+  // --- connecting
+
+  /** Connects when those that wait are more than the connections under way will carry. */
+  private connectForWaiting(): void {
+    const next = this.waiting[this.connecting.size * this.settings.maxConcurrentStreams];
+    if (!next || this.draining) return;
+    if (next.breaker.canConnect || this.members.size + this.connecting.size === 0) this.connect(next.breaker);
+    else this.cluster.stats.upstream_cx_overflow++;
+  }
+
+  private newMember(breaker: BreakerState): Member {
+    const { cluster, host } = this;
+    breaker.connections++;
+    cluster.stats.upstream_cx_total++;
+    cluster.stats.upstream_cx_active++;
+    host.stats.cx_total++;
+    host.stats.cx_active++;
+    return { connection: undefined, session: undefined, breaker, timeout: undefined, idleSinceMs: 0 };
+  }
+
+  private connect(breaker: BreakerState): void {
+    const { cluster, host } = this;
+    const member = this.newMember(breaker);
+    this.connecting.add(member);
+    const handler = {
+      onData() {},
+      onEnd: () => this.onConnectFailed(member, 'closed'),
+      onDrain() {},
+      onClose: (error: string | undefined) => this.onConnectFailed(member, error),
+    };
+    member.timeout = new Timeout(() => {
+      cluster.stats.upstream_cx_connect_timeout++;
+      this.onConnectFailed(member, 'timeout');
+    });
+    cluster.context.timeouts.arm(member.timeout, cluster.runtime.connectTimeoutMs);
+    const onConnect = () => {
+      if (this.connecting.delete(member)) this.onConnected(member);
+    };
+    member.connection = connectUpstream(cluster, host, { applicationProtocols: ['h2'] }, { handler, onConnect });
+  }
+
+  private onConnected(member: Member): void {
+    const { cluster } = this;
+    const { context } = cluster;
+    member.timeout?.cancel();
+    const session = new ClientSession(member.connection as Connection, this, {
+      settings: this.settings,
+      fieldLimits: FIELD_LIMITS,
+      lingerMs: LINGER_MS,
+      sendStallMs: 0,
+      services: { timeouts: context.timeouts, monotonicMs: () => context.clock.monotonicMs(), random: context.random },
+    });
+    member.session = session;
+    this.members.set(session, member);
+    member.idleSinceMs = context.clock.monotonicMs();
+    if (cluster.runtime.idleTimeoutMs > 0) this.watchIdle(member, cluster.runtime.idleTimeoutMs);
+    if (this.draining && this.waiting.length === 0) session.retire();
+    else this.serveWaiting();
+  }
+
+  private onConnectFailed(member: Member, error: string | undefined): void {
+    if (!this.connecting.delete(member)) return;
+    const { cluster, host } = this;
+    member.timeout?.cancel();
+    cluster.stats.upstream_cx_connect_fail++;
+    host.stats.cx_connect_fail++;
+    this.forget(member);
+    member.connection?.destroy();
+    const isTimeout = error === 'timeout' || error === 'ETIMEDOUT';
+    const reason: ResetReason = isTimeout ? 'connection timeout' : 'remote connection failure';
+    const transportFailure = isTimeout ? '' : `delayed connect error: ${describeConnectError(error)}`;
+    // Whoever waited for this host will not fare better with its next connection.
+    const { waiting } = this;
+    this.waiting = [];
+    for (const entry of waiting) {
+      this.leaveQueue(entry);
+      cluster.stats.upstream_rq_pending_failure_eject++;
+      entry.user.onPoolFailure(reason, transportFailure);
+    }
+  }
+
+  private forget(member: Member): void {
+    member.timeout?.cancel();
+    member.breaker.connections--;
+    this.cluster.stats.upstream_cx_active--;
+    this.cluster.stats.upstream_cx_destroy++;
+    this.host.stats.cx_active--;
+  }
+
+  private watchIdle(member: Member, delayMs: number): void {
+    const { runtime, context } = this.cluster;
+    member.timeout = new Timeout(() => {
+      const isIdle = member.session?.streams.size === 0;
+      const idleMs = isIdle ? context.clock.monotonicMs() - member.idleSinceMs : 0;
+      if (idleMs >= runtime.idleTimeoutMs) member.session?.retire();
+      else this.watchIdle(member, runtime.idleTimeoutMs - idleMs);
+    });
+    context.timeouts.arm(member.timeout, delayMs);
+  }
+
+  // --- streams
+
+  private hand(session: ClientSession, user: PoolUser, breaker: BreakerState): void {
+    const { cluster, host } = this;
+    breaker.requests++;
+    cluster.stats.upstream_rq_total++;
+    cluster.stats.upstream_rq_active++;
+    host.stats.rq_total++;
+    host.stats.rq_active++;
+    const stream = session.open();
+    this.breakers.set(stream, breaker);
+    const limit = cluster.runtime.maxRequestsPerConnection;
+    user.onPoolReady(stream);
+    if (limit === 0 || session.requests < limit) return;
+    cluster.stats.upstream_cx_max_requests++;
+    session.retire();
+  }
+
+  private serveWaiting(): void {
+    while (this.waiting.length > 0) {
+      const session = this.sessionWithRoom();
+      if (!session) break;
+      const entry = this.waiting.shift() as Waiting;
+      this.leaveQueue(entry);
+      this.hand(session, entry.user, entry.breaker);
+    }
+    this.connectForWaiting();
+  }
+
+  onStreamFree(session: ClientSession, stream: Http2Stream | undefined): void {
+    const breaker = stream && this.breakers.get(stream);
+    if (stream && breaker) {
+      this.breakers.delete(stream);
+      breaker.requests--;
+      this.cluster.stats.upstream_rq_active--;
+      this.host.stats.rq_active--;
+    }
+    const member = this.members.get(session);
+    if (member && session.streams.size === 0) member.idleSinceMs = this.cluster.context.clock.monotonicMs();
+    if (this.waiting.length > 0) this.serveWaiting();
+  }
+
+  onRetired(session: ClientSession): void {
+    const member = this.members.get(session);
+    member?.timeout?.cancel();
+    if (this.waiting.length > 0) this.serveWaiting();
+  }
+
+  onGone(session: ClientSession): void {
+    const member = this.members.get(session);
+    if (!member) return;
+    this.members.delete(session);
+    this.forget(member);
+    if (this.waiting.length > 0) this.serveWaiting();
+  }
+}
