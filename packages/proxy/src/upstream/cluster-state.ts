@@ -4,11 +4,11 @@ import type { Clock, Logger, SocketAddress, Transport } from '@lateen/base';
 import type { Timeouts } from '../io/timer-wheel.ts';
 import type { ClusterRuntime, EndpointRuntime, EndpointsRuntime } from '../runtime/model.ts';
 import type { SecretLookup } from '../tls/server-contexts.ts';
+import { createHttpPool } from './alpn-pool.ts';
 import { BreakerState } from './circuit-breaker.ts';
 import { ClusterStats } from './cluster-stats.ts';
 import { addressText, Host } from './host.ts';
 import type { HttpPool } from './http-pool.ts';
-import { Http1Pool } from './http1-pool.ts';
 import { assignLoad, type LoadAssignment, type LocalityHosts } from './load-assignment.ts';
 import { isGatewayFailure, OutlierDetector } from './outlier.ts';
 import type { PickerServices } from './picker.ts';
@@ -157,8 +157,7 @@ export class ClusterState {
     const version = this.versionFor(downstreamProtocol);
     let pool = host.pools.get(version);
     if (!pool) {
-      if (version === 'HTTP/2') return undefined;
-      pool = new Http1Pool(this, host);
+      pool = createHttpPool(this, host, version);
       host.pools.set(version, pool);
     }
     return pool;
