@@ -5,11 +5,12 @@ import type { Connection } from '../io/connection.ts';
 import { CR, LF, writeText } from './bytes.ts';
 import type { Head } from './head.ts';
 
-/** Pieces up to this size are copied next to their framing; larger ones are handed over. */
-const COPY_BYTES = 64 * 1024;
+/** Pieces up to this size are copied next to their framing; larger ones are written from where they are. */
+const COPY_BYTES = 8 * 1024;
 const CHUNK_OVERHEAD = 24;
 const CRLF = Buffer.from('\r\n');
 const LAST_CHUNK = Buffer.from('0\r\n\r\n');
+const LAST_PIECE = Buffer.from('\r\n0\r\n\r\n');
 
 export type HeadMessage = {
   startLine: string;
@@ -22,7 +23,7 @@ export type HeadMessage = {
   end: boolean;
 };
 
-/** Writes a message's head with the first part of its body. `first` may be transient: it is copied or kept through `source`. */
+/** Writes a message's head with the first part of its body. `first` is valid during the call only. */
 export function writeHead(connection: Connection, message: HeadMessage, source: Connection | undefined): boolean {
   const { head, first, chunked, startLine, extraLines } = message;
   const inline = first !== undefined && first.length <= COPY_BYTES;
@@ -34,11 +35,11 @@ export function writeHead(connection: Connection, message: HeadMessage, source: 
   out[at++] = CR;
   out[at++] = LF;
   if (first !== undefined && first.length > 0) {
-    if (!inline) {
-      const flowing = arena.send(connection, at);
-      return writeBody(connection, first, { chunked, source }) && flowing;
-    }
     if (chunked) at += out.write(`${first.length.toString(16)}\r\n`, at, 'latin1');
+    if (!inline) {
+      const after = chunked ? (message.end ? LAST_PIECE : CRLF) : undefined;
+      return arena.sendWith(connection, at, { bytes: first, source, after });
+    }
     at += first.copy(out, at);
     if (chunked) at += out.write('\r\n', at, 'latin1');
   }
@@ -46,18 +47,14 @@ export function writeHead(connection: Connection, message: HeadMessage, source: 
   return arena.send(connection, at);
 }
 
-/** Writes a part of a body; transient bytes are copied or kept through `source` (undefined: the bytes are ours). */
+/** Writes a part of a body, which came from `source`. */
 export function writeBody(connection: Connection, bytes: Buffer, how: { chunked: boolean; source: Connection | undefined }): boolean {
   if (bytes.length === 0) return true;
   if (bytes.length > COPY_BYTES) {
-    const lasting = how.source ? how.source.keep(bytes) : bytes;
-    if (!how.chunked) return connection.write(lasting);
-    connection.cork();
-    connection.write(Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'));
-    connection.write(lasting);
-    const flowing = connection.write(CRLF);
-    connection.uncork();
-    return flowing;
+    if (!how.chunked) return connection.relay(bytes, how.source);
+    arena.reserve(CHUNK_OVERHEAD);
+    const end = arena.position + arena.slab.write(`${bytes.length.toString(16)}\r\n`, arena.position, 'latin1');
+    return arena.sendWith(connection, end, { bytes, source: how.source, after: CRLF });
   }
   arena.reserve(bytes.length + CHUNK_OVERHEAD);
   const out = arena.slab;

@@ -26,6 +26,20 @@ class Arena {
     if (connection.isFlushed) this.position = start;
     return flowing;
   }
+
+  /** As `send`, with the foreign bytes of a body behind the message. */
+  sendWith(
+    connection: Connection,
+    end: number,
+    body: { bytes: Buffer; source: Connection | undefined; after: Buffer | undefined },
+  ): boolean {
+    const start = this.position;
+    this.position = end;
+    const { bytes, source, after } = body;
+    const flowing = connection.relay(bytes, source, { before: this.slab.subarray(start, end), after });
+    if (connection.isFlushed) this.position = start;
+    return flowing;
+  }
 }
 
 export const arena = new Arena();

@@ -18,6 +18,9 @@ export interface ConnectionHandler {
 /** Hears nothing. */
 export const ignoring: ConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 
+/** Bytes that go out together with a piece of a body; they must last. */
+export type Framed = { readonly before: Buffer; readonly after?: Buffer | undefined };
+
 let nextConnectionId = 1;
 
 export abstract class Connection {
@@ -37,6 +40,19 @@ export abstract class Connection {
   abstract keep(bytes: Buffer): Buffer;
   /** Takes the bytes over. False: more than the mark is queued; wait for `onDrain`. */
   abstract write(bytes: Buffer): boolean;
+  /**
+   * As `write`, for bytes that need not outlast the call: what the kernel does not take at once is kept through `source`, or copied.
+   */
+  relay(bytes: Buffer, source: Connection | undefined, around?: Framed): boolean {
+    const lasting = source ? source.keep(bytes) : Buffer.from(bytes);
+    if (!around) return this.write(lasting);
+    this.cork();
+    this.write(around.before);
+    let flowing = this.write(lasting);
+    if (around.after) flowing = this.write(around.after);
+    this.uncork();
+    return flowing;
+  }
   /** Written and not yet taken by the kernel. */
   abstract readonly queuedBytes: number;
   /** Nothing that was written is still in memory. */

@@ -2,8 +2,10 @@
 
 import type { SocketAddress, Transport } from '@lateen/base';
 import type { Connection, ConnectionHandler } from './connection.ts';
+import { HandleConnection } from './handle-connection.ts';
 import { sharedRead } from './shared-read.ts';
 import { SocketConnection } from './socket-connection.ts';
+import { handlesAreUsable, tcpHandleOf } from './tcp-handle.ts';
 
 export type DialTarget = SocketAddress & { localAddress?: string | undefined };
 
@@ -22,6 +24,16 @@ export function dial(transport: Transport, target: DialTarget, handler: Connecti
       },
     },
   });
+  const handle = handlesAreUsable() ? tcpHandleOf(socket) : undefined;
+  if (handle) {
+    const bare = new HandleConnection(socket, handler);
+    connection = bare;
+    socket.once('connect', () => {
+      bare.attach(handle);
+      onConnect();
+    });
+    return bare;
+  }
   connection = new SocketConnection(socket, handler, true);
   socket.once('connect', onConnect);
   return connection;

@@ -4,7 +4,8 @@
 
 import { Socket } from 'node:net';
 
-const READ_BYTES = 64 * 1024;
+// Holds a body of 64 KiB with its head, so that it takes one read.
+const READ_BYTES = 256 * 1024;
 export const sharedRead: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 type Internals = Socket & { [field: symbol]: unknown; _handle?: { useUserBuffer?(buffer: Buffer): void } | null };
