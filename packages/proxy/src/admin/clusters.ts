@@ -6,7 +6,7 @@ import { HealthStatus, RoutingPriority } from '@lateen/xds/messages/proxy';
 import type { LiveConfig } from '../ads/live-config.ts';
 import { messageRegistry } from '../ads/registry.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
-import type { CircuitBreaker, LocalityRuntime } from '../runtime/index.ts';
+import type { CircuitBreaker } from '../runtime/index.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
@@ -25,7 +25,7 @@ export function replyClusters({ query }: Pick<EndpointRequest, 'query'>, proxy: 
   );
   const clusters = [...proxy.clusters()].sort((a, b) => (a.name < b.name ? -1 : 1));
   if (query.get('format') !== 'json') {
-    return { status: 200, body: clusters.flatMap((cluster) => textLines(cluster, proxy, dynamic.has(cluster.name))).join('') };
+    return { status: 200, body: clusters.flatMap((cluster) => textLines(cluster, dynamic.has(cluster.name))).join('') };
   }
   const message = create(adminClusters.ClustersSchema, {
     clusterStatuses: clusters.map((cluster) => ({
@@ -39,7 +39,8 @@ export function replyClusters({ query }: Pick<EndpointRequest, 'query'>, proxy: 
           { priority: RoutingPriority.HIGH, ...limitsOf(cluster.runtime.circuitBreakers.high) },
         ],
       },
-      hostStatuses: cluster.listHosts().map((host) => hostStatus(host, localityOf(host, cluster, proxy))),
+      ...(cluster.runtime.outlier && { successRateEjectionThreshold: { value: Math.max(0, cluster.outlier.threshold) } }),
+      hostStatuses: cluster.listHosts().map(hostStatus),
     })),
   });
   return replyJson(adminClusters.ClustersSchema, message);
@@ -59,7 +60,8 @@ const EDS_HEALTH = {
   degraded: HealthStatus.DEGRADED,
 };
 
-function hostStatus(host: Host, locality: LocalityRuntime | undefined) {
+function hostStatus(host: Host) {
+  const { locality, outlier } = host;
   return {
     address: {
       address: {
@@ -72,7 +74,16 @@ function hostStatus(host: Host, locality: LocalityRuntime | undefined) {
       value: BigInt(Math.trunc(value)),
       type: name.endsWith('_active') ? adminMetrics.SimpleMetric_Type.GAUGE : adminMetrics.SimpleMetric_Type.COUNTER,
     })),
-    healthStatus: { edsHealthStatus: EDS_HEALTH[host.endpoint.health], failedOutlierCheck: host.ejectedUntilMs > 0 },
+    healthStatus: {
+      edsHealthStatus: EDS_HEALTH[host.endpoint.health],
+      failedOutlierCheck: host.ejectedUntilMs > 0,
+      failedActiveHealthCheck: host.failedActiveCheck,
+      failedActiveDegradedCheck: host.degradedByCheck,
+      pendingDynamicRemoval: host.pendingRemoval,
+      pendingActiveHc: host.awaitsFirstCheck,
+    },
+    ...(outlier.external.last >= 0 && { successRate: { value: outlier.external.last } }),
+    ...(outlier.local.last >= 0 && { localOriginSuccessRate: { value: outlier.local.last } }),
     weight: host.weight,
     hostname: host.endpoint.hostname,
     priority: locality?.priority ?? 0,
@@ -80,18 +91,7 @@ function hostStatus(host: Host, locality: LocalityRuntime | undefined) {
   };
 }
 
-function localityOf(host: Host, cluster: ClusterState, proxy: DataPlane): LocalityRuntime | undefined {
-  const { discovery } = cluster.runtime;
-  const endpoints =
-    discovery.kind === 'eds'
-      ? proxy.runtime.endpoints.get(discovery.serviceName)
-      : 'endpoints' in discovery
-        ? discovery.endpoints
-        : undefined;
-  return endpoints?.localities.find((locality) => locality.endpoints.includes(host.endpoint));
-}
-
-function textLines(cluster: ClusterState, proxy: DataPlane, addedViaApi: boolean): string[] {
+function textLines(cluster: ClusterState, addedViaApi: boolean): string[] {
   const { name, runtime } = cluster;
   const lines = [`observability_name::${runtime.observabilityName}`];
   for (const priority of ['default', 'high'] as const) {
@@ -103,10 +103,19 @@ function textLines(cluster: ClusterState, proxy: DataPlane, addedViaApi: boolean
       `${priority}_priority::max_retries::${limits.maxRetries}`,
     );
   }
+  if (runtime.outlier) {
+    const { average, threshold, localAverage, localThreshold } = cluster.outlier;
+    lines.push(
+      `outlier::success_rate_average::${average}`,
+      `outlier::success_rate_ejection_threshold::${threshold}`,
+      `outlier::local_origin_success_rate_average::${localAverage}`,
+      `outlier::local_origin_success_rate_ejection_threshold::${localThreshold}`,
+    );
+  }
   lines.push(`added_via_api::${addedViaApi}`);
   if (runtime.discovery.kind === 'eds') lines.push(`eds_service_name::${runtime.discovery.serviceName}`);
   for (const host of cluster.listHosts()) {
-    const locality = localityOf(host, cluster, proxy);
+    const { locality } = host;
     const fields: Record<string, string | number | boolean> = {
       ...host.stats,
       hostname: host.endpoint.hostname,
@@ -117,20 +126,33 @@ function textLines(cluster: ClusterState, proxy: DataPlane, addedViaApi: boolean
       sub_zone: locality?.subZone ?? '',
       canary: false,
       priority: locality?.priority ?? 0,
-      success_rate: -1,
-      local_origin_success_rate: -1,
+      success_rate: host.outlier.external.last,
+      local_origin_success_rate: host.outlier.local.last,
     };
     for (const [field, value] of Object.entries(fields)) lines.push(`${host.address}::${field}::${value}`);
   }
   return lines.map((line) => `${name}::${line}\n`);
 }
 
+// In Envoy's order.
 function healthFlags(host: Host): string {
-  const flags = host.ejectedUntilMs > 0 ? ['/failed_outlier_check'] : [];
-  if (host.endpoint.health === 'unhealthy') flags.push('/failed_eds_health');
-  if (host.endpoint.health === 'degraded') flags.push('/degraded_eds_health');
-  if (host.endpoint.health === 'draining') flags.push('/eds_status_draining');
-  return flags.join('') || 'healthy';
+  const { health } = host.endpoint;
+  const flags: [boolean, string][] = [
+    [host.failedActiveCheck, '/failed_active_hc'],
+    [host.ejectedUntilMs > 0, '/failed_outlier_check'],
+    [health === 'unhealthy', '/failed_eds_health'],
+    [host.degradedByCheck, '/degraded_active_hc'],
+    [health === 'degraded', '/degraded_eds_health'],
+    [host.pendingRemoval, '/pending_dynamic_removal'],
+    [host.awaitsFirstCheck, '/pending_active_hc'],
+    [health === 'draining', '/eds_status_draining'],
+  ];
+  return (
+    flags
+      .filter(([isSet]) => isSet)
+      .map(([, flag]) => flag)
+      .join('') || 'healthy'
+  );
 }
 
 export function replyListeners({ query }: Pick<EndpointRequest, 'query'>, proxy: DataPlane): EndpointReply {

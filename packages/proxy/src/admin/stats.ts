@@ -4,6 +4,7 @@ import { compileRegex, escapeLabelValue } from '@lateen/base';
 import type { Observer } from '../observe/observer.ts';
 import { type Stat, statsOf } from '../observe/stats.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
+import { type ClusterValue, clusterValues } from '../upstream/cluster-values.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 
 export type ServerStats = {
@@ -22,11 +23,14 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
   const listeners = proxy.listeners();
   const shows = (everUsed: number) => !server.hidesUnused || everUsed > 0;
   let isAdsShown = server.adsClusterName === '';
-  for (const { runtime, stats: values } of proxy.clusters()) {
+  for (const cluster of proxy.clusters()) {
+    const { runtime, stats: values } = cluster;
     const isAds = runtime.name === server.adsClusterName;
     isAdsShown ||= isAds;
     if (isAds || shows(values.upstream_cx_total + values.upstream_rq_total)) {
-      stats.push(...clusterStats(runtime.statName, isAds ? { ...values, ...adsConnection(server) } : values));
+      const own = clusterValues(cluster);
+      const gauges = isAds ? adsConnection(server) : [];
+      stats.push(...clusterStats(runtime.statName, [...own.filter((one) => !gauges.some(({ name }) => name === one.name)), ...gauges]));
     }
   }
   if (!isAdsShown) stats.push(...clusterStats(server.adsClusterName, adsConnection(server)));
@@ -68,11 +72,24 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
   return stats;
 }
 
-const clusterStats = (name: string, values: object): Stat[] =>
-  statsOf({ prefix: `cluster.${name}.`, family: 'envoy_cluster_', labels: { cluster_name: name }, values });
+const clusterStats = (name: string, values: readonly ClusterValue[]): Stat[] =>
+  values.map((one): Stat => {
+    // Envoy turns status codes and their classes into labels.
+    const code = /^(upstream_rq)_(?:(\d)xx|(\d{3}))$/.exec(one.name);
+    const label = code?.[2] ? { envoy_response_code_class: code[2] } : code?.[3] ? { envoy_response_code: code[3] } : {};
+    return {
+      name: `cluster.${name}.${one.name}`,
+      family: `envoy_cluster_${code ? (code[2] ? 'upstream_rq_xx' : 'upstream_rq') : one.name.replaceAll('.', '_')}`,
+      labels: { ...label, cluster_name: name },
+      type: one.type,
+      value: one.value,
+    };
+  });
 
 // ADS runs beside the data path; its connection shows where dashboards look for it.
-const adsConnection = ({ isAdsConnected }: ServerStats) => ({ upstream_cx_active: isAdsConnected ? 1 : 0 });
+const adsConnection = ({ isAdsConnected }: ServerStats): ClusterValue[] => [
+  { name: 'upstream_cx_active', type: 'gauge', value: isAdsConnected ? 1 : 0 },
+];
 
 export function renderPrometheus(stats: readonly Stat[]): string {
   const families = new Map<string, Stat[]>();

@@ -145,6 +145,6 @@ test('static resources that do not compile stop the start with every reason', as
   );
   await assert.rejects(
     runProxy({ bootstrap, logger: silentLogger, appendLog() {} }),
-    /cluster "a": health_checks: is not supported\nlistener "l"/,
+    /cluster "a": health_checks\[0\]: http_health_check.* is required\n(?:.*\n)*listener "l"/,
   );
 });

@@ -144,6 +144,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     const avoid = this.rules?.avoidPreviousHosts ? this.triedHosts : undefined;
     const host = cluster.pick(this.originalDestination(), {
       hash: this.requestHash?.hash,
+      metadataMatch: this.decision.metadataMatch,
       avoid,
       attempts: this.rules?.hostSelectionMaxAttempts ?? 1,
     });
@@ -213,7 +214,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   onPoolFailure(reason: ResetReason, transportFailure: string): void {
     this.wait = undefined;
     if (this.done) return;
-    if (this.host) this.cluster.reportResult(this.host, 0);
+    // Overflow says nothing about the host.
+    if (this.host && reason !== 'overflow') this.cluster.reportResult(this.host, 0);
     this.onFailure(reason, transportFailure);
   }
 
@@ -424,7 +426,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.cluster.stats.upstream_rq_timeout++;
     if (this.host) {
       this.host.stats.rq_timeout++;
-      this.cluster.reportResult(this.host, 504);
+      this.cluster.reportLocal(this.host, 'timeout');
     }
     this.giveUp({ status: 504, body: 'upstream request timeout', details: 'response_timeout', flag: 'UT' });
   }
@@ -432,7 +434,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   private onPerTryTimeout(): void {
     const { cluster } = this;
     cluster.stats.upstream_rq_per_try_timeout++;
-    if (this.host) cluster.reportResult(this.host, 504);
+    if (this.host) cluster.reportLocal(this.host, 'timeout');
     this.dropAttempt();
     // Envoy treats it as a 504 of the upstream.
     const retriable = this.rules && ['5xx', 'gateway-error', 'reset'].some((one) => this.rules?.on.has(one as '5xx'));

@@ -1,8 +1,9 @@
 // All clusters by name. Applying a runtime touches only what differs from the one before.
 
 import type { ClusterRuntime, EndpointsRuntime, Runtime } from '../runtime/model.ts';
-import { ClusterState, type UpstreamContext } from './cluster-state.ts';
+import { ClusterState, localityName, type UpstreamContext } from './cluster-state.ts';
 import { startDnsDiscovery } from './dns-discovery.ts';
+import type { LocalZone } from './load-assignment.ts';
 
 export type ClusterRegistry = {
   /** The live cluster, or undefined. */
@@ -17,6 +18,21 @@ type Entry = { state: ClusterState; runtime: ClusterRuntime; endpoints: Endpoint
 
 export function createClusterRegistry(context: UpstreamContext): ClusterRegistry {
   const entries = new Map<string, Entry>();
+  const { local } = context;
+  const localZone = (): LocalZone | undefined => {
+    const peers = local && entries.get(local.clusterName)?.state.localities;
+    return local && peers ? { name: localityName(local.locality), peers } : undefined;
+  };
+  const createEntry = (cluster: ClusterRuntime): Entry => {
+    const state = new ClusterState(cluster, context, localZone);
+    // The proxies' own zones decide how much of the traffic may stay in them.
+    if (cluster.name === local?.clusterName) {
+      state.onChange = () => {
+        for (const other of entries.values()) if (other.runtime.zoneAware && other.state !== state) other.state.rebuild();
+      };
+    }
+    return { state, runtime: cluster, endpoints: undefined, dns: undefined };
+  };
   const follow = (entry: Entry, runtime: Runtime, isNew: boolean) => {
     const { discovery } = entry.runtime;
     if (discovery.kind === 'eds' || discovery.kind === 'static') {
@@ -25,20 +41,20 @@ export function createClusterRegistry(context: UpstreamContext): ClusterRegistry
       entry.endpoints = endpoints ?? entry.endpoints;
     } else if (isNew && (discovery.kind === 'strict_dns' || discovery.kind === 'logical_dns')) {
       entry.dns?.close();
-      entry.dns = startDnsDiscovery(discovery, context, (endpoints) => entry.state.setEndpoints(endpoints));
+      entry.dns = startDnsDiscovery(discovery, context, entry.state);
     }
   };
   const applyCluster = (cluster: ClusterRuntime, runtime: Runtime) => {
     let entry = entries.get(cluster.name);
     const isNew = entry?.runtime !== cluster;
     if (!entry) {
-      entry = { state: new ClusterState(cluster, context), runtime: cluster, endpoints: undefined, dns: undefined };
+      entry = createEntry(cluster);
       entries.set(cluster.name, entry);
     } else if (isNew) {
       if (entry.runtime.discovery.kind !== cluster.discovery.kind) {
         entry.dns?.close();
         entry.state.drain();
-        entry = { state: new ClusterState(cluster, context), runtime: cluster, endpoints: undefined, dns: undefined };
+        entry = createEntry(cluster);
         entries.set(cluster.name, entry);
       } else {
         entry.runtime = cluster;

@@ -38,7 +38,7 @@ test('a host that fails in a row is left out, for longer when it fails again at 
   state.reportResult(sick!, 200);
   failThrice();
   assert.equal(sick!.isAvailable, false);
-  assert.equal(state.stats.outlier_detection_ejections_active, 1);
+  assert.equal(state.stats.outlier.ejections_active, 1);
   assert.equal(state.stats.membership_healthy, 2);
   for (let i = 0; i < 10; i++) assert.notEqual(state.pick(undefined), sick);
   for (let i = 0; i < 3; i++) state.reportResult(other!, 503);

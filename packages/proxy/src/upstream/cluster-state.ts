@@ -1,17 +1,20 @@
 // A cluster as it lives: its hosts with their pools, health and counters, through successive configurations of the same name.
 
-import type { Clock, Logger, SocketAddress, Transport } from '@lateen/base';
+import { isDeepStrictEqual } from 'node:util';
+import { type Clock, type Logger, parseIp, type SocketAddress, type Transport } from '@lateen/base';
+import { HealthChecker } from '../health-check/health-checker.ts';
 import type { Timeouts } from '../io/timer-wheel.ts';
-import type { ClusterRuntime, EndpointRuntime, EndpointsRuntime } from '../runtime/model.ts';
+import type { ClusterRuntime, EndpointRuntime, EndpointsRuntime, LbMetadata, LocalityRuntime } from '../runtime/model.ts';
 import type { SecretLookup } from '../tls/server-contexts.ts';
 import { createHttpPool } from './alpn-pool.ts';
 import { BreakerState } from './circuit-breaker.ts';
 import { ClusterStats } from './cluster-stats.ts';
 import { addressText, Host } from './host.ts';
 import type { HttpPool } from './http-pool.ts';
-import { assignLoad, type LoadAssignment, type LocalityHosts } from './load-assignment.ts';
-import { isGatewayFailure, OutlierDetector } from './outlier.ts';
-import type { PickerServices } from './picker.ts';
+import { assignLoad, type LoadServices, type LoadSettings, type LocalityHosts, type LocalZone } from './load-assignment.ts';
+import { type LocalOutcome, OutlierDetector } from './outlier.ts';
+import type { Picker, PickOptions } from './picker.ts';
+import { SubsetBalancer } from './subset-balancer.ts';
 
 /** Resolves a name to addresses. `ttlMs` 0 = unknown. Rejects when there is none. */
 export type Resolver = (name: string, family: 'v4' | 'v6' | 'any') => Promise<{ addresses: readonly string[]; ttlMs: number }>;
@@ -26,18 +29,26 @@ export type UpstreamContext = {
   readonly logger: Logger;
   /** Of TLS contexts, by the key of a named reference. */
   readonly secret?: SecretLookup;
+  /** Where this proxy runs, and the cluster of its peers: needed for zone-aware routing only. */
+  readonly local?: { readonly locality: Pick<LocalityRuntime, 'region' | 'zone' | 'subZone'>; readonly clusterName: string } | undefined;
 };
 
 export type HostChoice = {
   /** Of the request, for consistent hashing. */
   readonly hash?: number | undefined;
+  /** What the route asks of the hosts' "envoy.lb" metadata. */
+  readonly metadataMatch?: LbMetadata | undefined;
   /** Hosts to pass over, for at most `attempts` picks (default 1). */
   readonly avoid?: ReadonlySet<Host> | undefined;
+  /** Further hosts to pass over. */
+  readonly rejects?: ((host: Host) => boolean) | undefined;
   readonly attempts?: number;
 };
 
 const NO_HOSTS: EndpointsRuntime = { clusterName: '', localities: [], overprovisioningFactorPercent: 140 };
 const MIN_ORIGINAL_DST_CLEANUP_MS = 1000;
+
+type MutableLocality = LocalityHosts & { readonly hosts: Host[] };
 
 export class ClusterState {
   readonly name: string;
@@ -45,83 +56,196 @@ export class ClusterState {
   runtime: ClusterRuntime;
   readonly stats = new ClusterStats();
   readonly breakers: { readonly default: BreakerState; readonly high: BreakerState };
+  readonly outlier: OutlierDetector;
+  /** Called after hosts came, went or changed their health. */
+  onChange: () => void = () => {};
   private readonly hosts = new Map<string, Host>();
   private endpoints: EndpointsRuntime = NO_HOSTS;
-  private load: LoadAssignment = { isPanicking: false, pick: () => undefined };
-  private readonly outlier: OutlierDetector;
-  private readonly services: PickerServices;
+  private located: readonly LocalityHosts[] = [];
+  /** Made at the first pick after a change. */
+  private balancer: Picker | undefined;
+  private checker: HealthChecker | undefined;
+  private readonly services: LoadServices;
   private cleanup: { cancel(): void } | undefined;
 
-  constructor(runtime: ClusterRuntime, context: UpstreamContext) {
+  /** `local` gives the hosts of the proxy's own cluster. */
+  constructor(runtime: ClusterRuntime, context: UpstreamContext, local?: () => LocalZone | undefined) {
     this.name = runtime.name;
     this.runtime = runtime;
     this.context = context;
-    this.services = { random: context.random, monotonicMs: () => context.clock.monotonicMs() };
+    this.services = {
+      random: context.random,
+      monotonicMs: () => context.clock.monotonicMs(),
+      activeRequests: () => this.stats.upstream_rq_active,
+      stats: this.stats,
+      ...(local && { local }),
+    };
     this.breakers = {
       default: new BreakerState(runtime.circuitBreakers.default),
       high: new BreakerState(runtime.circuitBreakers.high),
     };
     this.outlier = new OutlierDetector(this, () => this.rebuild());
+    this.startChecks();
   }
 
   /** Takes the next configuration of this name. Endpoints come apart, by `setEndpoints`. */
   configure(runtime: ClusterRuntime): void {
+    const before = this.runtime;
     this.runtime = runtime;
     this.breakers.default.limits = runtime.circuitBreakers.default;
     this.breakers.high.limits = runtime.circuitBreakers.high;
+    if (!isDeepStrictEqual(before.healthCheck, runtime.healthCheck)) {
+      this.checker?.close();
+      this.startChecks();
+    }
+    if (!isDeepStrictEqual(before.outlier, runtime.outlier)) this.outlier.close();
+    this.balancer = undefined;
     this.rebuild();
+  }
+
+  private startChecks(): void {
+    const { healthCheck } = this.runtime;
+    this.checker = healthCheck && new HealthChecker(this, healthCheck, { onChange: (host) => this.onCheckChange(host) });
+    for (const host of this.hosts.values()) {
+      if (this.checker) this.checker.watch(host);
+      else {
+        host.failedActiveCheck = false;
+        host.degradedByCheck = false;
+        host.awaitsFirstCheck = false;
+        host.isExcluded = false;
+      }
+    }
+  }
+
+  private onCheckChange(host: Host): void {
+    if (host.failedActiveCheck && host.pendingRemoval) this.removeHost(host);
+    this.rebuild();
+  }
+
+  /** Outlier detection or a health check gave a host up. */
+  onHealthFailure(host: Host): void {
+    if (this.runtime.closeConnectionsOnHostHealthFailure) host.drainConnections();
   }
 
   /** The current endpoints. Hosts that stay keep their pools and counters; those that left end what they have. */
   setEndpoints(endpoints: EndpointsRuntime): void {
     this.endpoints = endpoints;
-    const present = new Set<string>();
+    const present = new Set<Host>();
     const now = this.context.clock.monotonicMs();
-    for (const locality of endpoints.localities) {
+    const added: Host[] = [];
+    const located = endpoints.localities.map((locality): MutableLocality => {
+      const hosts: Host[] = [];
       for (const endpoint of locality.endpoints) {
         const address = addressText(endpoint.host, endpoint.port);
-        present.add(address);
-        const known = this.hosts.get(address);
-        if (known) known.endpoint = endpoint;
-        else this.hosts.set(address, new Host(address, endpoint.host, endpoint.port, endpoint, now));
+        let host = this.hosts.get(address);
+        if (host && present.has(host)) continue;
+        if (!host) {
+          host = new Host(address, endpoint.host, endpoint.port, endpoint, now);
+          this.hosts.set(address, host);
+          added.push(host);
+        }
+        host.endpoint = endpoint;
+        host.locality = locality;
+        host.pendingRemoval = false;
+        present.add(host);
+        hosts.push(host);
       }
-    }
-    for (const host of [...this.hosts.values()]) if (!present.has(host.address)) this.removeHost(host);
-    this.stats.membership_change++;
+      return { priority: locality.priority, weight: locality.weight, name: localityName(locality), hosts };
+    });
+    const gone = [...this.hosts.values()].filter((host) => !present.has(host));
+    const left = gone.filter((host) => !this.keepsWhileHealthy(host, located));
+    for (const host of left) this.removeHost(host);
+    for (const host of added) this.checker?.watch(host);
+    this.located = located;
+    if (added.length > 0 || left.length > 0) {
+      this.stats.membership_change++;
+      if (this.runtime.closeConnectionsOnHostSetChange) for (const host of this.hosts.values()) host.drainConnections();
+    } else this.stats.update_no_rebuild++;
+    this.balancer = undefined;
     this.rebuild();
+  }
+
+  /** A host that its health check finds well is used on although discovery no longer names it. */
+  private keepsWhileHealthy(host: Host, located: readonly MutableLocality[]): boolean {
+    const checked = this.checker && !host.endpoint.healthCheck?.disabled && !host.awaitsFirstCheck && !host.failedActiveCheck;
+    if (!checked || this.runtime.ignoreHealthOnHostRemoval || this.runtime.discovery.kind === 'static') return false;
+    const name = host.locality && localityName(host.locality);
+    const home = located.find((one) => one.name === name && one.priority === host.locality?.priority) ?? located[0];
+    if (!home) return false;
+    host.pendingRemoval = true;
+    home.hosts.push(host);
+    return true;
   }
 
   private removeHost(host: Host): void {
     host.removed = true;
     this.hosts.delete(host.address);
-    for (const pool of host.pools.values()) pool.drain();
+    this.checker?.forget(host);
+    this.outlier.forget(host);
+    for (const locality of this.located as readonly MutableLocality[]) {
+      const at = host.pendingRemoval ? locality.hosts.indexOf(host) : -1;
+      if (at >= 0) locality.hosts.splice(at, 1);
+    }
+    host.drainConnections();
   }
 
   /** Call when the health of a host changed. */
   rebuild(): void {
-    const { endpoints, hosts } = this;
-    const localities: LocalityHosts[] = endpoints.localities.map((locality) => ({
-      priority: locality.priority,
-      weight: locality.weight,
-      hosts: locality.endpoints.flatMap((endpoint) => hosts.get(addressText(endpoint.host, endpoint.port)) ?? []),
-    }));
-    this.load = assignLoad(this.runtime, localities, endpoints.overprovisioningFactorPercent, this.services);
-    this.stats.membership_total = hosts.size;
-    this.stats.membership_healthy = [...hosts.values()].filter((host) => host.isAvailable).length;
+    if (this.balancer instanceof SubsetBalancer) this.balancer.reset();
+    else this.balancer = undefined;
+    const { stats } = this;
+    stats.membership_total = this.hosts.size;
+    stats.membership_healthy = 0;
+    stats.membership_degraded = 0;
+    stats.membership_excluded = 0;
+    stats.max_host_weight = 0;
+    for (const host of this.hosts.values()) {
+      const { health } = host;
+      if (health === 'healthy') stats.membership_healthy++;
+      else if (health === 'degraded') stats.membership_degraded++;
+      if (host.isExcluded) stats.membership_excluded++;
+      stats.max_host_weight = Math.max(stats.max_host_weight, host.weight);
+    }
+    this.onChange();
+  }
+
+  /** Where the hosts are. */
+  get localities(): readonly LocalityHosts[] {
+    return this.located;
+  }
+
+  private createBalancer(): Picker {
+    const { runtime, endpoints, located, services } = this;
+    const settings: LoadSettings = {
+      lb: runtime.lb,
+      localityWeighted: runtime.localityWeighted,
+      zoneAware: runtime.zoneAware,
+      healthyPanicThresholdPercent: runtime.healthyPanicThresholdPercent,
+      overprovisioningPercent: endpoints.overprovisioningFactorPercent,
+      weightedPriorityHealth: endpoints.weightedPriorityHealth === true,
+    };
+    if (!runtime.subsets) return assignLoad(settings, located, services);
+    return new SubsetBalancer(runtime.subsets, settings, located, { ...services, subsetStats: this.stats.subsets });
   }
 
   /** A host for a new request; undefined when there is none to use. */
-  pick(target: SocketAddress | undefined, { hash, avoid, attempts = 1 }: HostChoice = {}): Host | undefined {
+  pick(target: SocketAddress | undefined, { hash, metadataMatch, avoid, rejects, attempts = 1 }: HostChoice = {}): Host | undefined {
     if (this.runtime.discovery.kind === 'original_dst') return target && this.originalHost(target);
-    if (this.load.isPanicking) this.stats.lb_healthy_panic++;
-    let host = this.load.pick({ hash });
-    for (let i = 1; i < attempts && host && avoid?.has(host); i++) host = this.load.pick({ hash, attempt: i });
+    this.balancer ??= this.createBalancer();
+    const { balancer } = this;
+    const pick = (options: PickOptions) => balancer.pick(options);
+    let host = pick({ hash, metadataMatch });
+    for (let i = 1; i < attempts && host && (avoid?.has(host) || rejects?.(host)); i++) host = pick({ hash, metadataMatch, attempt: i });
     if (!host) this.stats.upstream_cx_none_healthy++;
     return host;
   }
 
-  private originalHost({ host: ip, port }: SocketAddress): Host {
+  private originalHost({ host: ip, port }: SocketAddress): Host | undefined {
     const { discovery } = this.runtime;
+    if (!parseIp(ip) || !(port > 0 && port <= 65_535)) {
+      this.stats.original_dst_host_invalid++;
+      return undefined;
+    }
     const toPort = discovery.kind === 'original_dst' ? (discovery.portOverride ?? port) : port;
     const address = addressText(ip, toPort);
     let host = this.hosts.get(address);
@@ -178,7 +302,23 @@ export class ClusterState {
   reportResult(host: Host, status: number): void {
     if (status === 0 || status >= 500) host.stats.rq_error++;
     else host.stats.rq_success++;
-    if (this.runtime.outlier) this.outlier.report(host, status === 0 || status >= 500, status === 0 || isGatewayFailure(status));
+    if (status === 0) this.outlier.reportLocal(host, 'failure');
+    else this.outlier.reportStatus(host, status);
+  }
+
+  /** The same for what no status tells: our own timeout, or a TCP connection that came about. */
+  reportLocal(host: Host, outcome: LocalOutcome): void {
+    if (outcome !== 'connected') host.stats.rq_error++;
+    this.outlier.reportLocal(host, outcome);
+  }
+
+  /** Whether another connection may go to this host (circuit_breakers.per_host_thresholds). */
+  canConnectTo(host: Host): boolean {
+    return host.stats.cx_active < this.runtime.maxConnectionsPerHost;
+  }
+
+  get hostCount(): number {
+    return this.hosts.size;
   }
 
   listHosts(): readonly Host[] {
@@ -187,19 +327,26 @@ export class ClusterState {
 
   /** Drops every connection and timer. */
   close(): void {
-    this.cleanup?.cancel();
-    this.outlier.close();
+    this.stop();
     for (const host of this.hosts.values()) for (const pool of host.pools.values()) pool.close();
     this.hosts.clear();
   }
 
   /** No new request; connections end with what they carry. */
   drain(): void {
+    this.stop();
+    for (const host of this.hosts.values()) host.drainConnections();
+  }
+
+  private stop(): void {
     this.cleanup?.cancel();
     this.outlier.close();
-    for (const host of this.hosts.values()) for (const pool of host.pools.values()) pool.drain();
+    this.checker?.close();
   }
 }
+
+export const localityName = ({ region, zone, subZone }: Pick<LocalityRuntime, 'region' | 'zone' | 'subZone'>): string =>
+  `${region}/${zone}/${subZone}`;
 
 const NO_METADATA: EndpointRuntime['metadata'] = new Map();
 

@@ -1,5 +1,58 @@
 // Counters and gauges of a cluster, under Envoy's names. Plain numbers: counting is an addition, reading happens at scrape time.
 
+import type { ZoneChoice } from './zone-routing.ts';
+
+const ZONE_COUNTERS = {
+  all_directly: 'lb_zone_routing_all_directly',
+  sampled: 'lb_zone_routing_sampled',
+  cross_zone: 'lb_zone_routing_cross_zone',
+  no_capacity_left: 'lb_zone_no_capacity_left',
+} as const;
+
+export class SubsetStats {
+  lb_subsets_active = 0;
+  lb_subsets_selected = 0;
+  lb_subsets_fallback = 0;
+  lb_subsets_fallback_panic = 0;
+  lb_subsets_single_host_per_subset_duplicate = 0;
+}
+
+/** `outlier_detection.*`. */
+export class OutlierStats {
+  ejections_active = 0;
+  ejections_enforced_total = 0;
+  ejections_overflow = 0;
+  ejections_detected_consecutive_5xx = 0;
+  ejections_enforced_consecutive_5xx = 0;
+  ejections_detected_consecutive_gateway_failure = 0;
+  ejections_enforced_consecutive_gateway_failure = 0;
+  ejections_detected_consecutive_local_origin_failure = 0;
+  ejections_enforced_consecutive_local_origin_failure = 0;
+  ejections_detected_success_rate = 0;
+  ejections_enforced_success_rate = 0;
+  ejections_detected_local_origin_success_rate = 0;
+  ejections_enforced_local_origin_success_rate = 0;
+  ejections_detected_failure_percentage = 0;
+  ejections_enforced_failure_percentage = 0;
+  ejections_detected_local_origin_failure_percentage = 0;
+  ejections_enforced_local_origin_failure_percentage = 0;
+  /** These two are Envoy's older names. */
+  ejections_total = 0;
+  ejections_consecutive_5xx = 0;
+}
+
+/** `health_check.*`. */
+export class HealthCheckStats {
+  attempt = 0;
+  success = 0;
+  failure = 0;
+  passive_failure = 0;
+  network_failure = 0;
+  verify_cluster = 0;
+  healthy = 0;
+  degraded = 0;
+}
+
 export class ClusterStats {
   upstream_cx_total = 0;
   upstream_cx_active = 0;
@@ -32,16 +85,39 @@ export class ClusterStats {
   upstream_rq_4xx = 0;
   upstream_rq_5xx = 0;
   lb_healthy_panic = 0;
+  lb_local_cluster_not_ok = 0;
+  lb_recalculate_zone_structures = 0;
+  lb_zone_cluster_too_small = 0;
+  lb_zone_no_capacity_left = 0;
+  lb_zone_routing_all_directly = 0;
+  lb_zone_routing_cross_zone = 0;
+  lb_zone_routing_sampled = 0;
   membership_change = 0;
-  membership_total = 0;
+  membership_degraded = 0;
+  membership_excluded = 0;
   membership_healthy = 0;
-  outlier_detection_ejections_active = 0;
-  outlier_detection_ejections_enforced_total = 0;
-  outlier_detection_ejections_consecutive_5xx = 0;
+  membership_total = 0;
+  max_host_weight = 0;
+  original_dst_host_invalid = 0;
+  update_attempt = 0;
+  update_success = 0;
+  update_failure = 0;
+  update_empty = 0;
+  update_no_rebuild = 0;
+  readonly subsets = new SubsetStats();
+  readonly outlier = new OutlierStats();
+  readonly healthCheck = new HealthCheckStats();
+  /** Responses by status code. */
+  readonly statuses = new Map<number, number>();
+
+  countZoneChoice(choice: ZoneChoice): void {
+    this[ZONE_COUNTERS[choice]]++;
+  }
 
   /** Counts a response by its class. */
   countStatus(status: number): void {
     this.upstream_rq_completed++;
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
     if (status < 200) this.upstream_rq_1xx++;
     else if (status < 300) this.upstream_rq_2xx++;
     else if (status < 400) this.upstream_rq_3xx++;

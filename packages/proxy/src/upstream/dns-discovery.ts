@@ -1,44 +1,80 @@
-// Endpoints by name: resolves the hosts of STRICT_DNS and LOGICAL_DNS clusters again and again; a failure keeps the last good
-// answer.
+// Endpoints by name: resolves the hosts of STRICT_DNS and LOGICAL_DNS clusters again and again, each name on its own time. A
+// failure, an empty answer or none at all keeps the last good one.
 
 import { parseIp, type Timer } from '@lateen/base';
 import type { ClusterDiscovery, EndpointRuntime, EndpointsRuntime } from '../runtime/model.ts';
 import type { Resolver, UpstreamContext } from './cluster-state.ts';
+import type { ClusterStats } from './cluster-stats.ts';
 
 type DnsDiscovery = Extract<ClusterDiscovery, { kind: 'strict_dns' | 'logical_dns' }>;
 
+/** Who uses the endpoints that were found. */
+export type DnsUser = { readonly stats: ClusterStats; setEndpoints(endpoints: EndpointsRuntime): void };
+
 const MIN_REFRESH_MS = 1000;
 const MAX_ADDRESSES = 500;
+/** As long as c-ares tries by default: four times five seconds. */
+const ANSWER_TIMEOUT_MS = 20_000;
 
-/** Starts resolving; `onEndpoints` gets each new answer. Close it to stop. */
-export function startDnsDiscovery(
-  discovery: DnsDiscovery,
-  context: UpstreamContext,
-  onEndpoints: (endpoints: EndpointsRuntime) => void,
-): { close(): void } {
+/** Starts resolving. Close it to stop. */
+export function startDnsDiscovery(discovery: DnsDiscovery, context: UpstreamContext, user: DnsUser): { close(): void } {
   const answers = new Map<string, readonly string[]>();
-  let timer: Timer | undefined;
-  let closed = false;
   const names = new Set(discovery.endpoints.localities.flatMap((locality) => locality.endpoints.map((endpoint) => endpoint.host)));
-  const resolveAll = async () => {
-    let changed = false;
-    let refreshMs = discovery.refreshMs;
-    await Promise.all(
-      [...names].map(async (name) => {
-        const answer = await resolveName(context.resolve, name, discovery).catch(() => undefined);
-        if (!answer) return;
-        if (discovery.respectTtl && answer.ttlMs > 0) refreshMs = Math.min(refreshMs, answer.ttlMs);
-        const sorted = discovery.kind === 'strict_dns' ? [...answer.addresses].sort() : answer.addresses.slice(0, 1);
-        if (answers.get(name)?.join() === sorted.join()) return;
-        answers.set(name, sorted);
-        changed = true;
-      }),
-    );
-    if (closed) return;
-    if (changed) onEndpoints(expand(discovery, answers));
-    timer = context.clock.after(Math.max(MIN_REFRESH_MS, refreshMs), () => void resolveAll(), { background: true });
+  const onAnswer = (name: string, addresses: readonly string[]) => {
+    const chosen = discovery.kind === 'strict_dns' ? [...new Set(addresses)].sort() : addresses.slice(0, 1);
+    if (answers.get(name)?.join() === chosen.join()) {
+      user.stats.update_no_rebuild++;
+      return;
+    }
+    answers.set(name, chosen);
+    user.setEndpoints(expand(discovery, answers));
   };
-  void resolveAll();
+  const targets = [...names].map((name) => followName(name, discovery, { context, stats: user.stats, onAnswer }));
+  return {
+    close() {
+      for (const target of targets) target.close();
+    },
+  };
+}
+
+type Following = { context: UpstreamContext; stats: ClusterStats; onAnswer: (name: string, addresses: readonly string[]) => void };
+
+function followName(name: string, discovery: DnsDiscovery, { context, stats, onAnswer }: Following): { close(): void } {
+  const { clock, random, logger } = context;
+  let timer: Timer | undefined;
+  let failures = 0;
+  let closed = false;
+  const next = (delayMs: number) => {
+    const jitterMs = discovery.jitterMs > 0 ? random() * discovery.jitterMs : 0;
+    timer = clock.after(delayMs + jitterMs, () => void resolve(), { background: true });
+  };
+  const failed = (why: unknown) => {
+    stats.update_failure++;
+    if (failures === 0) logger.warn('a name cannot be resolved; the last addresses stay in use', { name, why: String(why) });
+    const { baseMs, maxMs } = discovery.failureRefresh;
+    // Envoy's back-off: a random share of an interval that doubles; the first is the base itself.
+    const ceilingMs = Math.min(maxMs, baseMs * 2 ** Math.min(failures, 20));
+    failures++;
+    next(Math.max(MIN_REFRESH_MS, ceilingMs === baseMs ? baseMs : baseMs + random() * (ceilingMs - baseMs)));
+  };
+  const resolve = async () => {
+    stats.update_attempt++;
+    try {
+      const { addresses, ttlMs } = await withDeadline(context, resolveName(context.resolve, name, discovery));
+      if (closed) return;
+      if (addresses.length === 0) {
+        stats.update_empty++;
+        return failed('the answer is empty');
+      }
+      failures = 0;
+      stats.update_success++;
+      onAnswer(name, addresses.slice(0, MAX_ADDRESSES));
+      next(Math.max(MIN_REFRESH_MS, discovery.respectTtl && ttlMs > 0 ? ttlMs : discovery.refreshMs));
+    } catch (error) {
+      if (!closed) failed(error);
+    }
+  };
+  void resolve();
   return {
     close() {
       closed = true;
@@ -47,20 +83,27 @@ export function startDnsDiscovery(
   };
 }
 
+/** A resolver that never answers must not stop the refreshes. */
+function withDeadline<T>({ clock }: UpstreamContext, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(ANSWER_TIMEOUT_MS, () => reject(new Error('no answer in time')), { background: true });
+    answer.then(resolve, reject).finally(() => timer.cancel());
+  });
+}
+
 async function resolveName(resolve: Resolver, name: string, discovery: DnsDiscovery): ReturnType<Resolver> {
   if (parseIp(name)) return { addresses: [name], ttlMs: 0 };
-  const cut = (answer: Awaited<ReturnType<Resolver>>) => ({ ...answer, addresses: answer.addresses.slice(0, MAX_ADDRESSES) });
   switch (discovery.family) {
     case 'v4_only':
-      return cut(await resolve(name, 'v4'));
+      return resolve(name, 'v4');
     case 'v6_only':
-      return cut(await resolve(name, 'v6'));
+      return resolve(name, 'v6');
     case 'v4_preferred':
-      return cut(await resolve(name, 'v4').catch(() => resolve(name, 'v6')));
+      return resolve(name, 'v4').catch(() => resolve(name, 'v6'));
     case 'all':
-      return cut(await resolve(name, 'any'));
+      return resolve(name, 'any');
     default:
-      return cut(await resolve(name, 'v6').catch(() => resolve(name, 'v4')));
+      return resolve(name, 'v6').catch(() => resolve(name, 'v4'));
   }
 }
 

@@ -20,8 +20,11 @@ export function createHashLookup(lb: HashPolicyLb, hosts: readonly WeightedHost[
   };
 }
 
-const keyOf = (host: Host, useHostname: boolean): string =>
-  useHostname && host.endpoint.hostname !== '' ? host.endpoint.hostname : host.address;
+function keyOf(host: Host, useHostname: boolean): string {
+  const own = host.endpoint.metadata.get('envoy.lb')?.hash_key;
+  if (typeof own === 'string' && own !== '') return own;
+  return useHostname && host.endpoint.hostname !== '' ? host.endpoint.hostname : host.address;
+}
 
 function ringLookup(lb: Extract<HashPolicyLb, { kind: 'ring_hash' }>, hosts: readonly WeightedHost[]): HashLookup {
   const total = hosts.reduce((sum, { weight }) => sum + weight, 0);

@@ -1,8 +1,11 @@
 // One upstream address of one cluster. It outlives updates of the endpoint list as long as the address stays in it.
 
-import type { EndpointRuntime } from '../runtime/model.ts';
+import type { EndpointRuntime, LocalityRuntime } from '../runtime/model.ts';
 import { HostStats } from './cluster-stats.ts';
 import type { HttpPool } from './http-pool.ts';
+import { OutlierMonitor } from './outlier-monitor.ts';
+
+export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
 
 export class Host {
   /** "ip:port", IPv6 in brackets: identity within the cluster. */
@@ -10,35 +13,56 @@ export class Host {
   readonly ip: string;
   readonly port: number;
   endpoint: EndpointRuntime;
+  /** Where the endpoint list has it; undefined for hosts that no list names. */
+  locality: LocalityRuntime | undefined;
   readonly stats = new HostStats();
   /** Made at first use; one per version of HTTP that is in use. */
   readonly pools = new Map<'HTTP/1.1' | 'HTTP/2', HttpPool>();
   /** Gone from the endpoint list: no new request. */
   removed = false;
+  /** Gone from the endpoint list, but used until its health check fails. */
+  pendingRemoval = false;
   /** Until when outlier detection keeps it out; 0 = in. */
   ejectedUntilMs = 0;
-  ejections = 0;
-  consecutive5xx = 0;
-  consecutiveGatewayFailures = 0;
+  readonly outlier = new OutlierMonitor();
+  failedActiveCheck = false;
+  degradedByCheck = false;
+  /** Its first active health check has not ended yet. */
+  awaitsFirstCheck = false;
+  /** Counts neither for nor against its priority (common_lb_config.ignore_new_hosts_until_first_hc). */
+  isExcluded = false;
   lastUsedMs = 0;
-  /** On the monotonic clock, for slow start. */
-  readonly addedMs: number;
+  /** On the monotonic clock: when slow start began. */
+  warmSinceMs: number;
 
   constructor(address: string, ip: string, port: number, endpoint: EndpointRuntime, addedMs = 0) {
     this.address = address;
     this.ip = ip;
     this.port = port;
     this.endpoint = endpoint;
-    this.addedMs = addedMs;
+    this.warmSinceMs = addedMs;
   }
 
   get weight(): number {
     return this.endpoint.weight || 1;
   }
 
+  get health(): HostHealth {
+    const { health } = this.endpoint;
+    if (this.failedActiveCheck || this.ejectedUntilMs > 0 || health === 'unhealthy' || health === 'draining') return 'unhealthy';
+    return this.degradedByCheck || health === 'degraded' ? 'degraded' : 'healthy';
+  }
+
   /** Whether the balancer may choose it without panic. */
   get isAvailable(): boolean {
-    return this.ejectedUntilMs === 0 && (this.endpoint.health === 'healthy' || this.endpoint.health === 'degraded');
+    return this.health !== 'unhealthy';
+  }
+
+  /** Connections of all pools end with what they carry; the next request makes new ones. */
+  drainConnections(): void {
+    const pools = [...this.pools.values()];
+    this.pools.clear();
+    for (const pool of pools) pool.drain();
   }
 }
 

@@ -1,103 +1,204 @@
-// Which hosts of which priority and locality get what share of a cluster's traffic (Envoy's rules: overprovisioning, failover by
-// priority, panic).
+// Which hosts of which priority and locality get what share of a cluster's traffic.
 
 import type { ClusterRuntime } from '../runtime/model.ts';
+import type { ClusterStats } from './cluster-stats.ts';
+import { EdfScheduler } from './edf-scheduler.ts';
 import type { WeightedHost } from './hash-table.ts';
 import type { Host } from './host.ts';
 import { createHashPicker, createPicker, type Picker, type PickerServices, type PickOptions } from './picker.ts';
+import { type PriorityLoad, sharePriorities } from './priority-load.ts';
+import { createZoneChooser } from './zone-routing.ts';
 
-export type LocalityHosts = { readonly priority: number; readonly weight: number; readonly hosts: readonly Host[] };
-
-type Level = { readonly load: number; readonly isPanicking: boolean; readonly picker: Picker };
-
-export type LoadAssignment = Picker & {
-  /** Some level serves its unhealthy hosts, too. */
-  readonly isPanicking: boolean;
+export type LocalityHosts = {
+  readonly priority: number;
+  readonly weight: number;
+  /** Identity of the place: "region/zone/sub_zone". */
+  readonly name?: string;
+  readonly hosts: readonly Host[];
 };
 
-/** Builds the picker for the current hosts and their health. */
-export function assignLoad(
-  cluster: ClusterRuntime,
-  localities: readonly LocalityHosts[],
-  overprovisioningPercent: number,
-  services: PickerServices,
-): LoadAssignment {
+/** The proxy's own place and the cluster of its peers, for zone-aware routing. */
+export type LocalZone = { readonly name: string; readonly peers: readonly LocalityHosts[] };
+
+export type LoadServices = PickerServices & { readonly stats?: ClusterStats; readonly local?: () => LocalZone | undefined };
+
+export type LoadSettings = Pick<ClusterRuntime, 'lb' | 'localityWeighted' | 'zoneAware' | 'healthyPanicThresholdPercent'> & {
+  readonly overprovisioningPercent: number;
+  readonly weightedPriorityHealth?: boolean;
+};
+
+/** Builds the picker for the current hosts and their health. Lists of hosts are prepared when they are first picked from. */
+export function assignLoad(settings: LoadSettings, localities: readonly LocalityHosts[], services: LoadServices): Picker {
   const priorities = [...new Set(localities.map((one) => one.priority))].sort((a, b) => a - b);
   const groups = priorities.map((priority) => localities.filter((one) => one.priority === priority));
-  const loads = shareLoad(groups, overprovisioningPercent);
-  const levels = groups.map((group, i) => createLevel(cluster, group, loads[i] as number, services)).filter((level) => level.load > 0);
-  const isPanicking = levels.some((level) => level.isPanicking);
-  const only = levels.length === 1 ? levels[0] : undefined;
-  if (only) return { isPanicking, pick: (options) => only.picker.pick(options) };
+  const loads = sharePriorities(
+    groups.map((group) => healthOf(group, settings.weightedPriorityHealth === true)),
+    settings.overprovisioningPercent,
+    settings.healthyPanicThresholdPercent,
+  );
+  const levels = groups.map((group, i) => new Level(settings, group, { load: loads[i] as PriorityLoad, services, isFirst: i === 0 }));
+  const [only] = levels;
+  const whole = loads.findIndex((load) => load.healthy === 100);
+  if (whole >= 0) return levels[whole]?.healthy ?? NOBODY;
+  if (!only) return NOBODY;
   return {
-    isPanicking,
     pick(options) {
       let point = share(options, services.random) * 100;
       for (const level of levels) {
-        point -= level.load;
-        if (point < 0) return level.picker.pick(options);
+        point -= level.load.healthy;
+        if (point < 0) return level.healthy.pick(options);
       }
-      return levels[levels.length - 1]?.picker.pick(options);
+      for (const level of levels) {
+        point -= level.load.degraded;
+        if (point < 0) return level.degraded.pick(options);
+      }
+      return only.healthy.pick(options);
     },
   };
 }
 
-/** Percent of the traffic for each priority: each takes what its health carries, the next one the rest. */
-function shareLoad(groups: readonly (readonly LocalityHosts[])[], overprovisioningPercent: number): number[] {
-  const health = groups.map((group) => {
-    const hosts = group.flatMap((locality) => locality.hosts);
-    const available = hosts.filter((host) => host.isAvailable).length;
-    return hosts.length === 0 ? 0 : Math.min(100, (available / hosts.length) * overprovisioningPercent);
-  });
-  const total = Math.min(
-    100,
-    health.reduce((sum, one) => sum + one, 0),
-  );
-  let left = 100;
-  const loads = health.map((one) => {
-    const load = total === 0 ? 0 : Math.min(left, (one * 100) / total);
-    left -= load;
-    return load;
-  });
-  // Nobody is healthy: the first priority gets the traffic, and panic decides what it does with it.
-  if (total === 0) {
-    const first = groups.findIndex((group) => group.some((locality) => locality.hosts.length > 0));
-    if (first >= 0) loads[first] = 100;
+const NOBODY: Picker = { pick: () => undefined };
+
+function healthOf(group: readonly LocalityHosts[], byWeight: boolean) {
+  const health = { total: 0, healthy: 0, degraded: 0 };
+  for (const { hosts } of group) {
+    for (const host of hosts) {
+      if (host.isExcluded) continue;
+      const part = byWeight ? host.weight : 1;
+      health.total += part;
+      if (host.health !== 'unhealthy') health[host.health] += part;
+    }
   }
-  return loads;
+  return health;
 }
 
-function createLevel(cluster: ClusterRuntime, group: readonly LocalityHosts[], load: number, services: PickerServices): Level {
-  const all = group.flatMap((locality) => locality.hosts);
-  const available = all.filter((host) => host.isAvailable);
-  const isPanicking = (available.length * 100) / Math.max(1, all.length) < cluster.healthyPanicThresholdPercent;
-  const usable = (hosts: readonly Host[]) => (isPanicking ? hosts : hosts.filter((host) => host.isAvailable));
-  if (!cluster.localityWeighted) return { load, isPanicking, picker: createPicker(cluster.lb, usable(all), services) };
-  if (cluster.lb.kind === 'ring_hash' || cluster.lb.kind === 'maglev') {
-    // One table for all localities, so that a key has one host.
-    const hosts = group.flatMap((locality) => shareOfLocality(usable(locality.hosts), locality.weight));
-    return { load, isPanicking, picker: createHashPicker(cluster.lb, hosts, services.random) };
+type LevelOptions = { load: PriorityLoad; services: LoadServices; isFirst: boolean };
+type Hosts = (locality: LocalityHosts) => readonly Host[];
+
+/** One priority. */
+class Level {
+  readonly load: PriorityLoad;
+  private readonly settings: LoadSettings;
+  private readonly group: readonly LocalityHosts[];
+  private readonly services: LoadServices;
+  private readonly isFirst: boolean;
+  private healthyPicker: Picker | undefined;
+  private degradedPicker: Picker | undefined;
+
+  constructor(settings: LoadSettings, group: readonly LocalityHosts[], { load, services, isFirst }: LevelOptions) {
+    this.settings = settings;
+    this.group = group;
+    this.load = load;
+    this.services = services;
+    this.isFirst = isFirst;
   }
-  const localities = group
-    .map((locality) => ({
-      weight: locality.weight,
-      picker: createPicker(cluster.lb, usable(locality.hosts), services),
-      size: usable(locality.hosts).length,
-    }))
-    .filter((locality) => locality.weight > 0 && locality.size > 0);
-  const total = localities.reduce((sum, locality) => sum + locality.weight, 0);
-  const picker: Picker = {
-    pick() {
-      let point = services.random() * total;
-      for (const locality of localities) {
-        point -= locality.weight;
-        if (point < 0) return locality.picker.pick();
-      }
-      return localities[localities.length - 1]?.picker.pick();
-    },
-  };
-  return { load, isPanicking, picker };
+
+  get healthy(): Picker {
+    this.healthyPicker ??= this.load.panicking ? this.panicking() : this.pickerFor('healthy');
+    return this.healthyPicker;
+  }
+
+  get degraded(): Picker {
+    this.degradedPicker ??= this.load.panicking ? this.panicking() : this.pickerFor('degraded');
+    return this.degradedPicker;
+  }
+
+  private panicking(): Picker {
+    const { settings, services, group } = this;
+    const everyone = settings.zoneAware?.failTrafficOnPanic ? NOBODY : this.plain((locality) => locality.hosts, group);
+    return {
+      pick(options) {
+        if (services.stats) services.stats.lb_healthy_panic++;
+        return everyone.pick(options);
+      },
+    };
+  }
+
+  private pickerFor(health: 'healthy' | 'degraded'): Picker {
+    const { settings, group } = this;
+    const chosen: Hosts = (locality) => locality.hosts.filter((host) => host.health === health && !host.isExcluded);
+    if (isHashing(settings.lb)) return this.plain(chosen, group);
+    if (settings.localityWeighted) return this.byLocality(chosen) ?? this.plain(chosen, group);
+    if (settings.zoneAware && this.isFirst && health === 'healthy') return this.byZone(chosen) ?? this.plain(chosen, group);
+    return this.plain(chosen, group);
+  }
+
+  private plain(chosen: Hosts, group: readonly LocalityHosts[]): Picker {
+    const { settings, services } = this;
+    const { lb } = settings;
+    if (isHashing(lb) && settings.localityWeighted) {
+      // One table for all localities, so that a key has one host.
+      const hosts = group.flatMap((locality) => shareOfLocality(chosen(locality), locality.weight));
+      return createHashPicker(lb, hosts, services);
+    }
+    return createPicker(lb, group.flatMap(chosen), services);
+  }
+
+  /** By the localities' weights, less where hosts are missing. undefined: no locality has a weight. */
+  private byLocality(chosen: Hosts): Picker | undefined {
+    const { services, settings } = this;
+    const localities = this.group.flatMap((locality) => {
+      const hosts = chosen(locality);
+      const total = locality.hosts.filter((host) => !host.isExcluded).length;
+      const weight = locality.weight * Math.min(1, (hosts.length / total) * (settings.overprovisioningPercent / 100));
+      return weight > 0 ? [{ weight, picker: createPicker(settings.lb, hosts, services) }] : [];
+    });
+    if (localities.length === 0) return undefined;
+    if (localities.length === 1) return localities[0]?.picker;
+    const scheduler = new EdfScheduler(localities, (locality) => locality.weight, services.random());
+    return { pick: (options) => scheduler.pick()?.picker.pick(options) };
+  }
+
+  private byZone(chosen: Hosts): Picker | undefined {
+    const { services, settings } = this;
+    const { zoneAware } = settings;
+    const local = services.local?.();
+    const { stats } = services;
+    if (!zoneAware || !local || this.group.length < 2) return undefined;
+    if (stats) stats.lb_recalculate_zone_structures++;
+    // The proxy's own zone first; several localities of one name are one zone.
+    const names = [...new Set([local.name, ...this.group.map((locality) => locality.name ?? '')])];
+    const zones = names.map((name) => this.group.filter((locality) => (locality.name ?? '') === name));
+    const hosts = zones.map((zone) => zone.flatMap(chosen));
+    if (hosts[0]?.length === 0) return undefined;
+    if (hosts.reduce((sum, list) => sum + list.length, 0) < zoneAware.minClusterSize) {
+      if (stats) stats.lb_zone_cluster_too_small++;
+      return undefined;
+    }
+    const peers = local.peers.filter((one) => one.priority === 0);
+    const healthyPeers = (name: string) =>
+      peers.filter((one) => one.name === name).reduce((sum, one) => sum + one.hosts.filter((host) => host.health === 'healthy').length, 0);
+    const allPeers = peers.reduce((sum, one) => sum + one.hosts.length, 0);
+    const wellPeers = peers.reduce((sum, one) => sum + one.hosts.filter((host) => host.isAvailable).length, 0);
+    const choose = createZoneChooser(
+      names.map((name, i) => ({ upstream: hosts[i]?.length ?? 0, local: healthyPeers(name) })),
+      services.random,
+    );
+    const anywhere = this.plain(chosen, this.group);
+    if (allPeers === 0 || (wellPeers * 100) / allPeers < settings.healthyPanicThresholdPercent || !choose) {
+      return {
+        pick(options) {
+          if (stats) stats.lb_local_cluster_not_ok++;
+          return zoneAware.failTrafficOnPanic ? undefined : anywhere.pick(options);
+        },
+      };
+    }
+    const pickers = hosts.map((list) => createPicker(settings.lb, list, services));
+    return {
+      pick(options) {
+        if (zoneAware.routingEnabledPercent < 100 && services.random() * 100 >= zoneAware.routingEnabledPercent) {
+          return anywhere.pick(options);
+        }
+        const { zone, how } = choose();
+        if (stats) stats.countZoneChoice(how);
+        return pickers[zone]?.pick(options) ?? anywhere.pick(options);
+      },
+    };
+  }
 }
+
+const isHashing = (lb: LoadSettings['lb']): lb is Extract<LoadSettings['lb'], { kind: 'ring_hash' | 'maglev' }> =>
+  lb.kind === 'ring_hash' || lb.kind === 'maglev';
 
 function shareOfLocality(hosts: readonly Host[], weight: number): WeightedHost[] {
   const total = hosts.reduce((sum, host) => sum + host.weight, 0);

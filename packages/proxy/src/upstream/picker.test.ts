@@ -26,9 +26,17 @@ const endpoint = (weight: number, health: EndpointRuntime['health'] = 'healthy')
 });
 const hosts = (...weights: number[]): Host[] => weights.map((weight, i) => new Host(`10.0.0.${i}:80`, `10.0.0.${i}`, 80, endpoint(weight)));
 
+const LEAST_REQUEST: Extract<LbPolicy, { kind: 'least_request' }> = {
+  kind: 'least_request',
+  choiceCount: 2,
+  activeRequestBias: 1,
+  fullScan: false,
+  slowStart: undefined,
+};
+
 const POLICIES: readonly LbPolicy[] = [
   { kind: 'round_robin', slowStart: undefined },
-  { kind: 'least_request', choiceCount: 2, activeRequestBias: 1, fullScan: false, slowStart: undefined },
+  LEAST_REQUEST,
   { kind: 'random' },
   { kind: 'ring_hash', minRingSize: 4096, maxRingSize: 8192, useHostnameForHashing: false, hashBalanceFactorPercent: 0 },
   { kind: 'maglev', tableSize: 65_537, useHostnameForHashing: false, hashBalanceFactorPercent: 0 },
@@ -69,41 +77,32 @@ test('least_request prefers the host with fewer active requests', () => {
   assert.ok(idle > 700 && idle < 800, `${idle}`);
 });
 
-test('traffic fails over by priority as health goes down, and panic serves the sick', () => {
-  const settings = { lb: POLICIES[2]!, localityWeighted: false, healthyPanicThresholdPercent: 0 };
-  const shareOfFirst = (healthyFirst: number, panicPercent: number) => {
-    const first = hosts(...Array<number>(10).fill(1));
-    for (const host of first.slice(healthyFirst)) host.endpoint = endpoint(1, 'unhealthy');
-    const second = hosts(...Array<number>(10).fill(1));
-    const load = assignLoad(
-      { ...settings, healthyPanicThresholdPercent: panicPercent } as never,
-      [
-        { priority: 0, weight: 1, hosts: first },
-        { priority: 1, weight: 1, hosts: second },
-      ],
-      140,
-      services(11),
-    );
-    let count = 0;
-    for (let i = 0; i < 5000; i++) if (first.includes(load.pick()!)) count++;
-    return Math.round(count / 50);
-  };
-  assert.equal(shareOfFirst(10, 0), 100);
-  assert.equal(shareOfFirst(8, 0), 100);
-  assert.ok(Math.abs(shareOfFirst(5, 0) - 70) <= 3);
-  assert.equal(shareOfFirst(0, 0), 0);
-});
-
 test('with nobody healthy: none without panic, everyone with it', () => {
   const list = hosts(1, 1);
   for (const host of list) host.endpoint = endpoint(1, 'unhealthy');
   const pick = (healthyPanicThresholdPercent: number) =>
     assignLoad(
-      { lb: POLICIES[2]!, localityWeighted: false, healthyPanicThresholdPercent } as never,
+      { lb: POLICIES[2]!, localityWeighted: false, zoneAware: undefined, healthyPanicThresholdPercent, overprovisioningPercent: 140 },
       [{ priority: 0, weight: 1, hosts: list }],
-      140,
       services(1),
     ).pick();
   assert.equal(pick(0), undefined);
   assert.ok(list.includes(pick(50)!));
+});
+
+test('least_request with a full scan finds the one idle host among many', () => {
+  const list = hosts(...Array<number>(50).fill(1));
+  for (const host of list) host.stats.rq_active = 3;
+  list[37]!.stats.rq_active = 0;
+  const picker = createPicker({ ...LEAST_REQUEST, fullScan: true }, list, services(5));
+  for (let i = 0; i < 20; i++) assert.equal(picker.pick(), list[37]);
+});
+
+test('weighted least_request counts weight against what is active', () => {
+  const list = hosts(1, 4);
+  list[1]!.stats.rq_active = 3;
+  const picker = createPicker(LEAST_REQUEST, list, services(5));
+  const counts = [0, 0];
+  for (let i = 0; i < 1000; i++) counts[list.indexOf(picker.pick()!)]!++;
+  assert.ok(Math.abs(counts[0]! - 500) <= 10, String(counts));
 });

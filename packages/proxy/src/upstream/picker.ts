@@ -1,8 +1,9 @@
 // Load balancing policies over a fixed list of hosts. A picker is made anew whenever the list changes; it keeps no reference
 // to anything but the hosts.
 
-import type { LbPolicy, SlowStart } from '../runtime/model.ts';
-import { createHashLookup, type WeightedHost } from './hash-table.ts';
+import type { LbMetadata, LbPolicy, SlowStart } from '../runtime/model.ts';
+import { EdfScheduler } from './edf-scheduler.ts';
+import { createHashLookup, type HashPolicyLb, type WeightedHost } from './hash-table.ts';
 import type { Host } from './host.ts';
 
 export type PickOptions = {
@@ -10,6 +11,8 @@ export type PickOptions = {
   readonly hash?: number | undefined;
   /** How many picks for the same request came before. */
   readonly attempt?: number;
+  /** Only hosts of the subset with these values; only clusters with subsets look at it. */
+  readonly metadataMatch?: LbMetadata | undefined;
 };
 
 export type Picker = {
@@ -21,6 +24,8 @@ export type PickerServices = {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly monotonicMs: () => number;
+  /** Requests under way in the whole cluster, for the bound of consistent hashing. */
+  readonly activeRequests?: () => number;
 };
 type Random = () => number;
 
@@ -30,15 +35,17 @@ export function createPicker(policy: LbPolicy, hosts: readonly Host[], services:
   const { random } = services;
   switch (policy.kind) {
     case 'round_robin':
-      return slowStarting(policy.slowStart, hosts, services, roundRobin(hosts, random));
-    case 'least_request':
-      return slowStarting(policy.slowStart, hosts, services, leastRequest(hosts, random, policy.choiceCount, policy.activeRequestBias));
+      return slowStarting(hosts, services, { slowStart: policy.slowStart, weightOf: ownWeight, usual: roundRobin(hosts, random) });
+    case 'least_request': {
+      const weightOf = (host: Host) => host.weight / (host.stats.rq_active + 1) ** policy.activeRequestBias;
+      return slowStarting(hosts, services, { slowStart: policy.slowStart, weightOf, usual: leastRequest(hosts, random, policy) });
+    }
     case 'ring_hash':
     case 'maglev':
       return createHashPicker(
         policy,
         hosts.map((host) => ({ host, weight: host.weight })),
-        random,
+        services,
       );
     default:
       return weightedRandom(hosts, random);
@@ -46,13 +53,39 @@ export function createPicker(policy: LbPolicy, hosts: readonly Host[], services:
 }
 
 /** Picks by consistent hashing; the weights may differ from the hosts' own. */
-export function createHashPicker(policy: Parameters<typeof createHashLookup>[0], hosts: readonly WeightedHost[], random: Random): Picker {
+export function createHashPicker(policy: HashPolicyLb, hosts: readonly WeightedHost[], services: PickerServices): Picker {
+  const { random, activeRequests } = services;
   const lookup = createHashLookup(policy, hosts);
+  const bounded = policy.hashBalanceFactorPercent > 0 && activeRequests;
+  const bound = bounded ? createLoadBound(hosts, policy.hashBalanceFactorPercent / 100, activeRequests) : undefined;
   return {
-    pick: ({ hash, attempt = 0 } = {}) => (hosts.length === 0 ? undefined : lookup(hash ?? Math.floor(random() * 2 ** 32), attempt)),
+    pick({ hash = Math.floor(random() * 2 ** 32), attempt = 0 } = {}) {
+      if (hosts.length === 0) return undefined;
+      const host = lookup(hash, attempt);
+      return bound && host ? bound(host, hash) : host;
+    },
   };
 }
 
+/** Passes over hosts that already carry more than their bounded share of the active requests; the order depends on the hash. */
+function createLoadBound(hosts: readonly WeightedHost[], factor: number, activeRequests: () => number): (host: Host, hash: number) => Host {
+  const total = hosts.reduce((sum, { weight }) => sum + weight, 0);
+  const shares = new Map(hosts.map(({ host, weight }) => [host, weight / total]));
+  const loadOf = (host: Host) => host.stats.rq_active / Math.max(1, Math.ceil((activeRequests() + 1) * factor * (shares.get(host) ?? 0)));
+  return (host, hash) => {
+    if (loadOf(host) < 1) return host;
+    let best = host;
+    const others = hosts.map((one, i) => ({ host: one.host, at: Math.imul(hash ^ (i + 1), 0x9e3779b1) >>> 0 }));
+    for (const { host: other } of others.sort((a, b) => a.at - b.at)) {
+      const load = loadOf(other);
+      if (load < 1) return other;
+      if (load < loadOf(best)) best = other;
+    }
+    return best;
+  };
+}
+
+const ownWeight = (host: Host): number => host.weight;
 const sameWeights = (hosts: readonly Host[]): boolean => hosts.every((host) => host.weight === hosts[0]!.weight);
 
 function weightedRandom(hosts: readonly Host[], random: Random): Picker {
@@ -71,60 +104,48 @@ function byWeight(hosts: readonly Host[], random: Random, weightOf: (host: Host)
   return hosts[hosts.length - 1];
 }
 
+type SlowStarting = { slowStart: SlowStart | undefined; weightOf: (host: Host) => number; usual: Picker };
+
 /** While some host is newer than the window, hosts are picked by weights that grow with their age; then by `usual`. */
-function slowStarting(slowStart: SlowStart | undefined, hosts: readonly Host[], services: PickerServices, usual: Picker): Picker {
+function slowStarting(hosts: readonly Host[], services: PickerServices, { slowStart, weightOf, usual }: SlowStarting): Picker {
   if (!slowStart || slowStart.windowMs === 0) return usual;
   const { windowMs, aggression, minWeightPercent } = slowStart;
   const { random, monotonicMs } = services;
-  const warmAtMs = Math.max(...hosts.map((host) => host.addedMs)) + windowMs;
+  const warmAtMs = Math.max(...hosts.map((host) => host.warmSinceMs)) + windowMs;
+  const grown = (host: Host) => {
+    const age = Math.min(1, Math.max(1, monotonicMs() - host.warmSinceMs) / windowMs);
+    return weightOf(host) * Math.max(minWeightPercent / 100, age ** (1 / aggression));
+  };
+  let scheduler: EdfScheduler<Host> | undefined;
   return {
     pick() {
-      const nowMs = monotonicMs();
-      if (nowMs >= warmAtMs) return usual.pick();
-      return byWeight(hosts, random, (host) => {
-        const age = Math.min(1, Math.max(1, nowMs - host.addedMs) / windowMs);
-        return host.weight * Math.max(minWeightPercent / 100, age ** (1 / aggression));
-      });
+      if (monotonicMs() >= warmAtMs) return usual.pick();
+      scheduler ??= new EdfScheduler(hosts, grown, random());
+      return scheduler.pick();
     },
   };
 }
+
 function roundRobin(hosts: readonly Host[], random: Random): Picker {
   // Proxies that start together must not all begin with the same host.
+  if (!sameWeights(hosts)) return new EdfScheduler(hosts, ownWeight, random());
   let next = Math.floor(random() * hosts.length);
-  if (sameWeights(hosts)) {
-    return {
-      pick() {
-        const host = hosts[next];
-        next = (next + 1) % hosts.length;
-        return host;
-      },
-    };
-  }
-  return smoothWeighted(hosts);
-}
-
-/** Smooth weighted round robin: each turn everyone gains its weight, the richest is served and pays the total. */
-function smoothWeighted(hosts: readonly Host[]): Picker {
-  const credit = new Float64Array(hosts.length);
-  const total = hosts.reduce((sum, host) => sum + host.weight, 0);
   return {
     pick() {
-      let best = 0;
-      for (let i = 0; i < hosts.length; i++) {
-        credit[i] = (credit[i] as number) + hosts[i]!.weight;
-        if ((credit[i] as number) > (credit[best] as number)) best = i;
-      }
-      credit[best] = (credit[best] as number) - total;
-      return hosts[best];
+      const host = hosts[next];
+      next = next + 1 < hosts.length ? next + 1 : 0;
+      return host;
     },
   };
 }
 
-function leastRequest(hosts: readonly Host[], random: Random, choiceCount: number, bias: number): Picker {
+function leastRequest(hosts: readonly Host[], random: Random, policy: Extract<LbPolicy, { kind: 'least_request' }>): Picker {
+  const { activeRequestBias: bias, fullScan } = policy;
+  if (fullScan) return { pick: () => leastOf(hosts, random) };
   if (!sameWeights(hosts)) {
-    return { pick: () => byWeight(hosts, random, (host) => host.weight / (host.stats.rq_active + 1) ** bias) };
+    return new EdfScheduler(hosts, (host) => host.weight / (host.stats.rq_active + 1) ** bias, random());
   }
-  const choices = Math.max(2, choiceCount);
+  const choices = Math.max(2, policy.choiceCount);
   return {
     pick() {
       let best = hosts[Math.floor(random() * hosts.length)];
@@ -135,4 +156,17 @@ function leastRequest(hosts: readonly Host[], random: Random, choiceCount: numbe
       return best;
     },
   };
+}
+
+/** The least busy of all; one of them by chance when several are. */
+function leastOf(hosts: readonly Host[], random: Random): Host | undefined {
+  let best: Host | undefined;
+  let equals = 0;
+  for (const host of hosts) {
+    if (!best || host.stats.rq_active < best.stats.rq_active) {
+      best = host;
+      equals = 1;
+    } else if (host.stats.rq_active === best.stats.rq_active && random() * ++equals < 1) best = host;
+  }
+  return best;
 }

@@ -100,7 +100,7 @@ test('subsets, health checks and outlier detection with what Envoy takes when a 
     listAsAny: false,
     usesFallbackList: false,
   });
-  const [check] = cluster.healthChecks;
+  const { healthCheck: check } = cluster;
   assert.deepEqual(
     [check?.unhealthyIntervalMs, check?.unhealthyEdgeIntervalMs, check?.noTrafficIntervalMs, check?.reuseConnection],
     [1000, 1000, 60_000, true],

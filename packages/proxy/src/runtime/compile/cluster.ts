@@ -105,6 +105,7 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
   if (common) checkCommon(common, report.at('common_http_protocol_options'));
   if (message.commonLbConfig) checkLb(message.commonLbConfig, report.at('common_lb_config'));
   const at = report.at('circuit_breakers');
+  if (message.healthChecks.length > 1) report.at('health_checks').refuse('only one is possible');
   const { thresholds = [], perHostThresholds = [] } = message.circuitBreakers ?? {};
   for (const [i, each] of thresholds.entries()) checkThresholds(each, at.at('thresholds', i));
   for (const [i, each] of perHostThresholds.entries()) checkPerHost(each, at.at('per_host_thresholds', i));
@@ -125,7 +126,7 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
     maxConnectionsPerHost:
       message.circuitBreakers?.perHostThresholds.find((each) => each.priority === RoutingPriority.DEFAULT)?.maxConnections ??
       Number.POSITIVE_INFINITY,
-    healthChecks: message.healthChecks.flatMap((each, i) => compileHealthCheck(each, report.at('health_checks', i)) ?? []),
+    healthCheck: message.healthChecks[0] && compileHealthCheck(message.healthChecks[0], report.at('health_checks', 0)),
     ignoreNewHostsUntilFirstCheck: message.commonLbConfig?.ignoreNewHostsUntilFirstHc ?? false,
     outlier: message.outlierDetection && compileOutlier(message.outlierDetection, report.at('outlier_detection')),
     protocol: http.protocol,

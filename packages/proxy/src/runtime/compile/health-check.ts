@@ -103,7 +103,7 @@ function compileProbe({ healthChecker }: HealthCheck, report: Report): HealthPro
       return { kind: 'grpc', serviceName, authority, metadata };
     }
     case 'customHealthCheck':
-      report.at('custom_health_check').refuse('is not supported');
+      // Refused by `check`.
       return undefined;
     case undefined:
       report.refuse('http_health_check, tcp_health_check or grpc_health_check is required');

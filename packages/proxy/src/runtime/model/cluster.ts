@@ -26,7 +26,7 @@ export type ClusterRuntime = {
   /** Connections to one host, all priorities together. */
   readonly maxConnectionsPerHost: number;
   readonly outlier: OutlierRuntime | undefined;
-  readonly healthChecks: readonly HealthCheckRuntime[];
+  readonly healthCheck: HealthCheckRuntime | undefined;
   /** A new host takes no part in balancing and panic until its first health check ended. */
   readonly ignoreNewHostsUntilFirstCheck: boolean;
   readonly protocol: UpstreamProtocol;

@@ -1,0 +1,27 @@
+// A cluster's numbers as the admin interface prints them: Envoy's dotted names, each a counter or a gauge.
+
+import type { ClusterState } from './cluster-state.ts';
+
+export type ClusterValue = { readonly name: string; readonly type: 'counter' | 'gauge'; readonly value: number };
+
+const GAUGES =
+  /(?:_active|_buffered|_open|^version|^max_host_weight|^membership_(?!change).*|^health_check\.(?:healthy|degraded)|remaining_\w+)$/;
+
+/** Everything that can be said of the cluster; parts that are not configured (subsets, health checks, outliers) are left out. */
+export function clusterValues(cluster: ClusterState): ClusterValue[] {
+  const { stats, runtime, breakers } = cluster;
+  const values: ClusterValue[] = [];
+  const add = (prefix: string, numbers: object) => {
+    for (const [field, value] of Object.entries(numbers) as [string, unknown][]) {
+      const name = prefix + field;
+      if (typeof value === 'number') values.push({ name, type: GAUGES.test(name) ? 'gauge' : 'counter', value });
+    }
+  };
+  add('', stats);
+  for (const [status, count] of stats.statuses) add('', { [`upstream_rq_${status}`]: count });
+  if (runtime.subsets) add('', stats.subsets);
+  if (runtime.outlier) add('outlier_detection.', stats.outlier);
+  if (runtime.healthCheck) add('health_check.', stats.healthCheck);
+  for (const priority of ['default', 'high'] as const) add(`circuit_breakers.${priority}.`, breakers[priority].gauges());
+  return values;
+}
