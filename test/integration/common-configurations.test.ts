@@ -124,7 +124,7 @@ for (const [name, yaml] of Object.entries(CONFIGURATIONS)) {
     for (const scope of SCOPES) {
       const { listeners, routes, clusters, endpoints } = translate(snapshot, { locality: NO_LOCALITY, hasIstioFilters: true, ...scope });
       const results = [
-        ...listeners.map(compileListener),
+        ...listeners.map((one) => compileListener(one)),
         ...routes.map(compileRouteTable),
         ...clusters.map(compileCluster),
         ...endpoints.map(compileEndpoints),

@@ -14,7 +14,8 @@ export {
 } from './http/request-record.ts';
 export type { ConnectionInfo, RequestView } from './http/request-view.ts';
 export { createHostTransport } from './io/host-transport.ts';
-export type { ActiveListener, ListenerStats } from './listener/active-listener.ts';
+export type { ActiveListener } from './listener/active-listener.ts';
+export type { ListenerStats } from './listener/listener-stats.ts';
 export { createObserver, type Observer } from './observe/observer.ts';
 export { createProxy, type Proxy, type ProxyOptions } from './proxy.ts';
 export type { ClusterState, Resolver } from './upstream/cluster-state.ts';

@@ -195,10 +195,10 @@ test('a sidecar gets its configuration, serves, reports, and drains when it is s
 
 test('a refused push is answered with its reasons, and the last good configuration serves on', async (t) => {
   const { controlPlane, configuration, get } = await start(t);
-  controlPlane.push({ ...configuration, route: [route('app', { rateLimits: [{ actions: [{ remoteAddress: {} }] }] })] });
+  controlPlane.push({ ...configuration, route: [route('app', { hedgePolicy: { hedgeOnPerTryTimeout: true } })] });
   await eventually(() => {
     const nack = controlPlane.events.find((event) => event.type === 'nack');
-    assert.match(JSON.stringify(nack ?? ''), /virtual_hosts\[0\]\.routes\[0\]\.route\.rate_limits: is not supported/);
+    assert.match(JSON.stringify(nack ?? ''), /virtual_hosts\[0\]\.routes\[0\]\.route\.hedge_policy: is not supported/);
   });
   assert.equal((await get(9080, '/x')).status, 200);
   controlPlane.push({ ...configuration, route: [route('app', { prefixRewrite: '/new/' })] });

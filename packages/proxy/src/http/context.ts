@@ -3,6 +3,7 @@
 import type { Clock, Logger } from '@lateen/base';
 import type { HttpFilter } from '../filters/filter.ts';
 import type { Timeouts } from '../io/timer-wheel.ts';
+import type { OverloadState } from '../overload/overload.ts';
 import type { HcmRuntime, Runtime } from '../runtime/model.ts';
 import type { ClusterRegistry } from '../upstream/cluster-registry.ts';
 import type { HttpObserver } from './observer.ts';
@@ -27,7 +28,19 @@ export type ProxyContext = {
   /** The live configuration. */
   readonly runtime: () => Runtime;
   readonly logger: Logger;
+  /** What load the proxy takes off itself just now. */
+  readonly overload: OverloadState;
+  /** Load balancers are told to go elsewhere (/healthcheck/fail): health checks fail, answers end their connections. */
+  readonly isFailingHealthChecks: () => boolean;
 };
+
+/** A downstream HTTP connection, as the filter chain that serves it sees it. */
+export interface ServedHttp {
+  /** No new request after those under way: GOAWAY; HTTP/1.1 says so in its next answer (`HcmContext.isDraining`). */
+  startDrain(): void;
+  /** For how long no request has been under way; undefined while one is. */
+  readonly idleMs: number | undefined;
+}
 
 /** One connection manager, compiled: shared by its connections. */
 export type HcmContext = {

@@ -2,7 +2,7 @@
 
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
-import type { HcmContext } from './context.ts';
+import type { HcmContext, ServedHttp } from './context.ts';
 import { Exchange, httpDate } from './exchange.ts';
 import type { Framing } from './framing.ts';
 import type { Head } from './head.ts';
@@ -14,7 +14,7 @@ import type { ServerStreamHandler } from './stream.ts';
 /** How long a client that sent FIN may wait for its answer to begin before it is taken for gone. */
 const HALF_CLOSED_GRACE_MS = 5000;
 
-export class HttpConnection implements Http1ServerHost {
+export class HttpConnection implements Http1ServerHost, ServedHttp {
   private readonly context: HcmContext;
   private readonly info: ConnectionInfo;
   private readonly connection: Connection;
@@ -46,6 +46,14 @@ export class HttpConnection implements Http1ServerHost {
       proxy.timeouts.arm(this.maxDuration, hcm.maxConnectionDurationMs);
     }
     this.onIdle();
+  }
+
+  /** The next answer ends the connection, because the context says so. */
+  startDrain(): void {}
+
+  get idleMs(): number | undefined {
+    if (this.exchange && !this.exchange.isFinished) return undefined;
+    return this.context.proxy.clock.monotonicMs() - this.lastIdleMs;
   }
 
   /** No new request after the one under way. */
@@ -85,9 +93,9 @@ export class HttpConnection implements Http1ServerHost {
     this.exchange = undefined;
     this.wholeRequest?.cancel();
     const { hcm, proxy } = this.context;
-    if (hcm.idleTimeoutMs === 0) return;
     // Re-arming per request would cost more than looking at the time when the timeout fires.
     this.lastIdleMs = proxy.clock.monotonicMs();
+    if (hcm.idleTimeoutMs === 0) return;
     if (!this.idle.armed) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs);
   }
 

@@ -7,14 +7,26 @@ export type HttpObserver = {
   connectionOpened(): void;
   connectionClosed(): void;
   requestStarted(): void;
+  /** Adds to a counter by its full name in Envoy ("http.in.fault.aborts_injected"). */
+  count?(name: string, by?: number): void;
   /** Exactly once per request; the record is valid during the call. */
   finish(record: RequestRecord): void;
 };
 
+/** A connection that is reported more than once. */
+export type TcpProgress = RequestRecord & {
+  /** Bytes since this was asked last. */
+  takeUnreported(): { readonly received: number; readonly sent: number };
+};
+
 export type TcpObserver = {
-  connectionOpened(record: RequestRecord): void;
+  connectionOpened(record: TcpProgress): void;
+  /** Hears of open connections every so often. */
+  readonly progress?: { readonly intervalMs: number; report(record: TcpProgress): void } | undefined;
+  /** Writes the access log before the end. */
+  log?(record: TcpProgress): void;
   /** Exactly once per connection. */
-  finish(record: RequestRecord): void;
+  finish(record: TcpProgress): void;
 };
 
 export type ProxyObserver = {

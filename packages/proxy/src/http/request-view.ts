@@ -1,6 +1,8 @@
 // What routing and policy may read of a request. One normalised view feeds routing, policy and the upstream alike; header
 // values become strings only when somebody asks.
 
+import type { ProxyHeader } from '../proxy-protocol/header.ts';
+
 /** A request as matchers see it: after normalisation and after edits made by earlier filters. Valid until the request ends. */
 export interface RequestView {
   /** As sent (case kept). */
@@ -45,6 +47,14 @@ export interface ConnectionInfo {
   readonly localPrincipal: string;
   /** Of the TLS session that this proxy terminated; undefined for plaintext. */
   readonly tls: TlsFacts | undefined;
+  /** "ip:port" of the socket's peer, where a PROXY header put another in `remoteAddress`. */
+  readonly directRemoteAddress?: string;
+  /** Set by listener and network filters, by key; requests of the connection may read it. */
+  readonly filterState?: ReadonlyMap<string, string>;
+  /** Set by listener filters, by filter name. */
+  readonly dynamicMetadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** What a PROXY header said of the connection, with the TLVs that may go upstream. */
+  readonly proxyHeader?: ProxyHeader;
 }
 
 /** What is known of a TLS session that ends in this proxy, downstream or upstream. */

@@ -1,149 +1,224 @@
-// A listener that serves: accepted connections find their filter chain and its terminal filter.
+// A listener that serves: accepted connections pass the listener filters, find their filter chain and begin there. Its
+// configuration is replaced in place; connections of filter chains that did not change go on as if nothing had been.
 
 import type { Socket } from 'node:net';
 import type { SocketAddress, TransportListener } from '@lateen/base';
-import { createFilterChain } from '../filters/chain.ts';
-import type { HcmContext, ProxyContext } from '../http/context.ts';
-import { HttpConnection } from '../http/http-connection.ts';
-import type { ProxyObserver, TcpObserver } from '../http/observer.ts';
-import type { ConnectionInfo } from '../http/request-view.ts';
-import { Http2Connection } from '../http2/http2-connection.ts';
 import { adoptSocket } from '../io/adopt.ts';
 import { type Connection, ignoring } from '../io/connection.ts';
-import type { FilterChainRuntime, HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
-import { TcpConnection } from '../tcp/tcp-connection.ts';
+import { Timeout } from '../io/timer-wheel.ts';
+import type { FilterChainRuntime, ListenerFilterRuntime, ListenerRuntime } from '../runtime/model.ts';
 import { secureDownstream } from '../tls/downstream-tls.ts';
-import { describeConnection, localOf, remoteOf } from './connection-info.ts';
-import { type Inspected, inspect } from './inspection.ts';
+import { TlsStats } from '../tls/tls-stats.ts';
+import { ActiveChain, type ChainServices } from './active-chain.ts';
+import { describeConnection, type Facts, localOf, remoteOf } from './connection-info.ts';
+import { type Inspected, type InspectionFailure, inspect } from './inspection.ts';
+import { ListenerStats } from './listener-stats.ts';
+import { TokenBucketState } from './token-bucket.ts';
 
-export class ListenerStats {
-  downstream_cx_total = 0;
-  downstream_cx_active = 0;
-  downstream_cx_destroy = 0;
-  downstream_pre_cx_timeout = 0;
-  no_filter_chain_match = 0;
-}
-
-export type ListenerServices = {
-  readonly proxy: ProxyContext;
-  readonly observer: ProxyObserver;
+export type ListenerServices = Omit<ChainServices, 'isListenerDraining'> & {
   originalDestination(socket: Socket): SocketAddress | undefined;
   /** The listener that serves connections to this address, for `useOriginalDst`. */
   listenerFor(address: SocketAddress): ActiveListener | undefined;
+  /** Downstream connections of all listeners that are counted together. */
+  readonly total: { active: number };
+  /** Connections that the listener may have. */
+  connectionLimit(listenerName: string): number;
 };
 
+type RateLimitFilter = Extract<ListenerFilterRuntime, { kind: 'local_rate_limit' }>;
+/** Where a connection comes from and goes to; a PROXY header may say otherwise than the socket. */
+type Ends = { local: SocketAddress; remote: SocketAddress };
+
 export class ActiveListener {
-  readonly runtime: ListenerRuntime;
+  readonly name: string;
   readonly stats = new ListenerStats();
+  readonly tlsStats = new TlsStats();
   sockets: readonly TransportListener[] = [];
+  private current: ListenerRuntime;
   private readonly services: ListenerServices;
-  private readonly connections = new Set<Connection>();
-  /** Those of them that are proxied as plain byte streams. */
-  private readonly streams = new WeakSet<Connection>();
-  private readonly httpContexts = new Map<HcmRuntime, HcmContext>();
-  private readonly tcpObservers = new Map<TcpProxyRuntime, TcpObserver>();
+  private readonly chains = new Map<FilterChainRuntime, ActiveChain>();
+  /** Chains that the configuration dropped, while they have connections. */
+  private readonly drainedChains = new Set<ActiveChain>();
+  /** Connections that have not begun at a chain. */
+  private readonly pending = new Set<Connection>();
+  private buckets = new WeakMap<RateLimitFilter, TokenBucketState>();
   private draining = false;
 
   constructor(runtime: ListenerRuntime, services: ListenerServices) {
-    this.runtime = runtime;
+    this.name = runtime.name;
+    this.current = runtime;
     this.services = services;
+  }
+
+  get runtime(): ListenerRuntime {
+    return this.current;
+  }
+
+  /**
+   * Takes the next version in place. Connections of chains that it shares with this one go on; the others drain, and the HTTP ones
+   * among them end after `drainMs` at the latest.
+   */
+  update(next: ListenerRuntime, drainMs: number): void {
+    this.current = next;
+    const kept = new Set<FilterChainRuntime | undefined>([...next.filterChains, next.defaultFilterChain]);
+    for (const [runtime, chain] of this.chains) {
+      if (kept.has(runtime)) continue;
+      this.chains.delete(runtime);
+      this.drainedChains.add(chain);
+      chain.startDrain();
+      const end = () => {
+        chain.destroyConnections('http');
+        if (chain.connectionCount === 0) this.drainedChains.delete(chain);
+      };
+      this.services.proxy.clock.after(drainMs, end, { background: true });
+    }
+    for (const chain of this.drainedChains) if (chain.connectionCount === 0) this.drainedChains.delete(chain);
   }
 
   /** A new connection, fresh from the transport. */
   accept(socket: Socket): void {
+    if (!this.admits(socket)) return;
+    const { useOriginalDst, listenerFilters } = this.current;
+    const redirected = useOriginalDst || listenerFilters.some((filter) => filter.kind === 'original_dst');
+    const original = redirected ? this.services.originalDestination(socket) : undefined;
+    const ends = { local: original ?? localOf(socket), remote: remoteOf(socket) };
+    const owner = this.ownerOf(original ?? ends.local);
     const connection = adoptSocket(socket, ignoring);
-    const remote = remoteOf(socket);
-    const redirected = this.runtime.useOriginalDst || this.runtime.listenerFilters.some((filter) => filter.kind === 'original_dst');
-    const local = (redirected ? this.services.originalDestination(socket) : undefined) ?? localOf(socket);
-    const owner = (this.runtime.useOriginalDst ? this.services.listenerFor(local) : undefined) ?? this;
-    owner.serve(connection, local, remote);
+    owner.serve(connection, ends, undefined);
   }
 
-  private serve(connection: Connection, local: SocketAddress, remote: SocketAddress): void {
-    this.stats.downstream_cx_total++;
-    this.stats.downstream_cx_active++;
-    this.connections.add(connection);
+  /** Who serves connections to this address. */
+  private ownerOf(address: SocketAddress): ActiveListener {
+    return (this.current.useOriginalDst ? this.services.listenerFor(address) : undefined) ?? this;
+  }
+
+  private admits(socket: Socket): boolean {
+    const { proxy, total, connectionLimit } = this.services;
+    const { ignoreGlobalConnLimit, bypassOverloadManager } = this.current;
+    const { stats } = this;
+    if (!ignoreGlobalConnLimit && total.active >= proxy.overload.maxDownstreamConnections) stats.downstream_global_cx_overflow++;
+    else if (!bypassOverloadManager && proxy.overload.refusesConnections) stats.downstream_cx_overload_reject++;
+    else if (stats.downstream_cx_active >= connectionLimit(this.name)) stats.downstream_cx_overflow++;
+    else return true;
+    socket.on('error', () => {});
+    socket.resetAndDestroy();
+    return false;
+  }
+
+  private serve(connection: Connection, ends: Ends, found: Inspected | undefined): void {
+    const { stats, services } = this;
+    const { ignoreGlobalConnLimit } = this.current;
+    const startMs = services.proxy.clock.monotonicMs();
+    stats.downstream_cx_total++;
+    stats.downstream_cx_active++;
+    if (!ignoreGlobalConnLimit) services.total.active++;
+    this.pending.add(connection);
     connection.onceClosed(() => {
-      this.stats.downstream_cx_active--;
-      this.stats.downstream_cx_destroy++;
-      this.connections.delete(connection);
+      stats.downstream_cx_active--;
+      stats.downstream_cx_destroy++;
+      stats.downstream_cx_length_ms.observe(services.proxy.clock.monotonicMs() - startMs);
+      if (!ignoreGlobalConnLimit) services.total.active--;
+      this.pending.delete(connection);
     });
-    inspect(connection, this.runtime, { port: local.port, timeouts: this.services.proxy.timeouts }, (found) => {
-      if (!found) {
-        this.stats.downstream_pre_cx_timeout++;
-        connection.destroy();
-        return;
-      }
-      this.dispatch(connection, local, remote, found);
+    stats.downstream_pre_cx_active++;
+    const how = { timeouts: services.proxy.timeouts, counters: services.counters, takeToken: this.takeToken };
+    inspect(connection, this.current, how, { local: ends.local, found }, (outcome) => {
+      stats.downstream_pre_cx_active--;
+      if (typeof outcome === 'string') this.giveUp(connection, outcome);
+      else this.dispatch(connection, ends, outcome);
     });
   }
 
-  private dispatch(connection: Connection, local: SocketAddress, remote: SocketAddress, found: Inspected): void {
-    const chain = this.runtime.matchChain({ destination: local, source: remote, ...found });
-    if (!chain) {
+  private readonly takeToken = (filter: RateLimitFilter): boolean => {
+    const nowMs = this.services.proxy.clock.monotonicMs();
+    let bucket = this.buckets.get(filter);
+    if (!bucket) {
+      bucket = new TokenBucketState(filter.bucket, nowMs);
+      this.buckets.set(filter, bucket);
+    }
+    if (bucket.take(nowMs)) return true;
+    this.services.counters.count(`listener_local_ratelimit.${filter.statPrefix}.rate_limited`);
+    return false;
+  };
+
+  private giveUp(connection: Connection, why: InspectionFailure): void {
+    if (why === 'timeout') this.stats.downstream_pre_cx_timeout++;
+    else if (why === 'remote_close') this.stats.downstream_listener_filter_remote_close++;
+    else this.stats.downstream_listener_filter_error++;
+    connection.destroy();
+  }
+
+  private dispatch(connection: Connection, ends: Ends, found: Inspected): void {
+    const said = found.proxyHeader?.addresses;
+    const local = said?.destination ?? ends.local;
+    const remote = said?.source ?? ends.remote;
+    const runtime = this.current.matchChain({ destination: local, source: remote, ...found });
+    if (!runtime) {
       this.stats.no_filter_chain_match++;
       connection.destroy();
       return;
     }
-    const { serverName = '', transportProtocol } = found;
-    const facts = { id: connection.id, local, remote, serverName, transportProtocol };
-    if (chain.tls) {
-      const { proxy } = this.services;
-      const services = { timeouts: proxy.timeouts, secret: (name: string) => proxy.runtime().secrets.get(name) };
-      const how = { unread: found.bytes, timeoutMs: chain.transportSocketConnectTimeoutMs, services };
-      secureDownstream(connection, chain.tls, how, (secured) => {
-        if (!secured) return;
-        this.connections.add(secured);
-        secured.onceClosed(() => this.connections.delete(secured));
-        const protocol = secured.tls?.applicationProtocol ?? '';
-        this.begin(secured, chain, describeConnection({ ...facts, tls: secured.tls }), protocol === 'h2');
-        secured.resume();
-      });
-      return;
-    }
-    this.begin(connection, chain, describeConnection({ ...facts, tls: undefined }), found.applicationProtocols[0] === 'h2c');
+    const chain = this.chainOf(runtime);
+    const admission = chain.filters.admit();
+    if (admission.kind === 'closed') return this.closeLater(connection, admission.delayMs);
+    connection.onceClosed(admission.release);
+    const { serverName = '', transportProtocol, proxyHeader, dynamicMetadata } = found;
+    const direct = said && ends.remote;
+    const facts = { id: connection.id, local, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata };
+    if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes });
+    this.pending.delete(connection);
+    chain.begin(connection, describeConnection({ ...facts, tls: undefined }), found.applicationProtocols[0] ?? '');
     if (found.bytes) connection.received(found.bytes);
     if (found.ended) connection.handler.onEnd();
     connection.resume();
   }
 
-  private begin(connection: Connection, chain: FilterChainRuntime, info: ConnectionInfo, isHttp2: boolean): void {
-    const { terminal } = chain;
-    if (terminal.kind === 'tcp') {
-      this.streams.add(connection);
-      new TcpConnection(this.services.proxy, terminal.tcp, this.tcpObserver(terminal.tcp), connection, info);
-      return;
-    }
-    if (isHttp2 || terminal.hcm.codec === 'http2') {
-      new Http2Connection(this.httpContext(terminal.hcm), connection, info);
-      return;
-    }
-    new HttpConnection(this.httpContext(terminal.hcm), connection, info);
+  private secure(
+    connection: Connection,
+    chain: ActiveChain,
+    { facts, unread }: { facts: Omit<Facts, 'tls'>; unread: Buffer | undefined },
+  ): void {
+    const { tls, transportSocketConnectTimeoutMs } = chain.runtime;
+    if (!tls) return;
+    const { proxy } = this.services;
+    const services = {
+      timeouts: proxy.timeouts,
+      secret: (key: string) => proxy.runtime().secrets.get(key),
+      stats: this.tlsStats,
+      now: () => proxy.clock.now(),
+    };
+    secureDownstream(connection, tls, { unread, timeoutMs: transportSocketConnectTimeoutMs, services }, (secured) => {
+      this.pending.delete(connection);
+      if (!secured) return;
+      // A protocol that ALPN settled is not guessed from bytes.
+      const protocol = secured.tls?.applicationProtocol ?? '';
+      chain.begin(secured, describeConnection({ ...facts, tls: secured.tls }), protocol);
+      secured.resume();
+    });
   }
 
-  private httpContext(hcm: HcmRuntime): HcmContext {
-    let context = this.httpContexts.get(hcm);
-    if (!context) {
-      const { proxy, observer } = this.services;
-      context = {
-        proxy,
-        hcm,
-        observer: observer.http(this.runtime, hcm),
-        filters: createFilterChain(hcm, proxy.node),
-        isDraining: () => this.draining,
-      };
-      this.httpContexts.set(hcm, context);
-    }
-    return context;
+  private closeLater(connection: Connection, delayMs: number): void {
+    connection.handler = ignoring;
+    if (delayMs <= 0) return connection.destroy();
+    connection.pause();
+    this.services.proxy.timeouts.arm(new Timeout(() => connection.destroy()), delayMs);
   }
 
-  private tcpObserver(tcp: TcpProxyRuntime): TcpObserver {
-    let observer = this.tcpObservers.get(tcp);
-    if (!observer) {
-      observer = this.services.observer.tcp(this.runtime, tcp);
-      this.tcpObservers.set(tcp, observer);
+  private chainOf(runtime: FilterChainRuntime): ActiveChain {
+    let chain = this.chains.get(runtime);
+    if (!chain) {
+      chain = new ActiveChain(runtime, this.current, { ...this.services, isListenerDraining: this.isDraining });
+      this.chains.set(runtime, chain);
     }
-    return observer;
+    return chain;
+  }
+
+  private readonly isDraining = (): boolean =>
+    this.draining || (this.current.drainType === 'default' && this.services.proxy.isFailingHealthChecks());
+
+  private *allChains(): Iterable<ActiveChain> {
+    yield* this.chains.values();
+    yield* this.drainedChains;
   }
 
   /** Stops accepting; sockets are free when it resolves. */
@@ -153,20 +228,34 @@ export class ActiveListener {
     await Promise.all(sockets.map((socket) => socket.close()));
   }
 
-  /**
-   * From now on each HTTP connection ends with its next answer. Idle ones are left open: a request may be on its way on them, and
-   * it shall not be lost. TCP connections have no such moment.
-   */
-  drain(): void {
+  /** See `ActiveChain.startDrain`: for all chains, and for connections that come from now on. */
+  startDrain(): void {
     this.draining = true;
+    for (const chain of this.allChains()) chain.startDrain();
   }
 
-  /** Breaks off what is left: everything, or only what had a moment to end in order (HTTP). */
+  /** Breaks off everything, or only HTTP connections. */
   destroyConnections(which: 'all' | 'http'): void {
-    for (const connection of this.connections) if (which === 'all' || !this.streams.has(connection)) connection.destroy();
+    for (const chain of this.allChains()) chain.destroyConnections(which);
+    if (which === 'all') for (const connection of this.pending) connection.destroy();
+  }
+
+  closeIdle(shorten: (idleTimeoutMs: number) => number): void {
+    for (const chain of this.allChains()) chain.closeIdle(shorten);
+  }
+
+  /** Those that have begun at a filter chain. */
+  *connections(): Iterable<Connection> {
+    for (const chain of this.allChains()) yield* chain.connections();
+  }
+
+  get drainingChainCount(): number {
+    return this.drainedChains.size;
   }
 
   get connectionCount(): number {
-    return this.connections.size;
+    let count = this.pending.size;
+    for (const chain of this.allChains()) count += chain.connectionCount;
+    return count;
   }
 }

@@ -1,6 +1,7 @@
 import { isIPv6, type Socket } from 'node:net';
 import type { SocketAddress } from '@lateen/base';
 import type { ConnectionInfo, TlsFacts } from '../http/request-view.ts';
+import type { ProxyHeader } from '../proxy-protocol/header.ts';
 import { addressText } from '../upstream/host.ts';
 
 /** Without the prefix that dual-stack sockets put before IPv4 addresses. */
@@ -18,11 +19,16 @@ export type Facts = {
   remote: SocketAddress;
   serverName: string;
   transportProtocol: string;
+  /** The socket's peer, where a PROXY header says that `remote` is another. */
+  direct: SocketAddress | undefined;
+  proxyHeader: ProxyHeader | undefined;
+  dynamicMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
   /** Of the session that this proxy terminated. */
   tls: TlsFacts | undefined;
 };
 
-export function describeConnection({ id, local, remote, serverName, transportProtocol, tls }: Facts): ConnectionInfo {
+export function describeConnection(facts: Facts): ConnectionInfo {
+  const { id, local, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata, tls } = facts;
   return {
     id,
     localAddress: addressText(local.host, local.port),
@@ -37,5 +43,8 @@ export function describeConnection({ id, local, remote, serverName, transportPro
     peerPrincipal: tls?.peerVerified ? (tls.peer?.uriSans[0] ?? '') : '',
     localPrincipal: tls?.local?.uriSans[0] ?? '',
     tls,
+    ...(direct && { directRemoteAddress: addressText(direct.host, direct.port) }),
+    ...(proxyHeader && { proxyHeader }),
+    ...(dynamicMetadata && { dynamicMetadata }),
   };
 }

@@ -104,6 +104,7 @@ test('TCP: sent is the response, and both ends of the connection are counted', (
   const { registry, reporter } = metricsOf({ reporter: 'source' });
   const record = recordOf({ kind: 'tcp', responseCode: 0, bytesReceived: 5, bytesSent: 70 });
   reporter.tcpOpened(record);
+  reporter.tcpBytes(record, record.bytesReceived, record.bytesSent);
   reporter.tcpClosed(record);
   const text = registry.expose();
   for (const line of [

@@ -15,6 +15,8 @@ export type Reporter = 'source' | 'destination';
 export type IstioReporter = {
   http(record: RequestRecord): void;
   tcpOpened(record: RequestRecord): void;
+  /** What passed since the last report. */
+  tcpBytes(record: RequestRecord, received: number, sent: number): void;
   tcpClosed(record: RequestRecord): void;
 };
 
@@ -91,12 +93,13 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
         if (record.responseMessages > 0) series.responseMessages.add(record.responseMessages);
       },
       tcpOpened: (record) => tcpSeries(record).opened.add(),
-      tcpClosed(record) {
+      tcpBytes(record, received, sent) {
+        if (received === 0 && sent === 0) return;
         const series = tcpSeries(record);
-        series.closed.add();
-        series.sent.add(record.bytesSent);
-        series.received.add(record.bytesReceived);
+        series.sent.add(sent);
+        series.received.add(received);
       },
+      tcpClosed: (record) => tcpSeries(record).closed.add(),
     };
   };
 

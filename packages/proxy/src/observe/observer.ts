@@ -2,8 +2,7 @@
 
 import type { Clock, MetricRegistry } from '@lateen/base';
 import type { NodeIdentity } from '../http/context.ts';
-import type { HttpObserver, ProxyObserver, TcpObserver } from '../http/observer.ts';
-import type { RequestRecord } from '../http/request-record.ts';
+import type { HttpObserver, ProxyObserver, TcpObserver, TcpProgress } from '../http/observer.ts';
 import type { AccessLogRuntime, ListenerRuntime } from '../runtime/index.ts';
 import { compileAccessLog, type LogSinks } from './access-log.ts';
 import { createIstioMetrics } from './istio-metrics.ts';
@@ -72,21 +71,31 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
       const stats = statsOf(tcpStats, tcp.statPrefix, () => new TcpStats());
       const chains = listener.defaultFilterChain ? [...listener.filterChains, listener.defaultFilterChain] : listener.filterChains;
       const chain = chains.find(({ terminal }) => terminal.kind === 'tcp' && terminal.tcp === tcp);
-      const reports = chain?.networkFilters.some((filter) => filter.kind === 'istio_stats');
-      const istio = reports ? metrics.reporter(reporterOf(listener), undefined) : undefined;
+      const filter = chain?.networkFilters.find((each) => each.kind === 'istio_stats');
+      const istio = filter?.kind === 'istio_stats' ? metrics.reporter(reporterOf(listener), filter.stats) : undefined;
       const loggers = loggersOf(tcp.accessLogs);
+      const count = (record: TcpProgress) => {
+        const { received, sent } = record.takeUnreported();
+        stats.downstream_cx_rx_bytes_total += received;
+        stats.downstream_cx_tx_bytes_total += sent;
+        istio?.tcpBytes(record, received, sent);
+      };
+      const log = (record: TcpProgress) => {
+        for (const each of loggers) each(record);
+      };
       return {
         connectionOpened(record) {
           stats.downstream_cx_total++;
           stats.downstream_cx_active++;
           istio?.tcpOpened(record);
         },
-        finish(record: RequestRecord) {
+        progress: filter?.kind === 'istio_stats' ? { intervalMs: filter.stats.tcpReportingIntervalMs, report: count } : undefined,
+        log,
+        finish(record) {
           stats.downstream_cx_active--;
-          stats.downstream_cx_rx_bytes_total += record.bytesReceived;
-          stats.downstream_cx_tx_bytes_total += record.bytesSent;
+          count(record);
           istio?.tcpClosed(record);
-          for (const log of loggers) log(record);
+          log(record);
         },
       };
     },

@@ -5,12 +5,18 @@ import type { TcpObserver } from '../http/observer.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import { type Connection, type ConnectionHandler, ignoring } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
-import type { TcpProxyRuntime } from '../runtime/model.ts';
+import type { TcpClusterRuntime, TcpProxyRuntime } from '../runtime/model.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import { connectUpstream } from '../upstream/connect.ts';
 import { hashText } from '../upstream/hash.ts';
 import type { Host } from '../upstream/host.ts';
 import { TcpRecord } from './tcp-record.ts';
+
+/** Filter state that decides where the TCP proxy goes, and how long it waits. */
+export const TCP_PROXY_CLUSTER = 'envoy.tcp_proxy.cluster';
+const TCP_PROXY_IDLE_TIMEOUT = 'envoy.tcp_proxy.per_connection_idle_timeout_ms';
+
+export type TcpServices = { readonly proxy: ProxyContext; readonly tcp: TcpProxyRuntime; readonly observer: TcpObserver };
 
 export class TcpConnection implements ConnectionHandler {
   private readonly proxy: ProxyContext;
@@ -29,17 +35,21 @@ export class TcpConnection implements ConnectionHandler {
   private lastActivityMs: number;
   private readonly connectTimeout: Timeout = new Timeout(() => this.onConnectFailed('timeout'));
   private readonly idle: Timeout = new Timeout(() => this.onIdle());
+  private readonly idleTimeoutMs: number;
+  private metadataMatch: TcpClusterRuntime['metadataMatch'];
   private maxDuration: Timeout | undefined;
+  private readonly repeating: Timeout[] = [];
 
-  constructor(proxy: ProxyContext, tcp: TcpProxyRuntime, observer: TcpObserver, downstream: Connection, info: ConnectionInfo) {
+  constructor({ proxy, tcp, observer }: TcpServices, downstream: Connection, info: ConnectionInfo) {
     this.proxy = proxy;
     this.tcp = tcp;
     this.observer = observer;
     this.downstream = downstream;
     this.record = new TcpRecord(info, proxy.clock);
     this.lastActivityMs = proxy.clock.monotonicMs();
+    this.idleTimeoutMs = ownIdleTimeoutMs(info) ?? tcp.idleTimeoutMs;
     downstream.handler = this;
-    if (tcp.idleTimeoutMs > 0) proxy.timeouts.arm(this.idle, tcp.idleTimeoutMs);
+    if (this.idleTimeoutMs > 0) proxy.timeouts.arm(this.idle, this.idleTimeoutMs);
     if (tcp.maxDownstreamConnectionDurationMs > 0) {
       this.maxDuration = new Timeout(() => this.fail('DO'));
       proxy.timeouts.arm(this.maxDuration, tcp.maxDownstreamConnectionDurationMs);
@@ -49,7 +59,9 @@ export class TcpConnection implements ConnectionHandler {
 
   private start(info: ConnectionInfo): void {
     const { record, proxy } = this;
-    const name = this.tcp.pickCluster(proxy.random);
+    const picked = this.tcp.pickCluster(proxy.random);
+    this.metadataMatch = picked.metadataMatch;
+    const name = info.filterState?.get(TCP_PROXY_CLUSTER) ?? picked.name;
     record.upstreamCluster = name;
     this.cluster = proxy.clusters.get(name);
     record.cluster = this.cluster?.runtime;
@@ -65,7 +77,7 @@ export class TcpConnection implements ConnectionHandler {
     const { cluster, record } = this;
     const host = cluster?.pick(
       { host: info.localIp, port: info.localPort },
-      { hash: this.tcp.hashSourceIp ? hashText(info.remoteIp) : undefined },
+      { hash: this.hashOf(info), metadataMatch: this.metadataMatch },
     );
     if (!cluster || !host) return this.fail('UH');
     this.attempts++;
@@ -85,7 +97,14 @@ export class TcpConnection implements ConnectionHandler {
       onDrain: () => this.downstream.resume(),
       onClose: (error) => this.onUpstreamClosed(error),
     };
-    this.upstream = connectUpstream(cluster, host, {}, { handler, onConnect: () => this.onConnected() });
+    this.upstream = connectUpstream(cluster, host, { downstream: info }, { handler, onConnect: () => this.onConnected() });
+  }
+
+  private hashOf(info: ConnectionInfo): number | undefined {
+    const { hashPolicy } = this.tcp;
+    if (!hashPolicy) return undefined;
+    const text = hashPolicy.kind === 'source_ip' ? info.remoteIp : info.filterState?.get(hashPolicy.key);
+    return text === undefined ? undefined : hashText(text);
   }
 
   private onConnected(): void {
@@ -96,10 +115,29 @@ export class TcpConnection implements ConnectionHandler {
     record.upstreamLocalAddress = upstream.localAddress;
     record.upstreamTls = upstream.tls;
     this.observer.connectionOpened(record);
+    if (this.tcp.logsOnConnected) this.log();
+    const { progress } = this.observer;
+    if (progress) this.repeat(progress.intervalMs, () => progress.report(record));
+    this.repeat(this.tcp.accessLogFlushIntervalMs, () => this.log());
     for (const piece of this.early) upstream.write(piece);
     this.early = [];
     if (this.downstreamEnded) upstream.end();
     this.downstream.resume();
+  }
+
+  private log(): void {
+    this.record.complete();
+    this.observer.log?.(this.record);
+  }
+
+  private repeat(intervalMs: number, run: () => void): void {
+    if (intervalMs <= 0) return;
+    const timeout: Timeout = new Timeout(() => {
+      run();
+      this.proxy.timeouts.arm(timeout, intervalMs);
+    });
+    this.repeating.push(timeout);
+    this.proxy.timeouts.arm(timeout, intervalMs);
   }
 
   private onConnectFailed(error: string | undefined): void {
@@ -172,7 +210,7 @@ export class TcpConnection implements ConnectionHandler {
 
   private onIdle(): void {
     const quietMs = this.proxy.clock.monotonicMs() - this.lastActivityMs;
-    if (this.upstream && quietMs + 1 < this.tcp.idleTimeoutMs) this.proxy.timeouts.arm(this.idle, this.tcp.idleTimeoutMs - quietMs);
+    if (this.upstream && quietMs + 1 < this.idleTimeoutMs) this.proxy.timeouts.arm(this.idle, this.idleTimeoutMs - quietMs);
     else this.downstream.destroy();
   }
 
@@ -187,6 +225,7 @@ export class TcpConnection implements ConnectionHandler {
     this.connectTimeout.cancel();
     this.idle.cancel();
     this.maxDuration?.cancel();
+    for (const timeout of this.repeating) timeout.cancel();
     const { upstream } = this;
     // What is queued for the upstream still goes out when the client closed in order.
     if (upstream && this.connected && this.downstreamEnded && !upstream.closed) {
@@ -196,6 +235,11 @@ export class TcpConnection implements ConnectionHandler {
     this.record.complete();
     this.observer.finish(this.record);
   }
+}
+
+function ownIdleTimeoutMs({ filterState }: ConnectionInfo): number | undefined {
+  const text = filterState?.get(TCP_PROXY_IDLE_TIMEOUT) ?? '';
+  return /^\d{1,12}$/.test(text) ? Number(text) : undefined;
 }
 
 const HALF_CLOSED_MS = 60_000;

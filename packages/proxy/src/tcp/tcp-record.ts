@@ -46,7 +46,8 @@ export class TcpRecord implements RequestRecord {
   readonly grpcStatus = undefined;
   readonly requestMessages = 0;
   readonly responseMessages = 0;
-  readonly dynamicMetadata = undefined;
+  private reportedReceived = 0;
+  private reportedSent = 0;
 
   constructor(connection: ConnectionInfo, clock: Clock) {
     this.connection = connection;
@@ -54,6 +55,18 @@ export class TcpRecord implements RequestRecord {
     this.clock = clock;
     this.startTimeMs = clock.now();
     this.startedMs = clock.monotonicMs();
+  }
+
+  get dynamicMetadata(): ConnectionInfo['dynamicMetadata'] {
+    return this.connection.dynamicMetadata;
+  }
+
+  takeUnreported(): { received: number; sent: number } {
+    const received = this.bytesReceived - this.reportedReceived;
+    const sent = this.bytesSent - this.reportedSent;
+    this.reportedReceived = this.bytesReceived;
+    this.reportedSent = this.bytesSent;
+    return { received, sent };
   }
 
   get downstreamRemoteAddress(): string {

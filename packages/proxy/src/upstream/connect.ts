@@ -3,6 +3,7 @@
 
 import { isIP } from 'node:net';
 import { type Json, stableStringify } from '@lateen/base';
+import type { ConnectionInfo } from '../http/request-view.ts';
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { dial } from '../io/dial.ts';
 import type { UpstreamTransport } from '../runtime/model.ts';
@@ -18,6 +19,8 @@ export type ConnectOptions = {
   readonly serverName?: string;
   /** The peer's certificate must have `serverName`, in place of the names that the transport socket asks for. */
   readonly expectsServerName?: boolean;
+  /** For whom the connection is made, where it carries one downstream connection only; the PROXY protocol tells it. */
+  readonly downstream?: ConnectionInfo;
 };
 
 /**

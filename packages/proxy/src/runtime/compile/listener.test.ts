@@ -175,6 +175,7 @@ test("connection manager settings and Envoy's defaults", () => {
   );
   assert.deepEqual(settings.accessLogs[0]?.format, {
     kind: 'text',
+    omitEmpty: false,
     text: [{ operator: 'RESPONSE_CODE', argument: undefined, maxLength: undefined }, '\n'],
   });
 });
@@ -198,7 +199,7 @@ const refusals: [string, object, string[]][] = [
     { filterChains: [{ filters: [hcm({ httpFilters: [] })] }, { filterChainMatch: { destinationPort: 1 }, filters: [] }] },
     [
       'listener "x": filter_chains[0].filters[0].typed_config.http_filters: the router must be there once, as the last filter',
-      'listener "x": filter_chains[1].filters: must end with the one tcp_proxy or http_connection_manager',
+      'listener "x": filter_chains[1].filters: must end with one filter that takes the connection over: http_connection_manager, tcp_proxy, echo or direct_response',
     ],
   ],
   [

@@ -1,42 +1,24 @@
 import { stableStringify } from '@lateen/base';
 import {
-  type Filter,
   type FilterChain,
   FilterChainSchema,
-  HttpConnectionManagerSchema,
-  httpInspectorListenerFilter,
-  istioStats,
   type Listener,
   Listener_DrainType,
-  type ListenerFilter,
-  type ListenerFilterChainMatchPredicate,
   ListenerSchema,
-  originalDstListenerFilter,
-  TcpProxySchema,
   TrafficDirection,
-  tlsInspectorListenerFilter,
 } from '@lateen/xds/messages/proxy';
-import type { FilterChainRuntime, ListenerFilterRuntime, ListenerRuntime, NetworkFilterRuntime } from '../model.ts';
+import type { FilterChainRuntime, ListenerRuntime } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
-import { compileAny, extension } from './any.ts';
 import { compileChainMatch, type MatchableChain, matchFilterChain } from './chain-match.ts';
 import { type PreviousListener, sharableChains } from './chain-sharing.ts';
-import { compileHcm } from './hcm.ts';
-import { compileIstioStats } from './http-filters.ts';
+import { compileListenerFilter } from './listener-filters.ts';
+import { compileNetworkFilters } from './network-filters.ts';
 import { honours, type Report } from './report.ts';
-import { compileTcpProxy } from './tcp-proxy.ts';
 import { compileDownstreamTransport } from './transport-socket.ts';
 import { durationMsOr, metadataOf, socketAddressOf } from './values.ts';
 
 // Accepted without effect: they tune a kernel or a thread that this proxy does not have.
-const WITHOUT_EFFECT = [
-  'connectionBalanceConfig',
-  'tcpFastOpenQueueLength',
-  'maxConnectionsToAcceptPerSocketEvent',
-  'ignoreGlobalConnLimit',
-  'bypassOverloadManager',
-  'freebind',
-];
+const WITHOUT_EFFECT = ['connectionBalanceConfig', 'tcpFastOpenQueueLength', 'maxConnectionsToAcceptPerSocketEvent', 'freebind'];
 const check = honours(ListenerSchema, [
   'name',
   'address',
@@ -58,6 +40,8 @@ const check = honours(ListenerSchema, [
   'accessLog',
   'tcpBacklogSize',
   'bindToPort',
+  'ignoreGlobalConnLimit',
+  'bypassOverloadManager',
   ...WITHOUT_EFFECT,
 ]);
 
@@ -90,6 +74,8 @@ export function compileListener(message: Listener, report: Report, previous?: Pr
     continueOnListenerFiltersTimeout: message.continueOnListenerFiltersTimeout,
     listenerFilters: message.listenerFilters.flatMap((filter, i) => compileListenerFilter(filter, report.at('listener_filters', i)) ?? []),
     perConnectionBufferLimitBytes: message.perConnectionBufferLimitBytes ?? 1024 * 1024,
+    ignoreGlobalConnLimit: message.ignoreGlobalConnLimit,
+    bypassOverloadManager: message.bypassOverloadManager,
     matchChain: (connection) => matchFilterChain(chains, connection) ?? fallback,
     filterChains: chains.map(({ chain }) => chain),
     defaultFilterChain: fallback,
@@ -134,98 +120,15 @@ function sharing(message: Listener, previous: PreviousListener | undefined): typ
 function compileFilterChain(message: FilterChain, report: Report): MatchableChain {
   checkChain(message, report);
   const match = compileChainMatch(message.filterChainMatch, report.at('filter_chain_match'));
-  const compiled = message.filters.map((filter, i) => compileNetworkFilter(filter, report.at('filters', i)));
-  const networkFilters = compiled.flatMap((filter) => (filter && 'network' in filter ? [filter.network] : []));
-  const terminals = compiled.flatMap((filter) => (filter && 'terminal' in filter ? [filter.terminal] : []));
-  const last = compiled.at(-1);
-  if (terminals.length !== 1 || (last && !('terminal' in last))) {
-    report.at('filters').refuse('must end with the one tcp_proxy or http_connection_manager');
-  }
+  const { networkFilters, terminal } = compileNetworkFilters(message.filters, report);
   const chain: FilterChainRuntime = {
     name: message.name,
     match,
     tls: compileDownstreamTransport(message.transportSocket, report.at('transport_socket')),
     transportSocketConnectTimeoutMs: durationMsOr(message.transportSocketConnectTimeout, 0),
     networkFilters,
-    terminal: terminals[0] ?? { kind: 'tcp', tcp: NO_TCP },
+    terminal,
     metadata: metadataOf(message.metadata),
   };
   return { match, chain };
-}
-
-// Stands for a terminal filter that was refused; a listener with refusals is never served.
-const NO_TCP = {
-  statPrefix: '',
-  clusters: [],
-  pickCluster: () => '',
-  idleTimeoutMs: 0,
-  maxConnectAttempts: 1,
-  maxDownstreamConnectionDurationMs: 0,
-  accessLogs: [],
-  hashSourceIp: false,
-  metadataMatch: undefined,
-};
-
-type CompiledFilter = { network: NetworkFilterRuntime } | { terminal: FilterChainRuntime['terminal'] };
-
-function compileNetworkFilter(filter: Filter, report: Report): CompiledFilter | undefined {
-  const { name } = filter;
-  if (filter.configType.case === 'configDiscovery') {
-    report.at('config_discovery').refuse('is not supported');
-    return undefined;
-  }
-  return compileAny<CompiledFilter>(
-    filter.configType.value,
-    [
-      extension(HttpConnectionManagerSchema, (message, at) => ({ terminal: { kind: 'http', hcm: compileHcm(message, at) } })),
-      extension(TcpProxySchema, (message, at) => ({ terminal: { kind: 'tcp', tcp: compileTcpProxy(message, at) } })),
-      extension(istioStats.PluginConfigSchema, (message, at) => ({
-        network: { name, kind: 'istio_stats', tcpReportingIntervalMs: compileIstioStats(message, at).tcpReportingIntervalMs },
-      })),
-    ],
-    report.at('typed_config'),
-  );
-}
-
-type ListenerFilterKind = ListenerFilterRuntime['kind'];
-const LISTENER_FILTERS = [
-  extension(originalDstListenerFilter.OriginalDstSchema, (): ListenerFilterKind => 'original_dst'),
-  extension(tlsInspectorListenerFilter.TlsInspectorSchema, (): ListenerFilterKind => 'tls_inspector'),
-  extension(httpInspectorListenerFilter.HttpInspectorSchema, (): ListenerFilterKind => 'http_inspector'),
-];
-
-function compileListenerFilter(filter: ListenerFilter, report: Report): ListenerFilterRuntime | undefined {
-  const kind = compileAny(
-    filter.configType.case === 'typedConfig' ? filter.configType.value : undefined,
-    LISTENER_FILTERS,
-    report.at('typed_config'),
-  );
-  const isDisabled = compilePortPredicate(filter.filterDisabled, report.at('filter_disabled'));
-  return kind && { kind, isDisabled };
-}
-
-function compilePortPredicate(predicate: ListenerFilterChainMatchPredicate | undefined, report: Report): (port: number) => boolean {
-  const rule = predicate?.rule;
-  switch (rule?.case) {
-    case 'destinationPortRange': {
-      const { start, end } = rule.value;
-      return (port) => port >= start && port < end;
-    }
-    case 'anyMatch':
-      return () => rule.value;
-    case 'notMatch': {
-      const inner = compilePortPredicate(rule.value, report.at('not_match'));
-      return (port) => !inner(port);
-    }
-    case 'orMatch':
-    case 'andMatch': {
-      const all = rule.value.rules.map((each, i) =>
-        compilePortPredicate(each, report.at(rule.case === 'orMatch' ? 'or_match' : 'and_match').at('rules', i)),
-      );
-      return rule.case === 'orMatch' ? (port) => all.some((each) => each(port)) : (port) => all.every((each) => each(port));
-    }
-    case undefined:
-      if (predicate) report.refuse('a rule is required');
-      return () => false;
-  }
 }

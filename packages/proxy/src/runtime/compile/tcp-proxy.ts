@@ -1,5 +1,5 @@
 import { type TcpProxy, TcpProxySchema } from '@lateen/xds/messages/proxy';
-import type { TcpProxyRuntime } from '../model.ts';
+import type { TcpClusterRuntime, TcpProxyRuntime } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
 import { honours, type Report } from './report.ts';
 import { durationMsOr, lbMetadataOf } from './values.ts';
@@ -14,6 +14,8 @@ const check = honours(TcpProxySchema, [
   'accessLogOptions',
   'maxConnectAttempts',
   'hashPolicy',
+  'accessLogFlushInterval',
+  'flushAccessLogOnConnected',
   'maxDownstreamConnectionDuration',
 ]);
 
@@ -22,36 +24,46 @@ export function compileTcpProxy(message: TcpProxy, report: Report): TcpProxyRunt
   const clusters = clustersOf(message, report);
   const total = clusters.reduce((sum, cluster) => sum + cluster.weight, 0);
   if (total === 0) report.refuse('a cluster is required, with weights whose sum is positive');
-  message.hashPolicy.forEach((policy, i) => {
-    if (policy.policySpecifier.case !== 'sourceIp') report.at('hash_policy', i).refuse('only source_ip is supported');
-  });
+  const options = message.accessLogOptions;
   return {
     statPrefix: message.statPrefix,
     clusters,
     pickCluster(random) {
-      if (clusters.length === 1) return (clusters[0] as { name: string }).name;
+      if (clusters.length === 1) return clusters[0] ?? NO_CLUSTER;
       let rest = random() * total;
       const picked = clusters.find(({ weight }) => {
         rest -= weight;
         return weight > 0 && rest < 0;
       });
-      return (picked ?? clusters.findLast(({ weight }) => weight > 0) ?? { name: '' }).name;
+      return picked ?? clusters.findLast(({ weight }) => weight > 0) ?? NO_CLUSTER;
     },
     idleTimeoutMs: durationMsOr(message.idleTimeout, 3_600_000),
     maxConnectAttempts: message.maxConnectAttempts ?? 1,
     maxDownstreamConnectionDurationMs: durationMsOr(message.maxDownstreamConnectionDuration, 0),
     accessLogs: compileAccessLogs(message.accessLog, report),
-    hashSourceIp: message.hashPolicy.length > 0,
-    metadataMatch: lbMetadataOf(message.metadataMatch),
+    accessLogFlushIntervalMs: durationMsOr(options?.accessLogFlushInterval ?? message.accessLogFlushInterval, 0),
+    logsOnConnected: options?.flushAccessLogOnConnected ?? message.flushAccessLogOnConnected,
+    hashPolicy: compileHashPolicy(message, report),
   };
 }
 
-function clustersOf(message: TcpProxy, report: Report): { name: string; weight: number }[] {
+const NO_CLUSTER: TcpClusterRuntime = { name: '', weight: 0, metadataMatch: undefined };
+
+function clustersOf(message: TcpProxy, report: Report): TcpClusterRuntime[] {
   const specifier = message.clusterSpecifier;
-  if (specifier.case === 'cluster') return specifier.value === '' ? [] : [{ name: specifier.value, weight: 1 }];
+  const metadataMatch = lbMetadataOf(message.metadataMatch);
+  if (specifier.case === 'cluster') return specifier.value === '' ? [] : [{ name: specifier.value, weight: 1, metadataMatch }];
   if (specifier.case !== 'weightedClusters') return [];
   return specifier.value.clusters.map((each, i) => {
-    if (each.metadataMatch) report.at('weighted_clusters').at('clusters', i).at('metadata_match').refuse('is not supported');
-    return { name: each.name, weight: each.weight };
+    const own = lbMetadataOf(each.metadataMatch);
+    if (each.name === '') report.at('weighted_clusters').at('clusters', i).at('name').refuse('must not be empty');
+    return { name: each.name, weight: each.weight, metadataMatch: own ? { ...metadataMatch, ...own } : metadataMatch };
   });
+}
+
+function compileHashPolicy({ hashPolicy }: TcpProxy, report: Report): TcpProxyRuntime['hashPolicy'] {
+  if (hashPolicy.length > 1) report.at('hash_policy').refuse('at most one is allowed');
+  const policy = hashPolicy[0]?.policySpecifier;
+  if (policy?.case === 'filterState') return { kind: 'filter_state', key: policy.value.key };
+  return policy?.case === 'sourceIp' ? { kind: 'source_ip' } : undefined;
 }

@@ -1,7 +1,8 @@
 // Listeners, filter chains and the network filters that end a chain.
 
 import type { AccessLogRuntime } from './access-log.ts';
-import type { HcmRuntime } from './http.ts';
+import type { Format } from './format.ts';
+import type { HcmRuntime, IstioStatsRuntime } from './http.ts';
 import type { RuntimeMetadata } from './route.ts';
 import type { DownstreamTlsRuntime } from './tls.ts';
 
@@ -21,6 +22,10 @@ export type ListenerRuntime = {
   readonly continueOnListenerFiltersTimeout: boolean;
   readonly listenerFilters: readonly ListenerFilterRuntime[];
   readonly perConnectionBufferLimitBytes: number;
+  /** Its connections are not counted against the limit of all listeners together. */
+  readonly ignoreGlobalConnLimit: boolean;
+  /** Overload takes nothing off it. */
+  readonly bypassOverloadManager: boolean;
   /**
    * The chain for a connection (undefined: close it, flag NR), by Envoy's order: destination port, address, server name, transport
    * protocol, application protocols, direct source, source type, source address, source port.
@@ -47,10 +52,29 @@ export type ConnectionView = {
   readonly applicationProtocols: readonly string[];
 };
 
-export type ListenerFilterRuntime = { readonly kind: 'original_dst' | 'tls_inspector' | 'http_inspector' | 'proxy_protocol' } & {
+export type ListenerFilterConfig =
+  | { readonly kind: 'original_dst' | 'tls_inspector' | 'http_inspector' }
+  | ({ readonly kind: 'proxy_protocol' } & ProxyProtocolRuntime)
+  | { readonly kind: 'local_rate_limit'; readonly statPrefix: string; readonly bucket: TokenBucketRuntime };
+
+export type ListenerFilterRuntime = ListenerFilterConfig & {
   /** Whether the filter is off for this destination port (filter_disabled). */
   isDisabled(destinationPort: number): boolean;
 };
+
+export type ProxyProtocolRuntime = {
+  readonly statPrefix: string;
+  readonly allowWithout: boolean;
+  /** Versions that are looked for. */
+  readonly v1: boolean;
+  readonly v2: boolean;
+  /** TLVs that become dynamic metadata. */
+  readonly rules: readonly { readonly type: number; readonly namespace: string; readonly key: string }[];
+  /** Which TLVs the upstream may be told. */
+  passesTlv(type: number): boolean;
+};
+
+export type TokenBucketRuntime = { readonly maxTokens: number; readonly tokensPerFill: number; readonly fillIntervalMs: number };
 
 export type FilterChainRuntime = {
   readonly name: string;
@@ -60,7 +84,11 @@ export type FilterChainRuntime = {
   readonly transportSocketConnectTimeoutMs: number;
   /** Before the terminal one, in order. */
   readonly networkFilters: readonly NetworkFilterRuntime[];
-  readonly terminal: { readonly kind: 'http'; readonly hcm: HcmRuntime } | { readonly kind: 'tcp'; readonly tcp: TcpProxyRuntime };
+  readonly terminal:
+    | { readonly kind: 'http'; readonly hcm: HcmRuntime }
+    | { readonly kind: 'tcp'; readonly tcp: TcpProxyRuntime }
+    | { readonly kind: 'echo' }
+    | { readonly kind: 'direct_response'; readonly text: string };
   readonly metadata: RuntimeMetadata;
 };
 
@@ -75,18 +103,55 @@ export type FilterChainMatchRuntime = {
   readonly sourcePorts: readonly number[];
 };
 
-export type NetworkFilterRuntime = { readonly name: string; readonly kind: 'istio_stats'; readonly tcpReportingIntervalMs: number };
+export type NetworkFilterConfig =
+  | { readonly kind: 'istio_stats'; readonly stats: IstioStatsRuntime }
+  | { readonly kind: 'metadata_exchange'; readonly exchange: MetadataExchangeRuntime }
+  | { readonly kind: 'connection_limit'; readonly statPrefix: string; readonly maxConnections: number; readonly delayMs: number }
+  | {
+      readonly kind: 'local_rate_limit';
+      readonly statPrefix: string;
+      readonly bucket: TokenBucketRuntime;
+      /** Filters with the same key and bucket share tokens; empty: its own. */
+      readonly shareKey: string;
+    }
+  /** The TCP proxy's cluster is the one with the name of the SNI. */
+  | { readonly kind: 'sni_cluster' }
+  | { readonly kind: 'set_filter_state'; readonly values: readonly ConnectionStateValue[] };
+
+// Here belongs rbac, with identity.
+export type NetworkFilterRuntime = NetworkFilterConfig & { readonly name: string };
+
+/** A filter state value that a connection gets as it begins. */
+export type ConnectionStateValue = { readonly key: string; readonly format: Format; readonly skipIfEmpty: boolean };
+
+/** Istio's peer metadata over TCP. */
+export type MetadataExchangeRuntime = {
+  /** Connections with this ALPN exchange metadata. */
+  readonly protocol: string;
+  /** Where the peer sent none, look its address up. */
+  readonly enableDiscovery: boolean;
+  readonly additionalLabels: readonly string[];
+};
+
+/** One cluster that a TCP proxy may choose. */
+export type TcpClusterRuntime = {
+  readonly name: string;
+  readonly weight: number;
+  readonly metadataMatch: { readonly [key: string]: import('@lateen/base').Json } | undefined;
+};
 
 export type TcpProxyRuntime = {
   readonly statPrefix: string;
   /** The cluster for a new connection: fixed, or by weight. */
-  pickCluster(random: () => number): string;
-  readonly clusters: readonly { readonly name: string; readonly weight: number }[];
+  pickCluster(random: () => number): TcpClusterRuntime;
+  readonly clusters: readonly TcpClusterRuntime[];
   readonly idleTimeoutMs: number;
   readonly maxConnectAttempts: number;
   readonly maxDownstreamConnectionDurationMs: number;
   readonly accessLogs: readonly AccessLogRuntime[];
-  /** Source address hashing for consistent balancing. */
-  readonly hashSourceIp: boolean;
-  readonly metadataMatch: { readonly [key: string]: import('@lateen/base').Json } | undefined;
+  /** Log an open connection every so often; 0 = only at its end. */
+  readonly accessLogFlushIntervalMs: number;
+  readonly logsOnConnected: boolean;
+  /** What consistent balancing hashes: the client's address, or a filter state value. */
+  readonly hashPolicy: { readonly kind: 'source_ip' } | { readonly kind: 'filter_state'; readonly key: string } | undefined;
 };
