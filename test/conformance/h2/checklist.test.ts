@@ -9,7 +9,6 @@ import { noEnvoy } from '../../support/envoy.ts';
 import { startRecorder } from '../h1/recorder.ts';
 import { clusterOf, downstreamTls, listenerOf } from '../support/configuration.ts';
 import { startEnvoyTarget } from '../support/envoy-target.ts';
-import { NO_HTTP2 } from '../support/landed.ts';
 import { startTarget } from '../support/target.ts';
 import { type Check, GENERIC } from './checklist-generic.ts';
 import { HPACK, HTTP2 } from './checklist-http2.ts';
@@ -44,7 +43,7 @@ for (const column of foreign > 0
     for (const check of CHECKS) {
       const isEnvoy = column.name.startsWith('Envoy');
       if (isEnvoy && check.notEnvoy) continue;
-      test(`${check.section}: ${check.name}`, { todo: isEnvoy ? undefined : (check.todo ?? NO_HTTP2) }, () =>
+      test(`${check.section}: ${check.name}`, { todo: isEnvoy ? undefined : check.todo }, () =>
         play(check, { port: server.port, tls: column.tls, isEnvoy }),
       );
     }

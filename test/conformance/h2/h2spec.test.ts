@@ -9,14 +9,13 @@ import { createCertificateAuthority } from '@lateen/pki';
 import { checkout } from '../../support/mesh.ts';
 import { startRecorder } from '../h1/recorder.ts';
 import { clusterOf, downstreamTls, listenerOf } from '../support/configuration.ts';
-import { NO_HTTP2 } from '../support/landed.ts';
 import { startTarget } from '../support/target.ts';
 
 const program = join(checkout, '.venv/bin/h2spec');
 const skip = existsSync(program) ? false : 'h2spec is not installed: see the head of this file';
 
 for (const tls of [false, true]) {
-  test(`h2spec passes, ${tls ? 'TLS' : 'plaintext'}`, { skip, todo: NO_HTTP2 }, async (t: TestContext) => {
+  test(`h2spec passes, ${tls ? 'TLS' : 'plaintext'}`, { skip }, async (t: TestContext) => {
     const recorder = await startRecorder();
     t.after(() => recorder.close());
     const { chainPem, keyPem } = createCertificateAuthority().issueServer(['a.test']);

@@ -5,7 +5,6 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { type Recorder, startRecorder } from '../h1/recorder.ts';
 import { clusterOf, listenerOf } from '../support/configuration.ts';
-import { NO_HTTP2 } from '../support/landed.ts';
 import { startTarget, type Target } from '../support/target.ts';
 import { malformed } from './expectations.ts';
 import { openFrames, requestBlock, requestFields } from './frame-client.ts';
@@ -87,7 +86,7 @@ suite('HTTP/2 to HTTP/1.1', () => {
     await target.close();
     await recorder.close();
   });
-  for (const row of ROWS) test(row.name, { todo: row.todo ?? NO_HTTP2 }, () => refuses(row, recorder, target.portOf('in')));
+  for (const row of ROWS) test(row.name, { todo: row.todo }, () => refuses(row, recorder, target.portOf('in')));
 });
 
 test('the table has the count of the plan', () => assert.equal(ROWS.length, 40));
