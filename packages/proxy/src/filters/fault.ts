@@ -1,9 +1,11 @@
 // Fault injection: delays, then aborts, for the share of requests that the configuration names.
 
 import type { Exchange } from '../http/exchange.ts';
+import type { LocalReply } from '../http/local-reply.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { FaultRuntime, HttpFilterRuntime } from '../runtime/model.ts';
 import type { FilterStep, HttpFilter } from './filter.ts';
+import { ThrottledStream } from './throttled-stream.ts';
 
 type Config = Extract<HttpFilterRuntime, { kind: 'fault' }>;
 type Delay = { timeout: Timeout };
@@ -16,9 +18,11 @@ export function createFaultFilter(config: Config): HttpFilter {
     onRequest(exchange): FilterStep {
       const fault = faultOf(exchange, config);
       if (!fault || !applies(exchange, fault)) return 'continue';
+      throttle(exchange, fault);
       const delayMs = active.count >= (fault.maxActiveFaults ?? Number.POSITIVE_INFINITY) ? 0 : delayOf(exchange, fault);
       if (delayMs === 0) return abort(exchange, fault) ? 'stop' : 'continue';
       active.count++;
+      countFault(exchange, 'delays_injected');
       exchange.addFlag('DI');
       const timeout = new Timeout(() => {
         exchange.setState(name, undefined);
@@ -46,8 +50,21 @@ function faultOf(exchange: Exchange, config: Config): FaultRuntime | undefined {
   return override?.kind === 'fault' ? override.fault : config.fault;
 }
 
+const countFault = (exchange: Exchange, what: string): void =>
+  exchange.context.observer.count?.(`http.${exchange.context.hcm.statPrefix}.fault.${what}`);
+
+/** Slows the answer's body down. */
+function throttle(exchange: Exchange, { rateLimit }: FaultRuntime): void {
+  if (!rateLimit || !happens(exchange, rateLimit.fraction)) return;
+  const told = 'kibPerSecond' in rateLimit ? rateLimit.kibPerSecond : numberOf(exchange.header('x-envoy-fault-throughput-response'));
+  if (!told) return;
+  countFault(exchange, 'response_rl_injected');
+  exchange.stream = new ThrottledStream(exchange, told * 1024);
+}
+
 function applies(exchange: Exchange, fault: FaultRuntime): boolean {
   if (fault.matches && !fault.matches(exchange)) return false;
+  if (fault.downstreamNodes.size > 0 && !fault.downstreamNodes.has(exchange.header('x-envoy-downstream-service-node') ?? '')) return false;
   if (fault.upstreamCluster === '') return true;
   const decision = exchange.route();
   return decision.kind === 'forward' && decision.cluster === fault.upstreamCluster;
@@ -58,29 +75,34 @@ const happens = (exchange: Exchange, fraction: number): boolean =>
 
 function delayOf(exchange: Exchange, { delay }: FaultRuntime): number {
   if (!delay || !happens(exchange, delay.fraction)) return 0;
-  return 'fixedMs' in delay ? delay.fixedMs : (numberOf(exchange.header('x-envoy-fault-delay-request')) ?? 0);
+  if ('fixedMs' in delay) return delay.fixedMs;
+  const told = numberOf(exchange.header('x-envoy-fault-delay-request')) ?? 0;
+  return told > 0 && lowered(exchange, 'delay', delay.fraction) ? told : 0;
 }
 
 function abort(exchange: Exchange, fault: FaultRuntime): boolean {
   const { abort: rule } = fault;
   if (!rule || !happens(exchange, rule.fraction)) return false;
-  if ('grpcStatus' in rule) {
-    exchange.respond({
-      status: 200,
-      details: 'fault_filter_abort',
-      flag: 'FI',
-      headers: [
-        ['content-type', 'application/grpc'],
-        ['grpc-status', String(rule.grpcStatus)],
-        ['grpc-message', 'fault filter abort'],
-      ],
-    });
-    return true;
-  }
-  const status = 'status' in rule ? rule.status : numberOf(exchange.header('x-envoy-fault-abort-request'));
-  if (status === undefined || status < 200 || status > 599) return false;
-  exchange.respond({ status, body: 'fault filter abort', details: 'fault_filter_abort', flag: 'FI' });
+  const reply = { body: rule.body, details: 'fault_filter_abort', flag: 'FI' } as const;
+  if ('grpcStatus' in rule) return abortWith(exchange, { ...reply, status: 200, grpcStatus: rule.grpcStatus });
+  if ('status' in rule) return abortWith(exchange, { ...reply, status: rule.status });
+  const status = numberOf(exchange.header('x-envoy-fault-abort-request'));
+  const grpcStatus = numberOf(exchange.header('x-envoy-fault-abort-grpc-request'));
+  if (!lowered(exchange, 'abort', rule.fraction)) return false;
+  if (status !== undefined && status >= 200 && status <= 599) return abortWith(exchange, { ...reply, status });
+  return grpcStatus !== undefined && abortWith(exchange, { ...reply, status: 200, grpcStatus });
+}
+
+function abortWith(exchange: Exchange, reply: LocalReply): true {
+  countFault(exchange, 'aborts_injected');
+  exchange.respond(reply);
   return true;
+}
+
+/** A caller may lower the share of requests that faults by header meet; chance has already taken `fraction` of them. */
+function lowered(exchange: Exchange, what: 'delay' | 'abort', fraction: number): boolean {
+  const told = numberOf(exchange.header(`x-envoy-fault-${what}-request-percentage`));
+  return told === undefined || told / 100 >= fraction || happens(exchange, told / 100 / fraction);
 }
 
 const numberOf = (text: string | undefined): number | undefined =>

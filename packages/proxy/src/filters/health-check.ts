@@ -1,18 +1,52 @@
-// Answers the health checks of load balancers in front of the proxy.
+// Answers the health checks of load balancers in front of the proxy: itself, by the state of clusters, or with what the
+// upstream said a moment ago.
 
+import type { Exchange } from '../http/exchange.ts';
 import type { HttpFilterRuntime } from '../runtime/model.ts';
 import type { HttpFilter } from './filter.ts';
 
 type Config = Extract<HttpFilterRuntime, { kind: 'health_check' }>;
 
 export function createHealthCheckFilter(config: Config): HttpFilter {
+  const { name } = config;
+  /** What the upstream answered last, and until when (monotonic) that holds. */
+  const cached = { status: 0, untilMs: 0 };
   return {
-    name: config.name,
+    name,
     onRequest(exchange) {
-      if (config.passThrough || !config.matches(exchange)) return 'continue';
-      const status = exchange.context.isDraining() ? 503 : 200;
-      exchange.respond({ status, details: 'health_check_ok' });
-      return 'stop';
+      if (!config.matches(exchange)) return 'continue';
+      if (exchange.context.isDraining() || exchange.context.proxy.isFailingHealthChecks()) {
+        exchange.respond({ status: 503, details: 'health_check_failed' });
+        return 'stop';
+      }
+      if (!config.passThrough) {
+        exchange.respond(isServing(exchange, config) ? { status: 200, details: 'health_check_ok' } : FAILED);
+        return 'stop';
+      }
+      if (config.cacheMs === 0) return 'continue';
+      if (exchange.context.proxy.clock.monotonicMs() < cached.untilMs) {
+        exchange.respond({ status: cached.status, details: 'health_check_cached' });
+        return 'stop';
+      }
+      exchange.setState(name, true);
+      return 'continue';
+    },
+    onResponse(exchange, head) {
+      if (!exchange.getState<boolean>(name)) return;
+      cached.status = head.status;
+      cached.untilMs = exchange.context.proxy.clock.monotonicMs() + config.cacheMs;
     },
   };
+}
+
+const FAILED = { status: 503, details: 'health_check_cluster_unhealthy', flag: 'LH' } as const;
+
+/** Every named cluster has enough healthy hosts. */
+function isServing(exchange: Exchange, { clusterMinHealthyPercent }: Config): boolean {
+  for (const [name, percent] of clusterMinHealthyPercent) {
+    const hosts = exchange.context.proxy.clusters.get(name)?.listHosts() ?? [];
+    // A cluster without hosts is healthy when nothing is asked of it, as in Envoy.
+    if (hosts.length === 0 ? percent > 0 : 100 * hosts.filter((host) => host.isAvailable).length < percent * hosts.length) return false;
+  }
+  return true;
 }

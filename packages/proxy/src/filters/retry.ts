@@ -41,8 +41,12 @@ const BARE_RULES: RetryRuntime = {
   matchesRequest: undefined,
   hostSelectionMaxAttempts: 1,
   avoidPreviousHosts: false,
+  omitCanaryHosts: false,
+  omitHostMetadata: undefined,
+  previousPrioritiesFrequency: undefined,
   backoffBaseMs: 25,
   backoffMaxMs: 250,
+  rateLimitedBackoff: undefined,
 };
 
 /** Whether the response makes the rules try again. */

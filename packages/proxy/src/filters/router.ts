@@ -1,7 +1,7 @@
 // The last filter: decides the route and acts on it.
 
 import type { Exchange } from '../http/exchange.ts';
-import { formatText } from '../http/header-mutations.ts';
+import { ownLocation } from '../runtime/compile/redirect.ts';
 import type { FilterStep, HttpFilter } from './filter.ts';
 import { RoutedRequest } from './routed-request.ts';
 
@@ -25,13 +25,24 @@ function route(exchange: Exchange, suppressEnvoyHeaders: boolean): void {
         status: decision.status,
         details: 'direct_response',
         headers: [['location', decision.location(exchange)]],
+        mutations: decision.responseHeaders,
       });
     case 'respond':
-      return exchange.respond({ status: decision.status, body: formatText(decision.body, exchange), details: 'direct_response' });
+      return exchange.respond({
+        status: decision.status,
+        body: decision.body,
+        bodyFormat: decision.bodyFormat,
+        details: 'direct_response',
+        headers: pointsElsewhere(decision.status) ? [['location', ownLocation(exchange)]] : [],
+        mutations: decision.responseHeaders,
+      });
     case 'forward':
       return new RoutedRequest(exchange, decision, suppressEnvoyHeaders).start();
   }
 }
+
+// As Envoy: a direct response of these kinds points to where the request went.
+const pointsElsewhere = (status: number): boolean => status === 201 || (status >= 300 && status < 400);
 
 function refuseUnrouted(exchange: Exchange, reason: string): void {
   if (reason === 'tls_required') {

@@ -26,6 +26,14 @@ export interface Forwarder {
   cancel(): void;
 }
 
+/** What reads a request's body as it passes, without holding it. */
+export interface RequestTap {
+  onRequestData?(bytes: Buffer): void;
+  /** `trailers` may be edited. */
+  onRequestEnd?(trailers: Head | undefined): void;
+}
+
+const HOLD_LIMIT_BYTES = 64 * 1024;
 const NOTHING: readonly Buffer[] = [];
 let nextStreamId = 1;
 
@@ -33,7 +41,8 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   readonly kind = 'http';
   readonly context: HcmContext;
   readonly connection: ConnectionInfo;
-  readonly stream: ServerStream;
+  /** Filters that shape or read the answer's body put themselves in front of it. */
+  stream: ServerStream;
   /** The request's head with all edits so far; the codec's own, so valid until the request ends. */
   readonly head: Head;
   readonly streamId: number = nextStreamId++;
@@ -55,11 +64,19 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   requestEnded = false;
   requestTrailers: Head | undefined;
   private filterIndex = 0;
-  private filterState: Map<string, unknown> | undefined;
+  private filterOwn: Map<string, unknown> | undefined;
+  /** What filters stored for others to read, by key. */
+  filterState: Map<string, string> | undefined;
+  /** Read the request's body as it passes; `addRequestTap` adds one. */
+  private requestTaps: RequestTap[] | undefined;
+  /** How much of a body is held while a filter has stopped the request before the client is slowed down. */
+  holdLimitBytes = HOLD_LIMIT_BYTES;
 
   responseHead: Head | undefined;
   responseTrailers: Head | undefined;
   responseCode = 0;
+  /** The text of an answer made here, while it is laid out. */
+  localReplyBody = '';
   responseFlags = 0;
   responseCodeDetails = '';
   connectionTerminationDetails = '';
@@ -184,18 +201,30 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   }
 
   getState<T>(key: string): T | undefined {
-    return this.filterState?.get(key) as T | undefined;
+    return this.filterOwn?.get(key) as T | undefined;
   }
 
   setState(key: string, value: unknown): void {
-    this.filterState ??= new Map();
-    this.filterState.set(key, value);
+    this.filterOwn ??= new Map();
+    this.filterOwn.set(key, value);
+  }
+
+  /** A value that a filter of this request or of its connection stored. */
+  filterStateText(key: string): string | undefined {
+    return this.filterState?.get(key) ?? this.connection.filterState?.get(key);
+  }
+
+  /** To be called by a filter while it looks at the head; `first` is the filter's own to read. */
+  addRequestTap(tap: RequestTap): void {
+    this.requestTaps ??= [];
+    this.requestTaps.push(tap);
   }
 
   // --- what the codec says
 
   onRequestData(bytes: Buffer, source: Connection): void {
     this.bytesReceived += bytes.length;
+    if (this.requestTaps) for (const tap of this.requestTaps) tap.onRequestData?.(bytes);
     if (this.forwarder) this.forwarder.onRequestData(bytes, source);
     else if (!this.responseHead) this.holdRequestData(source.keep(bytes));
   }
@@ -207,7 +236,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     this.heldData ??= [];
     this.heldData.push(bytes);
     this.heldBytes += bytes.length;
-    if (this.heldBytes > 64 * 1024) this.stream.pauseRequest();
+    if (this.heldBytes > this.holdLimitBytes) this.stream.pauseRequest();
   }
 
   /** What arrived of the body while filters had stopped the request; the forwarder takes it once. */
@@ -215,7 +244,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     const held = this.heldData ?? NOTHING;
     if (held.length > 0) {
       this.heldData = undefined;
-      if (this.heldBytes > 64 * 1024) this.stream.resumeRequest();
+      if (this.heldBytes > this.holdLimitBytes) this.stream.resumeRequest();
       this.heldBytes = 0;
     }
     return held;
@@ -225,7 +254,10 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     this.requestEnded = true;
     this.requestTrailers = trailers;
     this.requestDurationMs = this.elapsedMs();
-    this.forwarder?.onRequestEnd(trailers);
+    // A tap may let the request go on; whoever forwards it then knows that it has ended.
+    const { forwarder } = this;
+    if (this.requestTaps) for (const tap of this.requestTaps) tap.onRequestEnd?.(trailers);
+    forwarder?.onRequestEnd(trailers);
   }
 
   onResponseDrain(): void {

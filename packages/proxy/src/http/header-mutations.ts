@@ -1,6 +1,6 @@
 // Header operations of routes, virtual hosts and filters.
 
-import { compileFormat } from '../observe/format.ts';
+import { compileHeaderFormat } from '../observe/format.ts';
 import type { Format, HeaderMutation } from '../runtime/model.ts';
 import { type Head, wireText } from './head.ts';
 import type { RequestRecord } from './request-record.ts';
@@ -18,7 +18,7 @@ function compiledValue(format: Format): Value {
       const text = wireText(literal);
       value = () => text;
     } else {
-      const formatter = compileFormat(format);
+      const formatter = compileHeaderFormat(format);
       value = (record) => wireText(formatter(record));
     }
     compiled.set(format, value);
@@ -34,6 +34,14 @@ export function applyHeaderMutations(head: Head, mutations: readonly HeaderMutat
   for (const mutation of mutations) {
     if (mutation.kind === 'remove') {
       head.remove(mutation.name);
+      continue;
+    }
+    if (mutation.kind === 'remove_matching') {
+      const names = new Set<string>();
+      head.forEach((name) => {
+        if (mutation.matches(name)) names.add(name);
+      });
+      for (const name of names) head.remove(name);
       continue;
     }
     const value = compiledValue(mutation.value)(record);

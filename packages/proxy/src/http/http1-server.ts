@@ -367,7 +367,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     if (this.head.version >= 11) this.connection.write(Buffer.from(`${statusLine(status)}\r\n`, 'latin1'));
   }
 
-  sendData(bytes: Buffer, source: Connection): boolean {
+  sendData(bytes: Buffer, source: Connection | undefined): boolean {
     return writeBody(this.connection, bytes, { chunked: this.chunkedResponse, source });
   }
 

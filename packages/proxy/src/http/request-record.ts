@@ -137,5 +137,9 @@ export interface RequestRecord {
   readonly requestMessages: number;
   readonly responseMessages: number;
   /** Dynamic metadata by filter name; undefined when nothing was set. */
+  /** Text of an answer that this proxy made, before it was laid out. */
+  readonly localReplyBody?: string;
+  /** What filters of the request or its connection stored under a key. */
+  filterStateText?(key: string): string | undefined;
   readonly dynamicMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
 }

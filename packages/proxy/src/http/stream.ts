@@ -10,8 +10,8 @@ export interface ServerStream {
   sendHead(head: Head, first: Buffer | undefined, end: boolean): void;
   /** A 1xx other than 101. */
   sendInformational(status: number): void;
-  /** Part of the body; `bytes` came from `source`. False: wait for `onResponseDrain`. */
-  sendData(bytes: Buffer, source: Connection): boolean;
+  /** Part of the body; `bytes` came from `source`, or need not be kept by it. False: wait for `onResponseDrain`. */
+  sendData(bytes: Buffer, source: Connection | undefined): boolean;
   /** `trailers` are dropped where the protocol or its settings have no place for them. */
   sendEnd(trailers: Head | undefined): void;
   /** After a 101 or a successful CONNECT head was sent: bytes pass both ways untouched. */

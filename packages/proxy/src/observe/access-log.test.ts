@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { silentLogger } from '@lateen/base';
 import { assertGolden, createVirtualClock } from '@lateen/base/testing';
 import { flagBit } from '../http/request-record.ts';
-import { type AccessLogRuntime, type JsonFormat, parseFormat } from '../runtime/index.ts';
+import { type AccessLogRuntime, type JsonFormat, type JsonFormatValue, parseFormat } from '../runtime/index.ts';
 import { compileAccessLog, createLogSinks } from './access-log.ts';
 import { recordOf } from './testdata/record.ts';
 
@@ -22,7 +22,7 @@ const format = (text: string) => {
 };
 const textLog = (text: string): AccessLogRuntime => ({
   path: '/dev/stdout',
-  format: { kind: 'text', text: format(text) },
+  format: { kind: 'text', text: format(text), omitEmpty: false },
   filter: undefined,
 });
 
@@ -62,14 +62,20 @@ test("Istio's default text format", () => {
 });
 
 test("Istio's JSON format keeps numbers and writes null for what is unknown", () => {
-  const fields: JsonFormat = {
-    start_time: format('%START_TIME%'),
-    method: format('%REQ(:METHOD)%'),
-    response_code: format('%RESPONSE_CODE%'),
-    duration: format('%DURATION%'),
-    upstream_host: format('%UPSTREAM_HOST%'),
-    route: { name: format('route %ROUTE_NAME%'), fixed: true },
-  };
+  const fields: JsonFormat = new Map<string, JsonFormatValue>([
+    ['start_time', format('%START_TIME%')],
+    ['method', format('%REQ(:METHOD)%')],
+    ['response_code', format('%RESPONSE_CODE%')],
+    ['duration', format('%DURATION%')],
+    ['upstream_host', format('%UPSTREAM_HOST%')],
+    [
+      'route',
+      new Map<string, JsonFormatValue>([
+        ['name', format('route %ROUTE_NAME%')],
+        ['fixed', true],
+      ]),
+    ],
+  ]);
   const log = (omitEmpty: boolean): AccessLogRuntime => ({ path: '/x', format: { kind: 'json', fields, omitEmpty }, filter: undefined });
   assert.equal(
     linesOf(log(false), RECORDS['no route']),

@@ -3,8 +3,8 @@
 import type { Clock, Logger, Timer } from '@lateen/base';
 import { messageOf } from '@lateen/base';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
-import type { AccessLogFilter, AccessLogRuntime, Format, JsonFormat, JsonFormatValue } from '../runtime/index.ts';
-import { compileOperator, type FormatReader, type FormatValue, sanitize } from './format.ts';
+import type { AccessLogFilter, AccessLogRuntime, BodyFormat, Format, JsonFormat, JsonFormatValue } from '../runtime/index.ts';
+import { compileFormat, compileOperator, type FormatReader, type FormatValue, sanitize } from './format.ts';
 
 export type LogSink = {
   /** Takes a whole line with its newline. */
@@ -15,7 +15,10 @@ export type LogSink = {
 export type AccessLogger = (record: RequestRecord) => void;
 
 export function compileAccessLog(log: AccessLogRuntime, sink: LogSink, random: () => number): AccessLogger {
-  const render = log.format.kind === 'text' ? compileText(log.format.text) : compileJson(log.format.fields, log.format.omitEmpty);
+  const render =
+    log.format.kind === 'text'
+      ? compileText(log.format.text, log.format.omitEmpty ? '' : '-')
+      : compileJson(log.format.fields, log.format.omitEmpty);
   const { filter } = log;
   if (!filter) return (record) => sink.write(render(record));
   const passes = compileLogFilter(filter, random);
@@ -24,7 +27,7 @@ export function compileAccessLog(log: AccessLogRuntime, sink: LogSink, random: (
   };
 }
 
-function compileText(format: Format): (record: RequestRecord) => string {
+function compileText(format: Format, unknown: string): (record: RequestRecord) => string {
   const parts = format.map((part) => (typeof part === 'string' ? part : compileOperator(part)));
   return (record) => {
     let line = '';
@@ -32,11 +35,24 @@ function compileText(format: Format): (record: RequestRecord) => string {
       if (typeof part === 'string') line += part;
       else {
         const value = part(record);
-        line += typeof value === 'string' ? sanitize(textOf(value)) : textOf(value);
+        line += value === undefined || value === '' ? unknown : typeof value === 'string' ? sanitize(value) : String(value);
       }
     }
     return line;
   };
+}
+
+const rendered = new WeakMap<BodyFormat, (record: RequestRecord) => string>();
+
+/** The text of a body format for a record; JSON ends with a line break, as Envoy writes it. */
+export function renderFormat(format: BodyFormat, record: RequestRecord): string {
+  let render = rendered.get(format);
+  if (!render) {
+    render =
+      format.kind === 'json' ? compileJson(format.fields, format.omitEmpty) : compileFormat(format.text, format.omitEmpty ? '' : '-');
+    rendered.set(format, render);
+  }
+  return render(record);
 }
 
 type JsonReader = (record: RequestRecord) => unknown;
@@ -48,9 +64,7 @@ function compileJson(fields: JsonFormat, omitEmpty: boolean): (record: RequestRe
 
 function jsonObject(fields: JsonFormat, omitEmpty: boolean): JsonReader {
   // Envoy sorts the keys.
-  const readers = Object.keys(fields)
-    .sort()
-    .map((key) => [key, jsonValue(fields[key] as JsonFormatValue, omitEmpty)] as const);
+  const readers = [...fields].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, jsonValue(value, omitEmpty)] as const);
   return (record) => {
     const object: Record<string, unknown> = {};
     for (const [key, read] of readers) {
@@ -62,8 +76,12 @@ function jsonObject(fields: JsonFormat, omitEmpty: boolean): JsonReader {
 }
 
 function jsonValue(value: JsonFormatValue, omitEmpty: boolean): JsonReader {
-  if (typeof value === 'number' || typeof value === 'boolean') return () => value;
-  if (!isFormat(value)) return jsonObject(value, omitEmpty);
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return () => value;
+  if (isObjectFormat(value)) return jsonObject(value, omitEmpty);
+  if ('items' in value) {
+    const items = value.items.map((item) => jsonValue(item, omitEmpty));
+    return (record) => items.map((read) => read(record));
+  }
   const [only] = value;
   // A single operator keeps its type; an unknown one is null.
   if (value.length === 1 && only !== undefined && typeof only !== 'string') {
@@ -77,11 +95,18 @@ function jsonValue(value: JsonFormatValue, omitEmpty: boolean): JsonReader {
   return (record) => readers.map((read) => (typeof read === 'string' ? read : textOf(read(record)))).join('');
 }
 
+// Array.isArray does not see readonly arrays, nor instanceof readonly maps.
+const isObjectFormat = (value: Exclude<JsonFormatValue, number | boolean | null>): value is JsonFormat => value instanceof Map;
+
 const textOf = (value: FormatValue): string => (value === undefined || value === '' ? '-' : String(value));
 
-const isFormat = (value: Format | JsonFormat): value is Format => Array.isArray(value);
+const HEALTH_CHECK_DETAILS = new Set(['health_check_ok', 'health_check_cached', 'health_check_failed']);
 
-function compileLogFilter(filter: AccessLogFilter, random: () => number): (record: RequestRecord) => boolean {
+// Matchers of metadata look at nothing else.
+const NO_VIEW = { method: '', path: '', authority: '', scheme: '', header: () => undefined, headerValues: () => [] };
+
+/** Also of local reply mappers. */
+export function compileLogFilter(filter: AccessLogFilter, random: () => number): (record: RequestRecord) => boolean {
   switch (filter.kind) {
     case 'status_code':
       return (record) => compare(record.responseCode, filter);
@@ -89,9 +114,18 @@ function compileLogFilter(filter: AccessLogFilter, random: () => number): (recor
       return (record) => compare(record.durationMs, filter);
     case 'not_health_check':
       // No filter here marks a request as a health check except the one that answers it itself.
-      return (record) => record.responseCodeDetails !== 'health_check_ok';
+      return (record) => !HEALTH_CHECK_DETAILS.has(record.responseCodeDetails);
     case 'runtime':
       return () => random() < filter.fraction;
+    case 'traceable':
+      // Nothing is traced: Envoy, too, takes only requests that a trace was decided for.
+      return () => false;
+    case 'metadata':
+      return (record) => filter.matches({ ...NO_VIEW, dynamicMetadata: record.dynamicMetadata });
+    case 'log_type': {
+      const types = new Set(filter.types);
+      return (record) => types.has(record.kind) !== filter.exclude;
+    }
     case 'and': {
       const all = filter.filters.map((each) => compileLogFilter(each, random));
       return (record) => all.every((passes) => passes(record));
@@ -117,8 +151,9 @@ function compileLogFilter(filter: AccessLogFilter, random: () => number): (recor
   }
 }
 
-function compare(actual: number, { op, value }: { op: 'eq' | 'ge' | 'le'; value: number }): boolean {
+function compare(actual: number, { op, value }: { op: 'eq' | 'ge' | 'le' | 'ne'; value: number }): boolean {
   if (op === 'eq') return actual === value;
+  if (op === 'ne') return actual !== value;
   return op === 'ge' ? actual >= value : actual <= value;
 }
 

@@ -12,9 +12,14 @@ export type FormatReader = (record: RequestRecord) => FormatValue;
 
 type Operator = Exclude<FormatPart, string>;
 
-/** Text of the format for a record, with "-" for what is unknown; not sanitised (header values are checked by the codec). */
-export function compileFormat(format: Format): (record: RequestRecord) => string {
-  const parts = format.map((part) => (typeof part === 'string' ? part : textOf(compileOperator(part))));
+/** Text of the format for a record, with `unknown` for what is unknown; not sanitised (header values are checked by the codec). */
+export const compileFormat = (format: Format, unknown = '-'): ((record: RequestRecord) => string) => compileText(format, unknown);
+
+/** As `compileFormat`, with nothing for what is unknown: values of headers and of filter state. */
+export const compileHeaderFormat = (format: Format): ((record: RequestRecord) => string) => compileText(format, '');
+
+function compileText(format: Format, unknown: string): (record: RequestRecord) => string {
+  const parts = format.map((part) => (typeof part === 'string' ? part : textOf(compileOperator(part), unknown)));
   const [only] = parts;
   if (parts.length === 0) return () => '';
   if (parts.length === 1 && typeof only === 'string') return () => only;
@@ -25,9 +30,9 @@ export function compileFormat(format: Format): (record: RequestRecord) => string
   };
 }
 
-const textOf = (read: FormatReader) => (record: RequestRecord) => {
+const textOf = (read: FormatReader, unknown: string) => (record: RequestRecord) => {
   const value = read(record);
-  return value === undefined || value === '' ? '-' : String(value);
+  return value === undefined || value === '' ? unknown : String(value);
 };
 
 /** The reader of one operator, cut to its maximum length. */

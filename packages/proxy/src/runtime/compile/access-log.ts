@@ -1,4 +1,3 @@
-import { isObject, type Json } from '@lateen/base';
 import {
   type AccessLog,
   type AccessLogFilter as AccessLogFilterMessage,
@@ -6,15 +5,15 @@ import {
   fileAccessLogger,
   ComparisonFilter_Op as Op,
   type SubstitutionFormatString,
-  SubstitutionFormatStringSchema,
   streamAccessLogger,
 } from '@lateen/xds/messages/proxy';
 import { parseFormat } from '../format.ts';
-import type { AccessLogFilter, AccessLogRuntime, JsonFormat, JsonFormatValue } from '../model.ts';
+import type { AccessLogFilter, AccessLogRuntime, RequestView } from '../model.ts';
 import { compileAny, extension } from './any.ts';
-import { compileHeaderTest } from './match.ts';
-import { honours, type Report } from './report.ts';
-import { fractionOf, inlineTextOf } from './values.ts';
+import { compileBodyFormat, compileJsonFormat } from './body-format.ts';
+import { compileHeaderTest, compileMetadataMatcher, metadataValue } from './match.ts';
+import type { Report } from './report.ts';
+import { fractionOf } from './values.ts';
 
 type LogFormat = AccessLogRuntime['format'];
 
@@ -44,7 +43,7 @@ export function compileAccessLogs(logs: readonly AccessLog[], report: Report): A
   return logs.flatMap((log, i) => {
     const at = report.at('access_log', i);
     const sink = compileAny(log.configType.case ? log.configType.value : undefined, SINKS, at.at('typed_config'));
-    const filter = log.filter && compileFilter(log.filter, at.at('filter'));
+    const filter = log.filter && compileLogFilter(log.filter, at.at('filter'));
     return sink ? [{ ...sink, filter }] : [];
   });
 }
@@ -55,66 +54,43 @@ function compileFileFormat(message: fileAccessLogger.FileAccessLog, report: Repo
     case 'format':
       return textFormat(format.value, report.at('format'));
     case 'jsonFormat':
-      return { kind: 'json', fields: jsonFormat(format.value, report.at('json_format')), omitEmpty: false };
+      return { kind: 'json', fields: compileJsonFormat(format.value, report.at('json_format')), omitEmpty: false };
     case 'typedJsonFormat':
-      return { kind: 'json', fields: jsonFormat(format.value, report.at('typed_json_format')), omitEmpty: false };
+      return { kind: 'json', fields: compileJsonFormat(format.value, report.at('typed_json_format')), omitEmpty: false };
     case 'logFormat':
     case undefined:
       return compileLogFormat(format.value, report);
   }
 }
 
-// Formatter extensions only add operators; one that is not known is refused where it is used.
-const checkFormat = honours(SubstitutionFormatStringSchema, [
-  'textFormat',
-  'jsonFormat',
-  'textFormatSource',
-  'omitEmptyValues',
-  'formatters',
-  'jsonFormatOptions',
-]);
-
 function compileLogFormat(message: SubstitutionFormatString | undefined, report: Report): LogFormat {
-  if (!message) return textFormat(DEFAULT_FORMAT, report);
-  const at = report.at('log_format');
-  checkFormat(message, at);
-  switch (message.format.case) {
-    case 'textFormat':
-      return textFormat(message.format.value, at.at('text_format'));
-    case 'textFormatSource':
-      return textFormat(inlineTextOf(message.format.value, at.at('text_format_source')), at.at('text_format_source'));
-    case 'jsonFormat':
-      return { kind: 'json', fields: jsonFormat(message.format.value, at.at('json_format')), omitEmpty: message.omitEmptyValues };
-    case undefined:
-      return textFormat(DEFAULT_FORMAT, at);
-  }
+  if (!message?.format.case) return textFormat(DEFAULT_FORMAT, report);
+  const { contentType: _, ...format } = compileBodyFormat(message, report.at('log_format'));
+  return format;
 }
 
-const textFormat = (text: string, report: Report): LogFormat => ({ kind: 'text', text: report.take(parseFormat(text)) ?? [] });
+const textFormat = (text: string, report: Report): LogFormat => ({
+  kind: 'text',
+  text: report.take(parseFormat(text)) ?? [],
+  omitEmpty: false,
+});
 
-function jsonFormat(fields: { readonly [key: string]: Json }, report: Report): JsonFormat {
-  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, jsonValue(value, report.at(key))]));
-}
+// DownstreamEnd and TcpConnectionEnd are the moments at which this proxy writes a line; lines of other moments are never written.
+const LOG_TYPES: Partial<Record<number, string>> = { 6: 'http', 3: 'tcp' };
 
-function jsonValue(value: Json, report: Report): JsonFormatValue {
-  if (typeof value === 'string') return report.take(parseFormat(value)) ?? [];
-  if (typeof value === 'number' || typeof value === 'boolean') return value;
-  if (isObject(value)) return jsonFormat(value as { [key: string]: Json }, report);
-  report.refuse('lists and null are not supported');
-  return [];
-}
-
-const OPS: Partial<Record<number, 'eq' | 'ge' | 'le'>> = { [Op.EQ]: 'eq', [Op.GE]: 'ge', [Op.LE]: 'le' };
+// NE came with a newer Envoy than the generated messages.
+const OPS: Partial<Record<number, 'eq' | 'ge' | 'le' | 'ne'>> = { [Op.EQ]: 'eq', [Op.GE]: 'ge', [Op.LE]: 'le', 3: 'ne' };
 
 function comparison(kind: 'status_code' | 'duration', filter: ComparisonFilter | undefined): AccessLogFilter {
   return { kind, op: OPS[filter?.op ?? 0] ?? 'eq', value: filter?.value?.defaultValue ?? 0 };
 }
 
-function compileFilter(message: AccessLogFilterMessage, report: Report): AccessLogFilter | undefined {
+/** Also of local reply mappers. */
+export function compileLogFilter(message: AccessLogFilterMessage, report: Report): AccessLogFilter | undefined {
   const filter = message.filterSpecifier;
   const all = (kind: 'and' | 'or', filters: readonly AccessLogFilterMessage[]): AccessLogFilter => ({
     kind,
-    filters: filters.flatMap((each, i) => compileFilter(each, report.at(`${kind}_filter`).at('filters', i)) ?? []),
+    filters: filters.flatMap((each, i) => compileLogFilter(each, report.at(`${kind}_filter`).at('filters', i)) ?? []),
   });
   switch (filter.case) {
     case 'statusCodeFilter':
@@ -125,6 +101,19 @@ function compileFilter(message: AccessLogFilterMessage, report: Report): AccessL
       return { kind: 'not_health_check' };
     case 'runtimeFilter':
       return { kind: 'runtime', fraction: fractionOf(filter.value.percentSampled) };
+    case 'traceableFilter':
+      return { kind: 'traceable' };
+    case 'metadataFilter': {
+      const { matcher, matchIfKeyNotFound = true } = filter.value;
+      if (!matcher) return { kind: 'and', filters: [] };
+      const at = report.at('metadata_filter').at('matcher');
+      const { test } = compileMetadataMatcher(matcher, at);
+      const path = matcher.path.map(({ segment }) => segment.value ?? '');
+      const isThere = (view: RequestView) => metadataValue(view.dynamicMetadata?.get(matcher.filter), path) !== undefined;
+      return { kind: 'metadata', matches: (view) => (isThere(view) ? test(view) : matchIfKeyNotFound) };
+    }
+    case 'logTypeFilter':
+      return { kind: 'log_type', types: filter.value.types.flatMap((type) => LOG_TYPES[type] ?? []), exclude: filter.value.exclude };
     case 'andFilter':
       return all('and', filter.value.filters);
     case 'orFilter':

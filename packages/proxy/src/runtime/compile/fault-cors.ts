@@ -6,12 +6,16 @@ import { compileHeaderMatcher, compileStringMatcher } from './match.ts';
 import { honours, type Report } from './report.ts';
 import { durationMs, fractionOf, runtimeFractionOf } from './values.ts';
 
+type HTTPFault = faultHttpFilter.HTTPFault;
+
 const checkFault = honours(faultHttpFilter.HTTPFaultSchema, [
   'delay',
   'abort',
   'upstreamCluster',
   'headers',
+  'downstreamNodes',
   'maxActiveFaults',
+  'responseRateLimit',
   'disableDownstreamClusterStats',
 ]);
 
@@ -21,10 +25,13 @@ export function compileFault(fault: faultHttpFilter.HTTPFault, report: Report): 
   const headers = fault.headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
   const delay = compileDelay(fault.delay, report.at('delay'));
   const abort = compileAbort(fault.abort, report.at('abort'));
-  if (!delay && !abort) return undefined;
+  const rateLimit = compileRateLimit(fault.responseRateLimit, report.at('response_rate_limit'));
+  if (!delay && !abort && !rateLimit) return undefined;
   return {
     delay,
     abort,
+    rateLimit,
+    downstreamNodes: new Set(fault.downstreamNodes),
     matches: headers.length ? (view) => headers.every((matcher) => matcher.test(view)) : undefined,
     upstreamCluster: fault.upstreamCluster,
     maxActiveFaults: fault.maxActiveFaults,
@@ -48,16 +55,34 @@ function compileDelay(delay: faultHttpFilter.HTTPFault['delay'], report: Report)
 function compileAbort(abort: faultHttpFilter.FaultAbort | undefined, report: Report): FaultRuntime['abort'] {
   if (!abort) return undefined;
   const fraction = fractionOf(abort.percentage);
+  const body = abort.responseBody || 'fault filter abort';
   switch (abort.errorType.case) {
     case 'httpStatus':
       if (abort.errorType.value < 200 || abort.errorType.value > 599) report.at('http_status').refuse('must be 200 to 599');
-      return { status: abort.errorType.value, fraction };
+      return { status: abort.errorType.value, fraction, body };
     case 'grpcStatus':
-      return { grpcStatus: abort.errorType.value, fraction };
+      return { grpcStatus: abort.errorType.value, fraction, body };
     case 'headerAbort':
-      return { fromHeader: true, fraction };
+      return { fromHeader: true, fraction, body };
     case undefined:
       report.refuse('http_status, grpc_status or header_abort is required');
+      return undefined;
+  }
+}
+
+function compileRateLimit(limit: HTTPFault['responseRateLimit'], report: Report): FaultRuntime['rateLimit'] {
+  if (!limit) return undefined;
+  const fraction = fractionOf(limit.percentage);
+  switch (limit.limitType.case) {
+    case 'fixedLimit': {
+      const kibPerSecond = Number(limit.limitType.value.limitKbps);
+      if (kibPerSecond < 1) report.at('fixed_limit').at('limit_kbps').refuse('must be positive');
+      return { kibPerSecond, fraction };
+    }
+    case 'headerLimit':
+      return { fromHeader: true, fraction };
+    case undefined:
+      report.refuse('fixed_limit or header_limit is required');
       return undefined;
   }
 }

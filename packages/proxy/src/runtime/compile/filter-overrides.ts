@@ -1,12 +1,23 @@
 // typed_per_filter_config: what a virtual host, route or weighted cluster changes about a filter.
 
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { corsHttpFilter, FilterConfigSchema, faultHttpFilter, headerMutationHttpFilter } from '@lateen/xds/messages/proxy';
+import {
+  bufferHttpFilter,
+  corsHttpFilter,
+  FilterConfigSchema,
+  faultHttpFilter,
+  headerMutationHttpFilter,
+  headerToMetadataHttpFilter,
+  localRatelimitHttpFilter,
+  setFilterStateHttpFilter,
+} from '@lateen/xds/messages/proxy';
 import type { HttpFilterOverride } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileFault, compileFilterCors } from './fault-cors.ts';
 import { compileMutations } from './header-mutation.ts';
-import type { Report } from './report.ts';
+import { compileLocalRateLimit } from './local-rate-limit.ts';
+import { compileBuffer, compileHeaderToMetadata, compileSetFilterState } from './metadata-filters.ts';
+import { honours, type Report } from './report.ts';
 
 export type FilterOverrides = ReadonlyMap<string, HttpFilterOverride>;
 
@@ -23,8 +34,26 @@ const OVERRIDES = [
     headerMutationHttpFilter.HeaderMutationPerRouteSchema,
     (message, report): HttpFilterOverride => ({
       kind: 'header_mutation',
-      ...compileMutations(message.mutations, report.at('mutations')),
+      levels: [compileMutations(message.mutations, report.at('mutations'))],
     }),
+  ),
+  extension(
+    localRatelimitHttpFilter.LocalRateLimitSchema,
+    (message, report): HttpFilterOverride => ({ kind: 'local_ratelimit', limit: compileLocalRateLimit(message, report) }),
+  ),
+  extension(bufferHttpFilter.BufferPerRouteSchema, (message, report): HttpFilterOverride => {
+    const { override } = message;
+    if (override.case === 'buffer') return { kind: 'buffer', ...compileBuffer(override.value, report.at('buffer')) };
+    if (override.case === undefined) report.refuse('disabled or buffer is required');
+    return { kind: 'disabled' };
+  }),
+  extension(
+    setFilterStateHttpFilter.ConfigSchema,
+    (message, report): HttpFilterOverride => ({ kind: 'set_filter_state', ...compileSetFilterState(message, report) }),
+  ),
+  extension(
+    headerToMetadataHttpFilter.ConfigSchema,
+    (message, report): HttpFilterOverride => ({ kind: 'header_to_metadata', ...compileHeaderToMetadata(message, report) }),
   ),
 ];
 
@@ -41,23 +70,36 @@ export function compileFilterOverrides(configs: { [key: string]: Any }, report: 
   return overrides;
 }
 
-function compileOverride(config: Any, report: Report): HttpFilterOverride | undefined {
-  if (!config.typeUrl.endsWith(`/${FilterConfigSchema.typeName}`)) return compileAny(config, OVERRIDES, report);
-  return compileAny(
-    config,
-    [
-      extension(FilterConfigSchema, (wrapper, inner): HttpFilterOverride | undefined => {
-        if (wrapper.disabled) return { kind: 'disabled' };
-        return wrapper.config && compileAny(wrapper.config, OVERRIDES, inner.at('config'));
-      }),
-    ],
-    report,
-  );
-}
+const checkWrapper = honours(FilterConfigSchema, ['config', 'isOptional', 'disabled']);
+const WRAPPER = [
+  extension(FilterConfigSchema, (wrapper, report): HttpFilterOverride | undefined => {
+    checkWrapper(wrapper, report);
+    if (wrapper.disabled) return { kind: 'disabled' };
+    const { config } = wrapper;
+    if (!config) return { kind: 'enabled' };
+    if (wrapper.isOptional && !OVERRIDES.some((known) => config.typeUrl.endsWith(`/${known.schema.typeName}`))) return undefined;
+    return compileAny(config, OVERRIDES, report.at('config'));
+  }),
+];
 
-/** Most specific first. */
+const compileOverride = (config: Any, report: Report): HttpFilterOverride | undefined =>
+  config.typeUrl.endsWith(`/${FilterConfigSchema.typeName}`)
+    ? compileAny<HttpFilterOverride | undefined>(config, WRAPPER, report)
+    : compileAny(config, OVERRIDES, report);
+
+/** Most specific first. Header mutations of all levels take part, of everything else the most specific. */
 export function mergeOverrides(levels: readonly FilterOverrides[]): FilterOverrides {
   const present = levels.filter((level) => level.size > 0);
   if (present.length < 2) return present[0] ?? NONE;
-  return new Map(present.reverse().flatMap((level) => [...level]));
+  const merged = new Map<string, HttpFilterOverride>();
+  for (const level of present) {
+    for (const [name, override] of level) {
+      const known = merged.get(name);
+      if (known === undefined) merged.set(name, override);
+      else if (known.kind === 'header_mutation' && override.kind === 'header_mutation') {
+        merged.set(name, { kind: 'header_mutation', levels: [...known.levels, ...override.levels] });
+      }
+    }
+  }
+  return merged;
 }

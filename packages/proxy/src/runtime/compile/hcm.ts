@@ -1,21 +1,36 @@
+import { cidrContains, parseIp } from '@lateen/base';
 import {
   HttpConnectionManager_ForwardClientCertDetails as ClientCert,
   HttpConnectionManager_CodecType as Codec,
+  customHeaderIpDetection,
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  earlyHeaderMutation,
+  Http1ProtocolOptionsSchema,
   type Http2ProtocolOptions,
   Http2ProtocolOptionsSchema,
   type HttpConnectionManager,
+  HttpConnectionManager_HcmAccessLogOptionsSchema,
+  type HttpConnectionManager_InternalAddressConfig,
+  HttpConnectionManager_InternalAddressConfigSchema,
+  HttpConnectionManager_SetCurrentClientCertDetailsSchema,
+  HttpConnectionManager_UpgradeConfigSchema,
   HttpConnectionManagerSchema,
+  HttpProtocolOptionsSchema,
   type KeepaliveSettings,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores,
+  uuidRequestId,
+  xffIpDetection,
 } from '@lateen/xds/messages/proxy';
 import type { HcmRuntime, Http2Settings } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
+import { compileAny, extension } from './any.ts';
+import { compileMutationList } from './header-mutation.ts';
 import { compileHttpFilters } from './http-filters.ts';
+import { compileLocalReplies } from './local-replies.ts';
 import { honours, type Report } from './report.ts';
 import { compileRouteTable } from './route-table.ts';
-import { durationMsOr } from './values.ts';
+import { cidrOf, durationMsOr } from './values.ts';
 
 const check = honours(HttpConnectionManagerSchema, [
   'codecType',
@@ -59,7 +74,36 @@ const check = honours(HttpConnectionManagerSchema, [
   'stripTrailingHostDot',
   'appendXForwardedPort',
   'addProxyProtocolConnectionState',
+  'addUserAgent',
+  'localReplyConfig',
+  'originalIpDetectionExtensions',
+  'earlyHeaderMutationExtensions',
+  'internalAddressConfig',
+  'http1SafeMaxConnectionDuration',
 ]);
+const checkCommon = honours(HttpProtocolOptionsSchema, [
+  'idleTimeout',
+  'maxConnectionDuration',
+  'maxHeadersCount',
+  'maxStreamDuration',
+  'headersWithUnderscoresAction',
+  'maxRequestsPerConnection',
+]);
+const checkHttp1 = honours(Http1ProtocolOptionsSchema, [
+  'allowAbsoluteUrl',
+  'acceptHttp10',
+  'defaultHostForHttp10',
+  'headerKeyFormat',
+  'enableTrailers',
+  'allowChunkedLength',
+  'overrideStreamErrorOnInvalidHttpMessage',
+  // Chooses between two parsers of Envoy's.
+  'useBalsaParser',
+]);
+const checkUpgrade = honours(HttpConnectionManager_UpgradeConfigSchema, ['upgradeType', 'enabled']);
+const checkClientCert = honours(HttpConnectionManager_SetCurrentClientCertDetailsSchema, ['subject', 'cert', 'chain', 'dns', 'uri']);
+const checkAddresses = honours(HttpConnectionManager_InternalAddressConfigSchema, ['unixSockets', 'cidrRanges']);
+const checkLogOptions = honours(HttpConnectionManager_HcmAccessLogOptionsSchema, []);
 
 type Names<T> = Partial<Record<number, T>>;
 const CODECS: Names<HcmRuntime['codec']> = { [Codec.AUTO]: 'auto', [Codec.HTTP1]: 'http1', [Codec.HTTP2]: 'http2' };
@@ -88,23 +132,84 @@ export function compileHcm(message: HttpConnectionManager, report: Report): HcmR
   const codec = CODECS[message.codecType];
   if (!codec) report.at('codec_type').refuse('HTTP3 is not supported');
   const filters = compileHttpFilters(message.httpFilters, report);
+  const requestId = message.requestIdExtension?.typedConfig;
+  // Its settings are about trace sampling: there is nothing to sample.
+  if (requestId) compileAny(requestId, [extension(uuidRequestId.UuidRequestIdConfigSchema, () => true)], report.at('request_id_extension'));
   return {
     statPrefix: message.statPrefix,
     codec: codec ?? 'auto',
     routes: compileRoutes(message, report),
     filters,
     accessLogs: compileAccessLogs(message.accessLog, report),
+    localReplies: message.localReplyConfig && compileLocalReplies(message.localReplyConfig, report.at('local_reply_config')),
+    ipDetection: compileIpDetection(message, report),
+    earlyHeaderMutations: message.earlyHeaderMutationExtensions.flatMap(
+      (extension, i) =>
+        compileAny(extension.typedConfig, EARLY_MUTATIONS, report.at('early_header_mutation_extensions', i).at('typed_config')) ?? [],
+    ),
+    isInternalAddress: compileInternalAddresses(message.internalAddressConfig, report.at('internal_address_config')),
     suppressEnvoyHeaders: filters.some((filter) => filter.kind === 'router' && filter.suppressEnvoyHeaders),
     upgrades: compileUpgrades(message, report),
     tracing: compileTracing(message, report),
-    ...requestSettings(message),
-    ...limits(message),
+    ...requestSettings(message, report),
+    ...limits(message, report),
     http1: compileHttp1(message, report),
     http2: compileHttp2(
       message.http2ProtocolOptions,
       report.at('http2_protocol_options'),
       message.streamErrorOnInvalidHttpMessage ?? false,
     ),
+  };
+}
+
+const EARLY_MUTATIONS = [
+  extension(earlyHeaderMutation.HeaderMutationSchema, (message, report) => compileMutationList(message.mutations, report, 'mutations')),
+];
+
+type IpDetection = HcmRuntime['ipDetection'][number];
+const checkXff = honours(xffIpDetection.XffConfigSchema, ['xffNumTrustedHops']);
+const checkCustom = honours(customHeaderIpDetection.CustomHeaderConfigSchema, [
+  'headerName',
+  'allowExtensionToSetAddressAsTrusted',
+  'rejectWithStatus',
+]);
+const IP_DETECTION = [
+  extension(xffIpDetection.XffConfigSchema, (message, report): IpDetection => {
+    checkXff(message, report);
+    return { kind: 'xff', trustedHops: message.xffNumTrustedHops };
+  }),
+  extension(customHeaderIpDetection.CustomHeaderConfigSchema, (message, report): IpDetection => {
+    checkCustom(message, report);
+    const status = message.rejectWithStatus?.code ?? 403;
+    return {
+      kind: 'custom_header',
+      headerName: message.headerName.toLowerCase(),
+      isTrusted: message.allowExtensionToSetAddressAsTrusted,
+      rejectStatus: message.rejectWithStatus && (status >= 400 && status < 600 ? status : 403),
+    };
+  }),
+];
+
+function compileIpDetection(message: HttpConnectionManager, report: Report): readonly IpDetection[] {
+  const extensions = message.originalIpDetectionExtensions;
+  if (extensions.length > 0 && (message.useRemoteAddress || message.xffNumTrustedHops > 0)) {
+    report.at('original_ip_detection_extensions').refuse('excludes use_remote_address and xff_num_trusted_hops');
+  }
+  return extensions.flatMap(
+    (each, i) => compileAny(each.typedConfig, IP_DETECTION, report.at('original_ip_detection_extensions', i).at('typed_config')) ?? [],
+  );
+}
+
+function compileInternalAddresses(
+  config: HttpConnectionManager_InternalAddressConfig | undefined,
+  report: Report,
+): HcmRuntime['isInternalAddress'] {
+  if (!config) return undefined;
+  checkAddresses(config, report);
+  const ranges = config.cidrRanges.flatMap((range, i) => cidrOf(range, report.at('cidr_ranges', i)) ?? []);
+  return (ip) => {
+    const address = parseIp(ip);
+    return address !== undefined && ranges.some((range) => cidrContains(range, address));
   };
 }
 
@@ -122,8 +227,9 @@ function compileRoutes(message: HttpConnectionManager, report: Report): HcmRunti
   return { kind: 'rds', name: specifier.value.routeConfigName };
 }
 
-function requestSettings(message: HttpConnectionManager) {
+function requestSettings(message: HttpConnectionManager, report: Report) {
   const details = message.setCurrentClientCertDetails;
+  if (details) checkClientCert(details, report.at('set_current_client_cert_details'));
   return {
     useRemoteAddress: message.useRemoteAddress ?? false,
     xffNumTrustedHops: message.xffNumTrustedHops,
@@ -152,11 +258,15 @@ function requestSettings(message: HttpConnectionManager) {
     schemeToOverwrite: message.schemeHeaderTransformation?.transformation.value ?? '',
     appendXForwardedPort: message.appendXForwardedPort,
     proxy100Continue: message.proxy100Continue,
+    addUserAgent: message.addUserAgent ?? false,
+    http1SafeMaxConnectionDuration: message.http1SafeMaxConnectionDuration,
   };
 }
 
-function limits(message: HttpConnectionManager) {
+function limits(message: HttpConnectionManager, report: Report) {
   const common = message.commonHttpProtocolOptions;
+  if (common) checkCommon(common, report.at('common_http_protocol_options'));
+  if (message.accessLogOptions) checkLogOptions(message.accessLogOptions, report.at('access_log_options'));
   return {
     maxRequestHeadersBytes: (message.maxRequestHeadersKb || 60) * 1024,
     maxHeadersCount: common?.maxHeadersCount ?? 100,
@@ -174,7 +284,7 @@ function limits(message: HttpConnectionManager) {
 
 function compileUpgrades(message: HttpConnectionManager, report: Report): ReadonlyMap<string, boolean> {
   message.upgradeConfigs.forEach((upgrade, i) => {
-    if (upgrade.filters.length > 0) report.at('upgrade_configs', i).at('filters').refuse('is not supported');
+    checkUpgrade(upgrade, report.at('upgrade_configs', i));
   });
   return new Map(message.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]));
 }
@@ -191,6 +301,7 @@ function compileTracing({ tracing }: HttpConnectionManager, report: Report): Hcm
 }
 
 function compileHttp1({ httpProtocolOptions: options }: HttpConnectionManager, report: Report): HcmRuntime['http1'] {
+  if (options) checkHttp1(options, report.at('http_protocol_options'));
   const format = options?.headerKeyFormat?.headerFormat;
   // The only stateful formatter is preserve_case; its type is not decoded, its URL is enough.
   const preserve =

@@ -1,10 +1,13 @@
 import {
   HeaderValueOption_HeaderAppendAction as Action,
+  type commonMutationRules,
   type HeaderValueOption,
   type headerMutationHttpFilter,
+  type KeyValueMutation,
 } from '@lateen/xds/messages/proxy';
 import { parseFormat } from '../format.ts';
-import type { HeaderMutation } from '../model.ts';
+import type { HeaderMutation, MessageMutations, QueryMutation } from '../model.ts';
+import { compileStringMatcher } from './match.ts';
 import type { Report } from './report.ts';
 
 /** The four fields that tables, virtual hosts, routes and weighted clusters share. */
@@ -34,10 +37,12 @@ export function compileHeaderMutations(fields: HeaderMutationFields, report: Rep
 const removals = (names: readonly string[], report: Report): HeaderMutation[] =>
   names.flatMap((each) => {
     const name = each.toLowerCase();
-    if (name !== 'host' && !name.startsWith(':')) return [{ kind: 'remove' as const, name }];
-    report.refuse(`${name} cannot be removed`);
+    if (isChangeable(name)) return [{ kind: 'remove' as const, name }];
+    report.refuse(':-prefixed or host headers may not be removed');
     return [];
   });
+
+const isChangeable = (name: string): boolean => name !== 'host' && !name.startsWith(':');
 
 const ACTIONS: Partial<Record<number, Extract<HeaderMutation, { kind: 'set' }>['action']>> = {
   [Action.APPEND_IF_EXISTS_OR_ADD]: 'append_if_exists_or_add',
@@ -53,11 +58,10 @@ export function compileHeaderOptions(options: readonly HeaderValueOption[], repo
 export function compileHeaderOption(option: HeaderValueOption, report: Report): HeaderMutation | undefined {
   const name = option.header?.key.toLowerCase() ?? '';
   if (name === '') report.at('header').at('key').refuse('must not be empty');
-  if (option.header?.rawValue.length) report.at('header').at('raw_value').refuse('is not supported; use value');
-  const value = report
-    .at('header')
-    .at('value')
-    .take(parseFormat(option.header?.value ?? ''));
+  if (!isChangeable(name)) report.at('header').at('key').refuse(':-prefixed or host headers may not be modified');
+  const raw = option.header?.rawValue;
+  const text = raw?.length ? new TextDecoder().decode(raw) : (option.header?.value ?? '');
+  const value = report.at('header').at('value').take(parseFormat(text));
   // The deprecated boolean wins when present, as in Envoy.
   const action =
     option.append === undefined ? ACTIONS[option.appendAction] : option.append ? 'append_if_exists_or_add' : 'overwrite_if_exists_or_add';
@@ -65,18 +69,48 @@ export function compileHeaderOption(option: HeaderValueOption, report: Report): 
   return value && action ? { kind: 'set', name, value, action, keepEmptyValue: option.keepEmptyValue } : undefined;
 }
 
-/** The header mutation filter's two lists. */
-export function compileMutations(mutations: headerMutationHttpFilter.Mutations | undefined, report: Report): HeaderMutations {
-  const list = (field: 'request_mutations' | 'response_mutations', items: headerMutationHttpFilter.Mutations['requestMutations']) =>
-    items.flatMap((item, i): readonly HeaderMutation[] => {
-      const at = report.at(field, i);
-      if (item.action.case === 'remove') return removals([item.action.value], at);
-      const mutation = item.action.case === 'append' ? compileHeaderOption(item.action.value, at.at('append')) : undefined;
-      if (item.action.case === undefined) at.refuse('remove or append is required');
-      return mutation ? [mutation] : [];
-    });
+/** A list of mutations, each one a removal, an addition or a removal of all names that match. */
+export function compileMutationList(items: readonly commonMutationRules.HeaderMutation[], report: Report, field: string): HeaderMutation[] {
+  return items.flatMap((item, i): readonly HeaderMutation[] => {
+    const at = report.at(field, i);
+    const { action } = item;
+    switch (action.case) {
+      case 'remove':
+        return removals([action.value], at.at('remove'));
+      case 'append':
+        return [compileHeaderOption(action.value, at.at('append'))].filter((each) => each !== undefined);
+      default: {
+        const matcher = item.removeOnMatch?.keyMatcher;
+        if (!matcher) at.refuse('remove, append or remove_on_match is required');
+        const name = matcher && compileStringMatcher(matcher, at.at('remove_on_match').at('key_matcher'));
+        return name ? [{ kind: 'remove_matching', matches: (each) => isChangeable(each) && name.test(each) }] : [];
+      }
+    }
+  });
+}
+
+/** What the header mutation filter changes of a message exchange. */
+export function compileMutations(mutations: headerMutationHttpFilter.Mutations | undefined, report: Report): MessageMutations {
   return {
-    request: list('request_mutations', mutations?.requestMutations ?? []),
-    response: list('response_mutations', mutations?.responseMutations ?? []),
+    request: compileMutationList(mutations?.requestMutations ?? [], report, 'request_mutations'),
+    query: (mutations?.queryParameterMutations ?? []).flatMap(
+      (each, i) => compileQueryMutation(each, report.at('query_parameter_mutations', i)) ?? [],
+    ),
+    requestTrailers: compileMutationList(mutations?.requestTrailersMutations ?? [], report, 'request_trailers_mutations'),
+    response: compileMutationList(mutations?.responseMutations ?? [], report, 'response_mutations'),
+    responseTrailers: compileMutationList(mutations?.responseTrailersMutations ?? [], report, 'response_trailers_mutations'),
   };
+}
+
+function compileQueryMutation(mutation: KeyValueMutation, report: Report): QueryMutation | undefined {
+  if (mutation.remove !== '') return { kind: 'remove', name: mutation.remove };
+  const { append } = mutation;
+  const { record, entry } = append ?? {};
+  const name = record?.key ?? entry?.key ?? '';
+  const value = record ? record.value : entry && new TextDecoder().decode(entry.value);
+  if (name === '') report.refuse('remove or append with a key is required');
+  const text = value === undefined || typeof value === 'string' ? (value ?? '') : JSON.stringify(value);
+  const format = report.at('append').take(parseFormat(text));
+  const action = ACTIONS[append?.action ?? 0];
+  return format && action ? { kind: 'set', name, value: format, action } : undefined;
 }

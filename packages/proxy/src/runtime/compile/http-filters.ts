@@ -1,22 +1,29 @@
 // The HTTP filters that are honoured, one row each. What is not here is refused.
 
 import {
+  bufferHttpFilter,
   corsHttpFilter,
   faultHttpFilter,
   grpcStatsHttpFilter,
   type HttpFilter,
   headerMutationHttpFilter,
+  headerToMetadataHttpFilter,
   healthCheckHttpFilter,
   istioAlpn,
   istioPeerMetadata,
   istioStats,
+  localRatelimitHttpFilter,
   routerHttpFilter,
+  setFilterStateHttpFilter,
+  setMetadataHttpFilter,
 } from '@lateen/xds/messages/proxy';
 import type { HttpFilterConfig, HttpFilterRuntime, IstioStatsRuntime, PeerDiscovery, PeerMetadataRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileFault } from './fault-cors.ts';
 import { compileMutations } from './header-mutation.ts';
+import { compileLocalRateLimit } from './local-rate-limit.ts';
 import { compileHeaderMatcher } from './match.ts';
+import { compileBuffer, compileHeaderToMetadata, compileSetFilterState, compileSetMetadata } from './metadata-filters.ts';
 import { honours, type Report } from './report.ts';
 import { durationMsOr } from './values.ts';
 
@@ -26,8 +33,19 @@ const checkRouter = honours(routerHttpFilter.RouterSchema, [
   'suppressEnvoyHeaders',
   'suppressGrpcRequestFailureCodeStats',
 ]);
-const checkGrpcStats = honours(grpcStatsHttpFilter.FilterConfigSchema, ['emitFilterState', 'statsForAllMethods', 'enableUpstreamStats']);
-const checkHealth = honours(healthCheckHttpFilter.HealthCheckSchema, ['passThroughMode', 'headers']);
+const checkGrpcStats = honours(grpcStatsHttpFilter.FilterConfigSchema, [
+  'emitFilterState',
+  'individualMethodStatsAllowlist',
+  'statsForAllMethods',
+  'enableUpstreamStats',
+  'replaceDotsInGrpcServiceName',
+]);
+const checkHealth = honours(healthCheckHttpFilter.HealthCheckSchema, [
+  'passThroughMode',
+  'cacheTime',
+  'clusterMinHealthyPercentages',
+  'headers',
+]);
 const checkMutation = honours(headerMutationHttpFilter.HeaderMutationSchema, ['mutations', 'mostSpecificHeaderMutationsWins']);
 
 const PROTOCOLS = ['http/1.0', 'http/1.1', 'h2'];
@@ -48,11 +66,18 @@ const FILTERS = [
   ),
   extension(grpcStatsHttpFilter.FilterConfigSchema, (message, report): HttpFilterConfig => {
     checkGrpcStats(message, report);
-    const all = message.perMethodStatSpecifier;
+    const which = message.perMethodStatSpecifier;
+    // As Envoy: only an allow list or "all" counts by method.
+    const listed =
+      which.case === 'individualMethodStatsAllowlist'
+        ? which.value.services.flatMap((service) => service.methodNames.map((method) => `/${service.name}/${method}`))
+        : [];
     return {
       kind: 'grpc_stats',
       emitFilterState: message.emitFilterState,
-      statsForAllMethods: all.case === 'statsForAllMethods' && all.value.value,
+      methods: which.case === 'statsForAllMethods' && which.value ? 'all' : new Set(listed),
+      upstreamStats: message.enableUpstreamStats,
+      replaceDots: message.replaceDotsInGrpcServiceName,
     };
   }),
   extension(
@@ -68,17 +93,44 @@ const FILTERS = [
   ),
   extension(headerMutationHttpFilter.HeaderMutationSchema, (message, report): HttpFilterConfig => {
     checkMutation(message, report);
-    return { kind: 'header_mutation', ...compileMutations(message.mutations, report.at('mutations')) };
+    return {
+      kind: 'header_mutation',
+      mutations: compileMutations(message.mutations, report.at('mutations')),
+      mostSpecificWins: message.mostSpecificHeaderMutationsWins,
+    };
   }),
   extension(healthCheckHttpFilter.HealthCheckSchema, (message, report): HttpFilterConfig => {
     checkHealth(message, report);
+    if (message.passThroughMode === undefined) report.at('pass_through_mode').refuse('is required');
+    if (message.cacheTime && !message.passThroughMode) report.at('cache_time').refuse('is only of use with pass_through_mode');
     const headers = message.headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
     return {
       kind: 'health_check',
       passThrough: message.passThroughMode ?? false,
+      cacheMs: durationMsOr(message.cacheTime, 0),
+      clusterMinHealthyPercent: new Map(
+        Object.entries(message.clusterMinHealthyPercentages).map(([name, percent]) => [name, percent.value]),
+      ),
       matches: (view) => headers.every((matcher) => matcher.test(view)),
     };
   }),
+  extension(
+    localRatelimitHttpFilter.LocalRateLimitSchema,
+    (message, report): HttpFilterConfig => ({ kind: 'local_ratelimit', limit: compileLocalRateLimit(message, report) }),
+  ),
+  extension(bufferHttpFilter.BufferSchema, (message, report): HttpFilterConfig => ({ kind: 'buffer', ...compileBuffer(message, report) })),
+  extension(
+    setFilterStateHttpFilter.ConfigSchema,
+    (message, report): HttpFilterConfig => ({ kind: 'set_filter_state', ...compileSetFilterState(message, report) }),
+  ),
+  extension(
+    setMetadataHttpFilter.ConfigSchema,
+    (message, report): HttpFilterConfig => ({ kind: 'set_metadata', writes: compileSetMetadata(message, report) }),
+  ),
+  extension(
+    headerToMetadataHttpFilter.ConfigSchema,
+    (message, report): HttpFilterConfig => ({ kind: 'header_to_metadata', ...compileHeaderToMetadata(message, report) }),
+  ),
 ];
 
 export function compileHttpFilters(filters: readonly HttpFilter[], report: Report): HttpFilterRuntime[] {

@@ -1,7 +1,17 @@
 // Matchers of strings, headers and query parameters, each with the words that explain it.
 
-import { compileRegex, type Regex } from '@lateen/base';
-import type { HeaderMatcher, QueryParameterMatcher, typeMatcherRegex, typeMatcherString } from '@lateen/xds/messages/proxy';
+import { compileRegex, isObject, type Regex } from '@lateen/base';
+import type {
+  CookieMatcher,
+  HeaderMatcher,
+  QueryParameterMatcher,
+  RouteMatch_TlsContextMatchOptions,
+  typeMatcherFilterState,
+  typeMatcherMetadata,
+  typeMatcherRegex,
+  typeMatcherString,
+  typeMatcherValue,
+} from '@lateen/xds/messages/proxy';
 import type { RequestView } from '../model.ts';
 import type { Report } from './report.ts';
 
@@ -87,14 +97,18 @@ export function compileHeaderTest(matcher: HeaderMatcher, report: Report): Heade
   const specifier = matcher.headerMatchSpecifier;
   if (specifier.case === undefined || specifier.case === 'presentMatch') {
     const wanted = (specifier.case === undefined ? true : specifier.value) !== invertMatch;
-    return { text: `header ${name} ${wanted ? 'present' : 'absent'}`, test: (header) => (header(name) !== undefined) === wanted };
+    return {
+      text: `header ${name} ${wanted ? 'present' : 'absent'}`,
+      test: (header) => (treatMissingHeaderAsEmpty || header(name) !== undefined) === wanted,
+    };
   }
   const value = compileHeaderValue(specifier, report);
   return {
     text: `header ${name} ${not}${value.text}`,
     test(header) {
       const actual = header(name) ?? (treatMissingHeaderAsEmpty ? '' : undefined);
-      return actual === undefined ? invertMatch : value.test(actual) !== invertMatch;
+      // As Envoy: what is not there matches nothing, not even an inverted matcher.
+      return actual !== undefined && value.test(actual) !== invertMatch;
     },
   };
 }
@@ -159,4 +173,109 @@ export function queryParameter(path: string, name: string): string | undefined {
     if ((equals < 0 ? pair : pair.slice(0, equals)) === name) return equals < 0 ? '' : pair.slice(equals + 1);
   }
   return undefined;
+}
+
+/** Like Envoy, a cookie that is not there satisfies an inverted matcher. */
+export function compileCookieMatcher(matcher: CookieMatcher, report: Report): RequestCondition {
+  if (matcher.name === '') report.at('name').refuse('must not be empty');
+  const value = matcher.stringMatch ? compileStringMatcher(matcher.stringMatch, report.at('string_match')) : NEVER;
+  if (!matcher.stringMatch) report.at('string_match').refuse('is required');
+  return {
+    text: `cookie ${matcher.name} ${matcher.invertMatch ? 'not ' : ''}${value.text}`,
+    test(view) {
+      const actual = cookieOf(view, matcher.name);
+      return (actual !== undefined && value.test(actual)) !== matcher.invertMatch;
+    },
+  };
+}
+
+/** The value of a cookie, quotes removed; empty ones count as absent only to who asks for a value. */
+export function cookieOf(view: RequestView, name: string): string | undefined {
+  for (const line of view.headerValues('cookie')) {
+    for (const pair of line.split(';')) {
+      const equals = pair.indexOf('=');
+      if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
+      const value = pair.slice(equals + 1).trim();
+      return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+    }
+  }
+  return undefined;
+}
+
+/** Requests without TLS satisfy neither. */
+export function compileTlsCondition(options: RouteMatch_TlsContextMatchOptions): RequestCondition {
+  const { presented, validated } = options;
+  return {
+    text: `TLS client certificate${presented === undefined ? '' : ` presented ${presented}`}${validated === undefined ? '' : ` validated ${validated}`}`,
+    test(view) {
+      const tls = view.connection?.tls;
+      if (presented !== undefined && (tls?.peer !== undefined) !== presented) return false;
+      return validated === undefined || (tls?.peerVerified ?? false) === validated;
+    },
+  };
+}
+
+export function compileMetadataMatcher(matcher: typeMatcherMetadata.MetadataMatcher, report: Report): RequestCondition {
+  const path = matcher.path.map((segment) => (segment.segment.case === 'key' ? segment.segment.value : ''));
+  if (path.length === 0) report.at('path').refuse('must not be empty');
+  if (!matcher.value) report.at('value').refuse('is required');
+  const value = compileValueMatcher(matcher.value, report.at('value'));
+  return {
+    text: `metadata ${[matcher.filter, ...path].join(':')} ${matcher.invert ? 'not ' : ''}matches`,
+    test: (view) => value(metadataValue(view.dynamicMetadata?.get(matcher.filter), path)) !== matcher.invert,
+  };
+}
+
+/** Follows keys into nested objects. */
+export function metadataValue(fields: unknown, path: readonly string[]): unknown {
+  let value = fields;
+  for (const key of path) value = isObject(value) && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+  return value;
+}
+
+function compileValueMatcher(matcher: typeMatcherValue.ValueMatcher | undefined, report: Report): (value: unknown) => boolean {
+  const pattern = matcher?.matchPattern;
+  switch (pattern?.case) {
+    case 'nullMatch':
+      return (value) => value === null;
+    case 'boolMatch':
+      return (value) => value === pattern.value;
+    case 'presentMatch':
+      return (value) => (value !== undefined) === pattern.value;
+    case 'stringMatch': {
+      const text = compileStringMatcher(pattern.value, report.at('string_match'));
+      return (value) => typeof value === 'string' && text.test(value);
+    }
+    case 'doubleMatch': {
+      const number = pattern.value.matchPattern;
+      if (number.case === 'exact') return (value) => value === number.value;
+      const { start = 0, end = 0 } = number.value ?? {};
+      return (value) => typeof value === 'number' && value >= start && value < end;
+    }
+    case 'listMatch': {
+      const list = pattern.value.matchPattern;
+      const one = compileValueMatcher(list.value, report.at('list_match').at('one_of'));
+      return (value) => Array.isArray(value) && value.some(one);
+    }
+    case 'orMatch': {
+      const all = pattern.value.valueMatchers.map((each, i) => compileValueMatcher(each, report.at('or_match').at('value_matchers', i)));
+      return (value) => all.some((each) => each(value));
+    }
+    case undefined:
+      if (matcher) report.refuse('match_pattern is missing');
+      return () => false;
+  }
+}
+
+export function compileFilterStateMatcher(matcher: typeMatcherFilterState.FilterStateMatcher, report: Report): RequestCondition {
+  const { matcher: specifier } = matcher;
+  const value = specifier.case === 'stringMatch' ? compileStringMatcher(specifier.value, report.at('string_match')) : NEVER;
+  if (specifier.case !== 'stringMatch') report.refuse('string_match is required');
+  return {
+    text: `filter state ${matcher.key} ${value.text}`,
+    test(view) {
+      const actual = view.filterStateText?.(matcher.key);
+      return actual !== undefined && value.test(actual);
+    },
+  };
 }

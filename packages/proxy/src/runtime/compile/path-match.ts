@@ -1,16 +1,21 @@
 // Path conditions of a route, and the rewrites that depend on which condition matched.
 
-import type { RouteMatch } from '@lateen/xds/messages/proxy';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { type RouteMatch, uriTemplateMatch } from '@lateen/xds/messages/proxy';
+import { compileAny, extension } from './any.ts';
 import { regexMatch } from './match.ts';
+import { compilePathTemplate, type PathTemplate } from './path-template.ts';
 import type { Report } from './report.ts';
 
 export type PathCondition = {
-  readonly kind: 'prefix' | 'path' | 'regex' | 'separated_prefix' | 'connect';
+  readonly kind: 'prefix' | 'path' | 'regex' | 'separated_prefix' | 'template' | 'connect';
   readonly text: string;
   /** The literal of prefix and path conditions; empty for others. */
   readonly literal: string;
   /** False: the index by literal does not apply. */
   readonly caseSensitive: boolean;
+  /** Of a template condition. */
+  readonly template: PathTemplate | undefined;
   /** `path` has no query. */
   test(path: string, method: string): boolean;
 };
@@ -33,13 +38,16 @@ export function compilePathMatch(match: RouteMatch, report: Report): PathConditi
       kind,
       literal,
       caseSensitive,
+      template: undefined,
       text: `path ${kind === 'path' ? 'exact' : kind.replace('_', ' ')} ${JSON.stringify(literal)}${caseSensitive ? '' : ' (any case)'}`,
       test: (path) => test(fold(path), wanted),
     };
   };
+  const other = { literal: '', caseSensitive, template: undefined };
   switch (specifier.case) {
     case 'prefix':
-      return condition('prefix', specifier.value, (path, wanted) => path.startsWith(wanted));
+      // A CONNECT request has no path: only the connect matcher takes it.
+      return condition('prefix', specifier.value, (path, wanted) => path !== '' && path.startsWith(wanted));
     case 'path':
       return condition('path', specifier.value, (path, wanted) => path === wanted);
     case 'pathSeparatedPrefix':
@@ -51,17 +59,31 @@ export function compilePathMatch(match: RouteMatch, report: Report): PathConditi
       );
     case 'safeRegex': {
       const regex = regexMatch(specifier.value, report.at('safe_regex'));
-      return { kind: 'regex', literal: '', caseSensitive, text: `path ${regex.text}`, test: (path) => regex.test(path) };
+      return { ...other, kind: 'regex', text: `path ${regex.text}`, test: (path) => path !== '' && regex.test(path) };
     }
     case 'connectMatcher':
-      return { kind: 'connect', literal: '', caseSensitive, text: 'method CONNECT', test: (_path, method) => method === 'CONNECT' };
-    case 'pathMatchPolicy':
-      report.at('path_match_policy').refuse(`${specifier.value.typedConfig?.typeUrl ?? 'it'} is not supported`);
-      break;
+      return { ...other, kind: 'connect', text: 'method CONNECT', test: (_path, method) => method === 'CONNECT' };
+    case 'pathMatchPolicy': {
+      const template = compileTemplateMatch(specifier.value.typedConfig, report.at('path_match_policy').at('typed_config'));
+      if (!template) break;
+      return { ...other, kind: 'template', template, text: `path template ${JSON.stringify(template.text)}`, test: template.matches };
+    }
     case undefined:
       report.refuse('a path condition (prefix, path, safe_regex, …) is required');
   }
-  return { kind: 'path', literal: '', caseSensitive, text: 'nothing', test: () => false };
+  return { ...other, kind: 'path', text: 'nothing', test: () => false };
+}
+
+function compileTemplateMatch(config: Any | undefined, report: Report): PathTemplate | undefined {
+  return compileAny(
+    config,
+    [
+      extension(uriTemplateMatch.UriTemplateMatchConfigSchema, (message, at) =>
+        at.at('path_template').take(compilePathTemplate(message.pathTemplate)),
+      ),
+    ],
+    report,
+  );
 }
 
 /** Replaces the matched part of the path and keeps the query. The matched part of a regex match is the whole path. */

@@ -1,8 +1,8 @@
-import { RedirectAction_RedirectResponseCode as Code, type RedirectAction } from '@lateen/xds/messages/proxy';
+import { RedirectAction_RedirectResponseCode as Code, type RedirectAction, RedirectActionSchema } from '@lateen/xds/messages/proxy';
 import type { RequestView } from '../model.ts';
 import { compileRegexMatcher } from './match.ts';
 import { type PathCondition, pathOf, replaceMatchedPrefix } from './path-match.ts';
-import type { Report } from './report.ts';
+import { honours, type Report } from './report.ts';
 
 const STATUS: Partial<Record<number, number>> = {
   [Code.MOVED_PERMANENTLY]: 301,
@@ -14,12 +14,30 @@ const STATUS: Partial<Record<number, number>> = {
 
 export type Redirect = { status: number; location(view: RequestView): string };
 
+/** Where a request came to: what an answer made here with 201 or 3xx points to. */
+export const ownLocation = (view: RequestView): string => `${view.scheme}://${view.authority}${view.path}`;
+
 export const HTTPS_REDIRECT: Redirect = { status: 301, location: (view) => `https://${view.authority}${view.path}` };
 
+const check = honours(RedirectActionSchema, [
+  'httpsRedirect',
+  'schemeRedirect',
+  'hostRedirect',
+  'portRedirect',
+  'pathRedirect',
+  'prefixRewrite',
+  'regexRewrite',
+  'responseCode',
+  'stripQuery',
+]);
+
 export function compileRedirect(action: RedirectAction, condition: PathCondition, report: Report): Redirect {
+  check(action, report);
   const status = STATUS[action.responseCode];
   if (!status) report.at('response_code').refuse(`unknown value ${action.responseCode}`);
   const newPath = compileRedirectPath(action, condition, report);
+  // A query in path_redirect is meant to be there.
+  const keepsQuery = action.pathRewriteSpecifier.case === 'pathRedirect' && action.pathRewriteSpecifier.value.includes('?');
   const { schemeRewriteSpecifier: scheme, hostRedirect, portRedirect, stripQuery } = action;
   const schemeOf = (view: RequestView): string => {
     if (scheme.case === 'schemeRedirect') return scheme.value;
@@ -29,21 +47,23 @@ export function compileRedirect(action: RedirectAction, condition: PathCondition
     status: status ?? 301,
     location(view) {
       const target = schemeOf(view);
-      const path = newPath(stripQuery ? pathOf(view.path) : view.path);
+      const rewritten = newPath(view.path);
+      const path = stripQuery && !keepsQuery ? (rewritten.split('?', 1)[0] as string) : rewritten;
       return `${target}://${redirectHost(view, { target, hostRedirect, portRedirect })}${path}`;
     },
   };
 }
 
 function redirectHost(view: RequestView, to: { target: string; hostRedirect: string; portRedirect: number }): string {
-  const host = to.hostRedirect || view.authority;
-  const colon = host.startsWith('[') ? host.indexOf(':', host.indexOf(']')) : host.indexOf(':');
-  const bare = colon < 0 ? host : host.slice(0, colon);
-  if (to.portRedirect !== 0) return `${bare}:${to.portRedirect}`;
+  const port = to.portRedirect === 0 ? '' : `:${to.portRedirect}`;
+  // As Envoy: a port in host_redirect stays before port_redirect.
+  if (to.hostRedirect) return to.hostRedirect + port;
+  const host = view.authority;
+  const colon = host.startsWith('[') ? host.indexOf(':', host.indexOf(']')) : host.lastIndexOf(':');
+  if (colon < 0) return host + port;
   // A default port that no longer fits the new scheme goes.
-  const port = colon < 0 ? '' : host.slice(colon + 1);
-  const stale = !to.hostRedirect && view.scheme !== to.target && port === (view.scheme === 'http' ? '80' : '443');
-  return stale ? bare : host;
+  const stale = view.scheme !== to.target && host.slice(colon + 1) === (view.scheme === 'http' ? '80' : '443');
+  return stale || port !== '' ? host.slice(0, colon) + port : host;
 }
 
 function compileRedirectPath(action: RedirectAction, condition: PathCondition, report: Report): (pathWithQuery: string) => string {
@@ -61,16 +81,20 @@ function compileRedirectPath(action: RedirectAction, condition: PathCondition, r
   }
 }
 
-/** pattern and substitution on the path; the query stays. */
-export function compileRegexRewrite(
-  rewrite: NonNullable<Extract<RedirectAction['pathRewriteSpecifier'], { case: 'regexRewrite' }>['value']>,
-  report: Report,
-): (pathWithQuery: string) => string {
+type Rewrite = NonNullable<Extract<RedirectAction['pathRewriteSpecifier'], { case: 'regexRewrite' }>['value']>;
+
+/** pattern and substitution on a whole text. */
+export function compileTextRewrite(rewrite: Rewrite, report: Report): (text: string) => string {
   const regex = rewrite.pattern && compileRegexMatcher(rewrite.pattern, report.at('pattern'));
   if (!rewrite.pattern) report.at('pattern').refuse('is required');
-  if (!regex) return (path) => path;
+  return regex ? (text) => regex.replaceAll(text, rewrite.substitution) : (text) => text;
+}
+
+/** pattern and substitution on the path; the query stays. */
+export function compileRegexRewrite(rewrite: Rewrite, report: Report): (pathWithQuery: string) => string {
+  const apply = compileTextRewrite(rewrite, report);
   return (pathWithQuery) => {
     const path = pathOf(pathWithQuery);
-    return regex.replaceAll(path, rewrite.substitution) + pathWithQuery.slice(path.length);
+    return apply(path) + pathWithQuery.slice(path.length);
   };
 }

@@ -48,5 +48,6 @@ export function honours<Desc extends DescMessage>(
   const others = schema.fields.filter((field) => !known.has(field.localName));
   return (message, report) => {
     for (const field of others) if (isFieldSet(message, field)) report.at(field.name).refuse('is not supported');
+    for (const { no } of message.$unknown ?? []) report.refuse(`field number ${no} of ${schema.typeName} is not known`);
   };
 }

@@ -1,22 +1,49 @@
-import { previousHostsRetryPredicate, type RetryPolicy, RetryPolicySchema } from '@lateen/xds/messages/proxy';
+import {
+  omitCanaryHostsPredicate,
+  omitHostMetadataPredicate,
+  previousHostsRetryPredicate,
+  previousPrioritiesPredicate,
+  RetryPolicy_ResetHeaderFormat as ResetFormat,
+  type RetryPolicy,
+  type RetryPolicy_RateLimitedRetryBackOff,
+  RetryPolicySchema,
+} from '@lateen/xds/messages/proxy';
 import { RETRY_CONDITIONS, type RetryCondition, type RetryRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileHeaderMatcher, compileHeaderTest } from './match.ts';
 import { honours, type Report } from './report.ts';
-import { durationMs, durationMsOr } from './values.ts';
+import { durationMs, durationMsOr, lbMetadataOf } from './values.ts';
 
 const check = honours(RetryPolicySchema, [
   'retryOn',
   'numRetries',
   'perTryTimeout',
   'perTryIdleTimeout',
+  'retryPriority',
   'retryHostPredicate',
   'hostSelectionRetryMaxAttempts',
   'retriableStatusCodes',
   'retryBackOff',
+  'rateLimitedRetryBackOff',
   'retriableHeaders',
   'retriableRequestHeaders',
 ]);
+
+type HostPredicates = Pick<RetryRuntime, 'avoidPreviousHosts' | 'omitCanaryHosts' | 'omitHostMetadata'>;
+const HOST_PREDICATES = [
+  extension(previousHostsRetryPredicate.PreviousHostsPredicateSchema, (): Partial<HostPredicates> => ({ avoidPreviousHosts: true })),
+  extension(omitCanaryHostsPredicate.OmitCanaryHostsPredicateSchema, (): Partial<HostPredicates> => ({ omitCanaryHosts: true })),
+  extension(
+    omitHostMetadataPredicate.OmitHostMetadataConfigSchema,
+    (message): Partial<HostPredicates> => ({ omitHostMetadata: lbMetadataOf(message.metadataMatch) }),
+  ),
+];
+const PRIORITIES = [
+  extension(previousPrioritiesPredicate.PreviousPrioritiesConfigSchema, (message, report) => {
+    if (message.updateFrequency <= 0) report.at('update_frequency').refuse('must be positive');
+    return message.updateFrequency;
+  }),
+];
 
 const KNOWN: ReadonlySet<string> = new Set(RETRY_CONDITIONS);
 
@@ -27,13 +54,12 @@ export function compileRetryPolicy(policy: RetryPolicy, report: Report): RetryRu
     .map((word) => word.trim())
     .filter((word) => word !== '');
   for (const word of words) if (!KNOWN.has(word)) report.at('retry_on').refuse(`unknown condition ${JSON.stringify(word)}`);
-  const hostPredicates = policy.retryHostPredicate.map((predicate, i) =>
-    compileAny(
-      predicate.configType.case === 'typedConfig' ? predicate.configType.value : undefined,
-      [extension(previousHostsRetryPredicate.PreviousHostsPredicateSchema, () => 'previous_hosts' as const)],
-      report.at('retry_host_predicate', i),
-    ),
-  );
+  const hosts = Object.assign(
+    {},
+    ...policy.retryHostPredicate.map((predicate, i) => {
+      return compileAny(predicate.configType.value, HOST_PREDICATES, report.at('retry_host_predicate', i).at('typed_config'));
+    }),
+  ) as Partial<HostPredicates>;
   const headers = policy.retriableHeaders.map((matcher, i) => compileHeaderTest(matcher, report.at('retriable_headers', i)));
   const requests = policy.retriableRequestHeaders.map((matcher, i) =>
     compileHeaderMatcher(matcher, report.at('retriable_request_headers', i)),
@@ -51,8 +77,25 @@ export function compileRetryPolicy(policy: RetryPolicy, report: Report): RetryRu
     matchesRetriableHeaders: headers.length ? (header) => headers.some((matcher) => matcher.test(header)) : undefined,
     matchesRequest: requests.length ? (view) => requests.some((matcher) => matcher.test(view)) : undefined,
     hostSelectionMaxAttempts: Math.max(1, Number(policy.hostSelectionRetryMaxAttempts)),
-    avoidPreviousHosts: hostPredicates.includes('previous_hosts'),
+    avoidPreviousHosts: hosts.avoidPreviousHosts ?? false,
+    omitCanaryHosts: hosts.omitCanaryHosts ?? false,
+    omitHostMetadata: hosts.omitHostMetadata,
+    previousPrioritiesFrequency:
+      policy.retryPriority && compileAny(policy.retryPriority.configType.value, PRIORITIES, report.at('retry_priority').at('typed_config')),
     backoffBaseMs,
     backoffMaxMs,
+    rateLimitedBackoff:
+      policy.rateLimitedRetryBackOff && compileRateLimited(policy.rateLimitedRetryBackOff, report.at('rate_limited_retry_back_off')),
+  };
+}
+
+function compileRateLimited(backoff: RetryPolicy_RateLimitedRetryBackOff, report: Report): RetryRuntime['rateLimitedBackoff'] {
+  if (backoff.resetHeaders.length === 0) report.at('reset_headers').refuse('must not be empty');
+  return {
+    headers: backoff.resetHeaders.map(({ name, format }) => ({
+      name: name.toLowerCase(),
+      format: format === ResetFormat.UNIX_TIMESTAMP ? 'unix_timestamp' : 'seconds',
+    })),
+    maxMs: durationMsOr(backoff.maxInterval, 300_000),
   };
 }

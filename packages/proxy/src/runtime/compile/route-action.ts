@@ -2,18 +2,26 @@
 
 import {
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
+  ProxyProtocolConfig_Version,
+  ProxyProtocolConfigSchema,
   type RouteAction,
   type RouteAction_HashPolicy,
   type RouteAction_RequestMirrorPolicy,
   RouteAction_RequestMirrorPolicySchema,
   RouteActionSchema,
   RoutingPriority,
+  type TypedExtensionConfig,
+  uriTemplateRewrite,
   type VirtualHost,
 } from '@lateen/xds/messages/proxy';
-import type { ForwardAction, HashPolicy, HostRewrite, MirrorRuntime, PathRewrite } from '../model.ts';
+import type { ConnectRuntime, ForwardAction, HashPolicy, HostRewrite, MirrorRuntime, PathRewrite } from '../model.ts';
+import { compileAny, extension } from './any.ts';
 import { compileRouteCors } from './fault-cors.ts';
-import { type PathCondition, replaceMatchedPrefix } from './path-match.ts';
-import { compileRegexRewrite } from './redirect.ts';
+import { compileMutationList } from './header-mutation.ts';
+import { compileInternalRedirect } from './internal-redirect.ts';
+import { type PathCondition, pathOf, replaceMatchedPrefix } from './path-match.ts';
+import { compileRateLimits } from './rate-limit-actions.ts';
+import { compileRegexRewrite, compileTextRewrite } from './redirect.ts';
 import { honours, type Report } from './report.ts';
 import { compileRetryPolicy } from './retry.ts';
 import { durationMs, durationMsOr, runtimeFractionOf } from './values.ts';
@@ -24,6 +32,7 @@ const check = honours(RouteActionSchema, [
   'weightedClusters',
   'clusterNotFoundResponseCode',
   'metadataMatch',
+  'pathRewritePolicy',
   'prefixRewrite',
   'regexRewrite',
   'hostRewriteLiteral',
@@ -36,6 +45,11 @@ const check = honours(RouteActionSchema, [
   'retryPolicy',
   'requestMirrorPolicies',
   'priority',
+  'rateLimits',
+  'includeVhRateLimits',
+  'internalRedirectPolicy',
+  'internalRedirectAction',
+  'maxInternalRedirects',
   'hashPolicy',
   'cors',
   'maxGrpcTimeout',
@@ -43,6 +57,8 @@ const check = honours(RouteActionSchema, [
   'upgradeConfigs',
   'maxStreamDuration',
 ]);
+
+const checkProxyProtocol = honours(ProxyProtocolConfigSchema, ['version']);
 
 const NOT_FOUND_STATUS: Partial<Record<number, number>> = {
   [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
@@ -58,6 +74,8 @@ export type ActionContext = {
   condition: PathCondition;
   virtualHost: VirtualHost;
   tableMirrors: readonly RouteAction_RequestMirrorPolicy[];
+  /** The route's limit of the body kept for retries. */
+  bufferLimitBytes: number | undefined;
 };
 
 export function compileForwardAction(action: RouteAction, context: ActionContext, report: Report): ForwardAction {
@@ -83,16 +101,61 @@ export function compileForwardAction(action: RouteAction, context: ActionContext
     cors: cors && compileRouteCors(cors, report.at('cors')),
     priority: action.priority === RoutingPriority.HIGH ? 'high' : 'default',
     upgrades: new Map(action.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true])),
+    connect: compileConnect(action, report),
+    internalRedirect: compileInternalRedirect(action, report),
+    rateLimits: compileRateLimits(action.rateLimits, report),
+    includeVirtualHostRateLimits: action.includeVhRateLimits ?? false,
+    bufferLimitBytes: context.bufferLimitBytes,
+  };
+}
+
+function compileConnect(action: RouteAction, report: Report): ConnectRuntime | undefined {
+  const index = action.upgradeConfigs.findIndex((upgrade) => upgrade.connectConfig !== undefined);
+  const upgrade = action.upgradeConfigs[index];
+  if (!upgrade?.connectConfig) return undefined;
+  const at = report.at('upgrade_configs', index);
+  if (upgrade.upgradeType.toLowerCase() !== 'connect') at.at('connect_config').refuse('is only of use with upgrade_type CONNECT');
+  const proxyProtocol = upgrade.connectConfig.proxyProtocolConfig;
+  if (proxyProtocol) checkProxyProtocol(proxyProtocol, at.at('connect_config').at('proxy_protocol_config'));
+  return {
+    allowPost: upgrade.connectConfig.allowPost,
+    proxyProtocol: proxyProtocol && (proxyProtocol.version === ProxyProtocolConfig_Version.V2 ? 'v2' : 'v1'),
   };
 }
 
 function compilePathRewrite(action: RouteAction, condition: PathCondition, report: Report): PathRewrite | undefined {
-  if (action.prefixRewrite !== '' && action.regexRewrite) report.at('regex_rewrite').refuse('excludes prefix_rewrite');
+  const rewrites = [action.prefixRewrite || undefined, action.regexRewrite, action.pathRewritePolicy];
+  if (rewrites.filter((rewrite) => rewrite !== undefined).length > 1) {
+    report.refuse('only one of prefix_rewrite, regex_rewrite and path_rewrite_policy can be specified');
+  }
   if (action.prefixRewrite !== '') {
     return { kind: condition.kind === 'path' ? 'path' : 'prefix', apply: replaceMatchedPrefix(condition, action.prefixRewrite) };
   }
+  if (action.pathRewritePolicy) return compileTemplateRewrite(action.pathRewritePolicy, condition, report.at('path_rewrite_policy'));
   if (!action.regexRewrite) return undefined;
   return { kind: 'regex', apply: compileRegexRewrite(action.regexRewrite, report.at('regex_rewrite')) };
+}
+
+function compileTemplateRewrite(policy: TypedExtensionConfig, condition: PathCondition, report: Report): PathRewrite | undefined {
+  const apply = compileAny(
+    policy.typedConfig,
+    [
+      extension(uriTemplateRewrite.UriTemplateRewriteConfigSchema, ({ pathTemplateRewrite }, at) => {
+        if (condition.template) return at.at('path_template_rewrite').take(condition.template.compileRewrite(pathTemplateRewrite));
+        at.refuse('needs a path_match_policy with a path template');
+        return undefined;
+      }),
+    ],
+    report.at('typed_config'),
+  );
+  if (!apply) return undefined;
+  return {
+    kind: 'template',
+    apply(pathWithQuery) {
+      const path = pathOf(pathWithQuery);
+      return apply(path) + pathWithQuery.slice(path.length);
+    },
+  };
 }
 
 function compileHostRewrite(action: RouteAction, report: Report): HostRewrite | undefined {
@@ -113,6 +176,9 @@ function compileHostRewrite(action: RouteAction, report: Report): HostRewrite | 
 
 const checkMirror = honours(RouteAction_RequestMirrorPolicySchema, [
   'cluster',
+  'clusterHeader',
+  'requestHeadersMutations',
+  'hostRewriteLiteral',
   'runtimeFraction',
   'traceSampled',
   'disableShadowHostSuffixAppend',
@@ -120,9 +186,12 @@ const checkMirror = honours(RouteAction_RequestMirrorPolicySchema, [
 
 function compileMirror(policy: RouteAction_RequestMirrorPolicy, report: Report): MirrorRuntime | undefined {
   checkMirror(policy, report);
-  if (policy.cluster === '') report.at('cluster').refuse('must not be empty');
+  if ((policy.cluster === '') === (policy.clusterHeader === '')) report.refuse('one of cluster and cluster_header is required');
   return {
     cluster: policy.cluster,
+    clusterHeader: policy.clusterHeader.toLowerCase() || undefined,
+    requestHeaders: compileMutationList(policy.requestHeadersMutations, report, 'request_headers_mutations'),
+    hostRewrite: policy.hostRewriteLiteral || undefined,
     fraction: runtimeFractionOf(policy.runtimeFraction),
     appendShadowSuffix: !policy.disableShadowHostSuffixAppend,
   };
@@ -132,8 +201,14 @@ function compileHashPolicy(policy: RouteAction_HashPolicy, report: Report): Hash
   const { terminal, policySpecifier: specifier } = policy;
   switch (specifier.case) {
     case 'header':
-      if (specifier.value.regexRewrite) report.at('header').at('regex_rewrite').refuse('is not supported');
-      return { kind: 'header', name: specifier.value.headerName.toLowerCase(), terminal };
+      return {
+        kind: 'header',
+        name: specifier.value.headerName.toLowerCase(),
+        ...(specifier.value.regexRewrite && {
+          rewrite: compileTextRewrite(specifier.value.regexRewrite, report.at('header').at('regex_rewrite')),
+        }),
+        terminal,
+      };
     case 'cookie': {
       const { name, path, ttl, attributes } = specifier.value;
       return {
@@ -150,8 +225,7 @@ function compileHashPolicy(policy: RouteAction_HashPolicy, report: Report): Hash
     case 'queryParameter':
       return { kind: 'query_parameter', name: specifier.value.name, terminal };
     case 'filterState':
-      report.at('filter_state').refuse('is not supported');
-      return undefined;
+      return { kind: 'filter_state', key: specifier.value.key, terminal };
     case undefined:
       report.refuse('a hash source is required');
       return undefined;

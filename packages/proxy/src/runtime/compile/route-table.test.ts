@@ -1,12 +1,37 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fromJson, type JsonValue } from '@bufbuild/protobuf';
-import { RouteConfigurationSchema } from '@lateen/xds/messages';
-import type { RequestView, RouteDecision, RouteTable } from '../model.ts';
+import { createRegistry, fromJson, type JsonValue } from '@bufbuild/protobuf';
+import {
+  allowListedRoutesPredicate,
+  FilterConfigSchema,
+  headerMutationHttpFilter,
+  omitCanaryHostsPredicate,
+  omitHostMetadataPredicate,
+  previousHostsRetryPredicate,
+  previousPrioritiesPredicate,
+  RouteConfigurationSchema,
+  safeCrossSchemePredicate,
+  uriTemplateMatch,
+  uriTemplateRewrite,
+} from '@lateen/xds/messages/proxy';
+import type { RequestView, RouteDecision, RouteRuntime, RouteTable } from '../model.ts';
 import { compileRouteTable } from './compile.ts';
 
+const registry = createRegistry(
+  allowListedRoutesPredicate.AllowListedRoutesConfigSchema,
+  FilterConfigSchema,
+  headerMutationHttpFilter.HeaderMutationPerRouteSchema,
+  omitCanaryHostsPredicate.OmitCanaryHostsPredicateSchema,
+  omitHostMetadataPredicate.OmitHostMetadataConfigSchema,
+  previousHostsRetryPredicate.PreviousHostsPredicateSchema,
+  previousPrioritiesPredicate.PreviousPrioritiesConfigSchema,
+  safeCrossSchemePredicate.SafeCrossSchemeConfigSchema,
+  uriTemplateMatch.UriTemplateMatchConfigSchema,
+  uriTemplateRewrite.UriTemplateRewriteConfigSchema,
+);
+
 const tableOf = (config: JsonValue): RouteTable => {
-  const compiled = compileRouteTable(fromJson(RouteConfigurationSchema, config));
+  const compiled = compileRouteTable(fromJson(RouteConfigurationSchema, config, { registry }));
   assert.ok(compiled.ok, compiled.ok ? '' : compiled.error.join('\n'));
   return compiled.value;
 };
@@ -88,6 +113,14 @@ const one = (match: JsonValue, rest: object = to('yes')) =>
 
 const HEADER = (specifier: object) => ({ prefix: '/', headers: [{ name: 'X-A', ...specifier }] });
 const QUERY = (specifier: object) => ({ prefix: '/', queryParameters: [{ name: 'q', ...specifier }] });
+const COOKIE = (matcher: object) => ({ prefix: '/', cookies: [{ name: 'k', ...matcher }] });
+const extension = (name: string, fields: object) => ({
+  name: 'x',
+  typedConfig: { '@type': `type.googleapis.com/envoy.extensions.${name}`, ...fields },
+});
+const TEMPLATE = (pathTemplate: string) => ({
+  pathMatchPolicy: extension('path.match.uri_template.v3.UriTemplateMatchConfig', { pathTemplate }),
+});
 const cases: [string, JsonValue, Request, boolean][] = [
   ['prefix ignores the query', { prefix: '/a' }, { path: '/ab?x' }, true],
   ['prefix is case sensitive', { prefix: '/a' }, { path: '/A' }, false],
@@ -117,7 +150,20 @@ const cases: [string, JsonValue, Request, boolean][] = [
   ['header present', HEADER({ presentMatch: true }), { headers: { 'x-a': '' } }, true],
   ['header absent', HEADER({ presentMatch: false }), {}, true],
   ['inverted presence', HEADER({ presentMatch: true, invertMatch: true }), {}, true],
-  ['inverted exact on a missing header', HEADER({ exactMatch: 'x', invertMatch: true }), {}, true],
+  ['inverted exact on a missing header', HEADER({ exactMatch: 'x', invertMatch: true }), {}, false],
+  [
+    'inverted exact on a missing header, missing as empty',
+    HEADER({ exactMatch: 'x', invertMatch: true, treatMissingHeaderAsEmpty: true }),
+    {},
+    true,
+  ],
+  ['present, missing as empty', HEADER({ presentMatch: true, treatMissingHeaderAsEmpty: true }), {}, true],
+  ['path template', TEMPLATE('/o/{a}/x/{b=**}'), { path: '/o/1/x/2/3?q' }, true],
+  ['path template, one segment only', TEMPLATE('/o/*'), { path: '/o/1/2' }, false],
+  ['cookie', COOKIE({ stringMatch: { exact: 'v' } }), { headers: { cookie: 'a=b; k="v"' } }, true],
+  ['inverted cookie that is not there', COOKIE({ stringMatch: { exact: 'v' }, invertMatch: true }), {}, true],
+  ['TLS certificate presented, on plaintext', { prefix: '/', tlsContext: { presented: true } }, {}, false],
+  ['no path, prefix', { prefix: '' }, { method: 'CONNECT', path: '' }, false],
   ['inverted exact on an equal header', HEADER({ exactMatch: 'x', invertMatch: true }), { headers: { 'x-a': 'x' } }, false],
   ['missing as empty', HEADER({ stringMatch: { exact: '' }, treatMissingHeaderAsEmpty: true }), {}, true],
   ['pseudo header :method', { prefix: '/', headers: [{ name: ':method', exactMatch: 'PUT' }] }, { method: 'PUT' }, true],
@@ -298,7 +344,138 @@ test('defaults and overrides of a forwarding action', () => {
   assert.equal(timeoutMs, 0);
   assert.deepEqual([...(retry?.on ?? [])], ['connect-failure', 'refused-stream', 'retriable-status-codes']);
   assert.deepEqual([retry?.numRetries, retry?.perTryTimeoutMs, retry?.backoffBaseMs, retry?.backoffMaxMs], [2, 250, 25, 250]);
-  assert.deepEqual(mirrors, [{ cluster: 'm', fraction: 0.5, appendShadowSuffix: false }]);
+  assert.partialDeepStrictEqual(mirrors, [{ cluster: 'm', fraction: 0.5, appendShadowSuffix: false }]);
+});
+
+test('rewrites, redirects and direct responses', () => {
+  const locations: [redirect: object, request: Request, location: string][] = [
+    [{ hostRedirect: 'n:1', portRedirect: 99, stripQuery: true, pathRedirect: '/p?a=b' }, { path: '/l?z=1' }, '301 http://n:1:99/p?a=b'],
+    [
+      { regexRewrite: { pattern: { regex: '/m/(.*)' }, substitution: '/n/\\1' }, stripQuery: true },
+      { path: '/m/u?z' },
+      '301 http://a.test/n/u',
+    ],
+    [{ prefixRewrite: '/nn', httpsRedirect: true }, { path: '/n?b', host: 'a.test:80' }, '301 https://a.test/nn?b'],
+    [{ schemeRedirect: 'ftp', responseCode: 'PERMANENT_REDIRECT' }, { path: '/x', host: 'a:81' }, '308 ftp://a:81/x'],
+    [{ portRedirect: 8443 }, { path: '/x', host: '[::1]:81' }, '301 http://[::1]:8443/x'],
+  ];
+  for (const [redirect, request, location] of locations) {
+    const { path = '/' } = request;
+    assert.equal(go(one({ prefix: path.split('?', 1)[0] as string }, { redirect }), request), location);
+  }
+  const template = one(TEMPLATE('/o/{a}/x/{b=**}'), {
+    route: {
+      cluster: 'c',
+      pathRewritePolicy: extension('path.rewrite.uri_template.v3.UriTemplateRewriteConfig', { pathTemplateRewrite: '/{b}/r/{a}' }),
+    },
+  });
+  const decision = template.match(viewOf({ path: '/o/1/x/2/3?q=1' }), () => 0);
+  assert.ok(decision.kind === 'forward');
+  assert.equal(decision.action.rewrite?.apply('/o/1/x/2/3?q=1'), '/2/3/r/1?q=1');
+});
+
+test('weights by a header, internal redirects, retry predicates, rate limits', () => {
+  const weighted = one(
+    { prefix: '/' },
+    {
+      route: {
+        weightedClusters: {
+          headerName: 'x-rand',
+          clusters: [
+            { name: 'a', weight: 30 },
+            { name: 'b', weight: 70 },
+          ],
+        },
+      },
+    },
+  );
+  for (const [value, expected] of [
+    ['29', 'a'],
+    ['130', 'b'],
+    ['30', 'b'],
+    ['nonsense', 'a'],
+  ] as const) {
+    assert.equal(go(weighted, { headers: { 'x-rand': value } }), expected, value);
+  }
+  const table = one(
+    { prefix: '/' },
+    {
+      route: {
+        cluster: 'c',
+        internalRedirectPolicy: {
+          redirectResponseCodes: [302, 307, 200],
+          predicates: [extension('internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig', { allowedRouteNames: ['yes'] })],
+        },
+        retryPolicy: {
+          retryOn: '5xx',
+          retryHostPredicate: [
+            extension('retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate', {}),
+            extension('retry.host.omit_host_metadata.v3.OmitHostMetadataConfig', {
+              metadataMatch: { filterMetadata: { 'envoy.lb': { a: 'b' } } },
+            }),
+          ],
+          retryPriority: extension('retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', { updateFrequency: 2 }),
+          rateLimitedRetryBackOff: { resetHeaders: [{ name: 'Retry-After' }] },
+        },
+        rateLimits: [
+          {
+            actions: [
+              { genericKey: { descriptorValue: 'g' } },
+              { requestHeaders: { headerName: 'x-user', descriptorKey: 'user' } },
+              { remoteAddress: {} },
+            ],
+          },
+        ],
+      },
+    },
+  );
+  const view = viewOf({ headers: { 'x-user': 'u' } });
+  const decision = table.match(view, () => 0);
+  assert.ok(decision.kind === 'forward');
+  const { internalRedirect, retry, rateLimits } = decision.action;
+  assert.deepEqual([...(internalRedirect?.statuses ?? [])], [302, 307]);
+  const target = { route: decision.route, visited: new Set<RouteRuntime>(), downstreamScheme: 'http', targetScheme: 'http' };
+  assert.equal(
+    internalRedirect?.predicates.every((holds) => holds(target)),
+    false,
+  );
+  assert.deepEqual(
+    [retry?.omitCanaryHosts, retry?.omitHostMetadata, retry?.previousPrioritiesFrequency, retry?.rateLimitedBackoff],
+    [true, { a: 'b' }, 2, { headers: [{ name: 'retry-after', format: 'seconds' }], maxMs: 300_000 }],
+  );
+  assert.deepEqual(rateLimits[0]?.descriptor({ ...view, remoteAddress: '10.0.0.1:0', decision }, ''), [
+    { key: 'generic_key', value: 'g' },
+    { key: 'user', value: 'u' },
+    { key: 'remote_address', value: '10.0.0.1' },
+  ]);
+  const anonymous = viewOf({});
+  assert.equal(rateLimits[0]?.descriptor({ ...anonymous, remoteAddress: '10.0.0.1:0', decision }, ''), undefined);
+});
+
+test('what Envoy refuses is refused', () => {
+  const refusals: [host: object, reason: RegExp][] = [
+    [
+      { routes: [{ match: { prefix: '/' }, ...to('c'), requestHeadersToAdd: [{ header: { key: ':path', value: '/' } }] }] },
+      /host headers may not be modified/,
+    ],
+    [{ routes: [{ match: { prefix: '/' }, ...to('c'), responseHeadersToRemove: ['Host'] }] }, /host headers may not be removed/],
+    [
+      { routes: [{ match: { prefix: '/' }, directResponse: { status: 200, body: { inlineString: 'x'.repeat(4097) } } }] },
+      /body: is 4097 bytes long/,
+    ],
+    [
+      { routes: [{ match: { prefix: '/' }, route: { cluster: 'c', prefixRewrite: '/', regexRewrite: { pattern: { regex: 'a' } } } }] },
+      /only one of prefix_rewrite/,
+    ],
+    [{ routes: [{ match: TEMPLATE('/a/**/b'), ...to('c') }] }, /"\*\*" must be the last operator/],
+    [{ routes: [{ match: { prefix: '/' }, route: { clusterSpecifierPlugin: 'p' } }] }, /cluster_specifier_plugin: is not supported/],
+  ];
+  for (const [host, reason] of refusals) {
+    const json = { virtualHosts: [{ name: 'v', domains: ['*'], ...host }] } as JsonValue;
+    const compiled = compileRouteTable(fromJson(RouteConfigurationSchema, json, { registry }));
+    assert.ok(!compiled.ok, String(reason));
+    assert.match(compiled.error.join(), reason);
+  }
 });
 
 test('explain names each rule tried and why it did not take the request', () => {
@@ -344,7 +521,7 @@ test('every reason of a refusal is reported with its field path', () => {
             { match: { safeRegex: { regex: '(' } }, ...to('c') },
             {
               match: { prefix: '/' },
-              route: { cluster: 'c', retryPolicy: { retryOn: 'sometimes' }, rateLimits: [{ actions: [{ remoteAddress: {} }] }] },
+              route: { cluster: 'c', retryPolicy: { retryOn: 'sometimes' }, hedgePolicy: {} },
             },
             { match: { prefix: '/' } },
             { match: { prefix: '/' }, ...to('c'), requestHeadersToAdd: [{ header: { key: 'a', value: '%NOPE%' } }] },
@@ -356,7 +533,7 @@ test('every reason of a refusal is reported with its field path', () => {
   assert.ok(!compiled.ok);
   assert.deepEqual(compiled.error, [
     'route configuration "9080": virtual_hosts[0].routes[0].match.safe_regex.regex: error parsing regexp: missing closing ): `(`',
-    'route configuration "9080": virtual_hosts[0].routes[1].route.rate_limits: is not supported',
+    'route configuration "9080": virtual_hosts[0].routes[1].route.hedge_policy: is not supported',
     'route configuration "9080": virtual_hosts[0].routes[1].route.retry_policy.retry_on: unknown condition "sometimes"',
     'route configuration "9080": virtual_hosts[0].routes[2]: an action (route, redirect, direct_response) is required',
     'route configuration "9080": virtual_hosts[0].routes[3].request_headers_to_add[0].header.value: unknown operator %NOPE%',

@@ -4,6 +4,7 @@ import {
   type RouteConfiguration,
   RouteConfigurationSchema,
   VirtualHost_TlsRequirementType as TlsRequirement,
+  type VirtualCluster,
   type VirtualHost,
   VirtualHostSchema,
 } from '@lateen/xds/messages/proxy';
@@ -19,11 +20,14 @@ import type {
 } from '../model.ts';
 import { compileDomains, type DomainMap, hostWithoutPort } from './domains.ts';
 import { mergeOverrides } from './filter-overrides.ts';
+import { compileHeaderMatcher } from './match.ts';
 import { pathOf } from './path-match.ts';
+import { compileRateLimits } from './rate-limit-actions.ts';
 import { HTTPS_REDIRECT } from './redirect.ts';
 import { honours, type Report } from './report.ts';
 import { type CompiledRoute, compileRoute, ownLevel } from './route.ts';
 import { createRuleIndex, type RuleIndex } from './rule-index.ts';
+import { metadataOf } from './values.ts';
 
 const checkTable = honours(RouteConfigurationSchema, [
   'name',
@@ -41,7 +45,6 @@ const checkTable = honours(RouteConfigurationSchema, [
   'typedPerFilterConfig',
   'metadata',
 ]);
-// virtual_clusters and rate_limits only feed statistics and filters that are refused where they are configured.
 const checkHost = honours(VirtualHostSchema, [
   'name',
   'domains',
@@ -59,6 +62,8 @@ const checkHost = honours(VirtualHostSchema, [
   'includeAttemptCountInResponse',
   'retryPolicy',
   'requestMirrorPolicies',
+  'perRequestBufferLimitBytes',
+  'requestBodyBufferLimit',
   'metadata',
 ]);
 
@@ -126,12 +131,16 @@ function compileHost(message: VirtualHost, { config, level }: TableScope, report
     includeRequestAttemptCount: message.includeRequestAttemptCount,
     includeAttemptCountInResponse: message.includeAttemptCountInResponse,
     filterOverrides: overrides,
+    virtualClusters: message.virtualClusters.map((each, i) => compileVirtualCluster(each, report.at('virtual_clusters', i))),
+    rateLimits: compileRateLimits(message.rateLimits, report),
+    metadata: metadataOf(message.metadata),
   };
   const scope = {
     message,
     virtualHost: runtime,
     headers: [own.headers, level.headers],
     overrides: [overrides],
+    maxDirectBodyBytes: config.maxDirectResponseBodySizeBytes ?? DEFAULT_DIRECT_BODY_BYTES,
     mostSpecificWins: config.mostSpecificHeaderMutationsWins,
     tableMirrors: config.requestMirrorPolicies,
   };
@@ -143,6 +152,15 @@ function compileHost(message: VirtualHost, { config, level }: TableScope, report
     routes.push(rule.route);
   });
   return { runtime, rules: createRuleIndex(rules), httpsRedirect: httpsRedirectOf(runtime) };
+}
+
+/** Envoy's limit of a direct response's body. */
+const DEFAULT_DIRECT_BODY_BYTES = 4096;
+
+function compileVirtualCluster({ name, headers }: VirtualCluster, report: Report): VirtualHostRuntime['virtualClusters'][number] {
+  if (name === '') report.at('name').refuse('must not be empty');
+  const matchers = headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
+  return { name, matches: (view) => matchers.every((matcher) => matcher.test(view)) };
 }
 
 function httpsRedirectOf(virtualHost: VirtualHostRuntime): RedirectDecision {

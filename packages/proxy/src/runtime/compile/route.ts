@@ -11,12 +11,22 @@ import {
   type VirtualHost,
   type WeightedCluster_ClusterWeight,
   WeightedCluster_ClusterWeightSchema,
+  WeightedClusterSchema,
 } from '@lateen/xds/messages/proxy';
-import { parseFormat } from '../format.ts';
 import type { ForwardAction, Random, RequestView, RouteDecision, RouteRuntime, VirtualHostRuntime } from '../model.ts';
+import { compileBodyFormat } from './body-format.ts';
 import { compileFilterOverrides, type FilterOverrides, mergeOverrides } from './filter-overrides.ts';
 import { compileHeaderMutations, type HeaderMutations } from './header-mutation.ts';
-import { compileHeaderMatcher, compileQueryMatcher, headerReader, type RequestCondition } from './match.ts';
+import {
+  compileCookieMatcher,
+  compileFilterStateMatcher,
+  compileHeaderMatcher,
+  compileMetadataMatcher,
+  compileQueryMatcher,
+  compileTlsCondition,
+  headerReader,
+  type RequestCondition,
+} from './match.ts';
 import { compilePathMatch, type PathCondition } from './path-match.ts';
 import { compileRedirect } from './redirect.ts';
 import { honours, type Report } from './report.ts';
@@ -42,6 +52,7 @@ export type RouteScope = {
   readonly headers: readonly HeaderMutations[];
   readonly overrides: readonly FilterOverrides[];
   readonly mostSpecificWins: boolean;
+  readonly maxDirectBodyBytes: number;
   readonly tableMirrors: readonly RouteAction_RequestMirrorPolicy[];
 };
 
@@ -61,7 +72,10 @@ const checkRoute = honours(RouteSchema, [
   'responseHeadersToRemove',
   'tracing',
   'statPrefix',
+  'perRequestBufferLimitBytes',
+  'requestBodyBufferLimit',
 ]);
+const checkDirect = honours(DirectResponseActionSchema, ['status', 'body', 'bodyFormat']);
 const checkMatch = honours(RouteMatchSchema, [
   'prefix',
   'path',
@@ -73,7 +87,11 @@ const checkMatch = honours(RouteMatchSchema, [
   'runtimeFraction',
   'headers',
   'queryParameters',
+  'cookies',
   'grpc',
+  'tlsContext',
+  'dynamicMetadata',
+  'filterState',
 ]);
 
 export function compileRoute(message: Route, index: number, scope: RouteScope, report: Report): CompiledRoute | undefined {
@@ -107,6 +125,12 @@ function compileConditions(match: RouteMatch, report: Report): RequestCondition[
     ...match.queryParameters.map((matcher, i) => compileQueryMatcher(matcher, report.at('query_parameters', i))),
   ];
   if (match.grpc) conditions.push({ text: 'gRPC', test: isGrpc });
+  conditions.push(
+    ...match.cookies.map((matcher, i) => compileCookieMatcher(matcher, report.at('cookies', i))),
+    ...match.dynamicMetadata.map((matcher, i) => compileMetadataMatcher(matcher, report.at('dynamic_metadata', i))),
+    ...match.filterState.map((matcher, i) => compileFilterStateMatcher(matcher, report.at('filter_state', i))),
+  );
+  if (match.tlsContext) conditions.push(compileTlsCondition(match.tlsContext));
   return conditions;
 }
 
@@ -132,11 +156,14 @@ function compileDecision(rule: Rule, report: Report): Decide {
       const at = report.at('direct_response');
       const { status } = action.value;
       if (status < 200 || status > 599) at.at('status').refuse('must be 200 to 599');
-      const body =
-        at
-          .at(DirectResponseActionSchema.field.body.name)
-          .take(parseFormat(escapePercent(inlineTextOf(action.value.body, at.at('body'))))) ?? [];
-      const decision: RouteDecision = { kind: 'respond', ...base, status, body };
+      checkDirect(action.value, at);
+      const body = inlineTextOf(action.value.body, at.at('body'));
+      const sizeBytes = new TextEncoder().encode(body).length;
+      if (sizeBytes > scope.maxDirectBodyBytes) {
+        at.at('body').refuse(`is ${sizeBytes} bytes long; max_direct_response_body_size_bytes is ${scope.maxDirectBodyBytes}`);
+      }
+      const bodyFormat = action.value.bodyFormat && compileBodyFormat(action.value.bodyFormat, at.at('body_format'));
+      const decision: RouteDecision = { kind: 'respond', ...base, status, body, bodyFormat };
       return () => decision;
     }
     case 'nonForwardingAction': {
@@ -149,9 +176,6 @@ function compileDecision(rule: Rule, report: Report): Decide {
       return () => ({ kind: 'not_found', reason: 'no_route', virtualHost: scope.virtualHost, route: undefined });
   }
 }
-
-// A direct response's body is literal in Envoy; only body_format has operators.
-const escapePercent = (text: string): string => text.replaceAll('%', '%%');
 
 type Level = { headers: HeaderMutations; overrides: FilterOverrides };
 type LevelMessage = Pick<
@@ -178,9 +202,19 @@ function decisionBase({ message, route, scope }: Rule, levels: readonly Level[])
   };
 }
 
+function bufferLimitOf(message: Pick<Route, 'perRequestBufferLimitBytes' | 'requestBodyBufferLimit'>): number | undefined {
+  const limit = message.requestBodyBufferLimit ?? message.perRequestBufferLimitBytes;
+  return limit === undefined ? undefined : Number(limit);
+}
+
 function compileForward(message: RouteAction, rule: Rule & { own: Level }, report: Report): Decide {
   const { path, scope, own } = rule;
-  const context = { condition: path, virtualHost: scope.message, tableMirrors: scope.tableMirrors };
+  const context = {
+    condition: path,
+    virtualHost: scope.message,
+    tableMirrors: scope.tableMirrors,
+    bufferLimitBytes: bufferLimitOf(rule.message) ?? bufferLimitOf(scope.message),
+  };
   const shared = {
     kind: 'forward' as const,
     clusterNotFoundStatus: clusterNotFoundStatusOf(message),
@@ -203,12 +237,14 @@ function compileForward(message: RouteAction, rule: Rule & { own: Level }, repor
     case 'weightedClusters': {
       const at = report.at('weighted_clusters');
       const weighted = specifier.value;
-      if (weighted.randomValueSpecifier.case) at.at('header_name').refuse('is not supported');
+      checkWeighted(weighted, at);
+      const header = weighted.randomValueSpecifier.case === 'headerName' ? weighted.randomValueSpecifier.value.toLowerCase() : '';
       return pickByWeight(
         weighted.clusters.map((entry, i) => ({
           weight: entry.weight ?? 0,
           decide: compileEntry(entry, { rule, shared }, at.at('clusters', i)),
         })),
+        { header, totalWeight: weighted.totalWeight },
         at,
       );
     }
@@ -218,6 +254,7 @@ function compileForward(message: RouteAction, rule: Rule & { own: Level }, repor
   }
 }
 
+const checkWeighted = honours(WeightedClusterSchema, ['clusters', 'totalWeight', 'runtimeKeyPrefix', 'headerName']);
 const checkEntry = honours(WeightedCluster_ClusterWeightSchema, [
   'name',
   'clusterHeader',
@@ -255,11 +292,23 @@ function compileEntry(
   return (view) => ({ ...decision, cluster: read(view) ?? '' });
 }
 
-function pickByWeight(entries: readonly { weight: number; decide: Decide }[], report: Report): Decide {
+type Choice = {
+  /** Header with the number to choose by; empty: chance. */
+  header: string;
+  /** The deprecated field; must be the sum where it is set. */
+  totalWeight: number | undefined;
+};
+
+function pickByWeight(entries: readonly { weight: number; decide: Decide }[], { header, totalWeight }: Choice, report: Report): Decide {
   const total = entries.reduce((sum, entry) => sum + entry.weight, 0);
   if (total === 0) report.refuse('the sum of weights must be positive');
+  if (total > 0xffff_ffff) report.refuse('the sum of weights must be below 2^32');
+  if (totalWeight !== undefined && totalWeight !== total) report.at('total_weight').refuse(`must be the sum of the weights, ${total}`);
+  const read = header === '' ? () => undefined : headerReader(header);
   return (view, random) => {
-    let rest = random() * total;
+    const told = read(view);
+    // As Envoy: a header that is no number leaves the choice to chance.
+    let rest = told !== undefined && /^\d{1,20}$/.test(told) ? Number(BigInt(told) % BigInt(total)) : random() * total;
     let last: Decide | undefined;
     for (const { weight, decide } of entries) {
       if (weight === 0) continue;

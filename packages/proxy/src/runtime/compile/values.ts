@@ -1,7 +1,6 @@
 // Scalars and small shared messages.
 
-import type { Json } from '@lateen/base';
-import { type Cidr, parseCidr } from '@lateen/base';
+import { type Cidr, fail, type Json, messageOf, ok, parseCidr, type Result } from '@lateen/base';
 import type { Address, CidrRange, DataSource, FractionalPercent, Metadata, RuntimeFractionalPercent } from '@lateen/xds/messages/proxy';
 import { FractionalPercent_DenominatorType } from '@lateen/xds/messages/proxy';
 import type { RuntimeMetadata } from '../model.ts';
@@ -48,7 +47,7 @@ export function lbMetadataOf(metadata: Metadata | undefined): { readonly [key: s
   return metadataOf(metadata).get('envoy.lb');
 }
 
-/** Bytes or text that are in the message itself; files and environment belong to the caller of the proxy and are refused. */
+/** Bytes or text in the message itself, or in a file where there are files. The environment belongs to the process and is refused. */
 export function inlineTextOf(source: DataSource | undefined, report: Report): string {
   switch (source?.specifier.case) {
     case undefined:
@@ -58,11 +57,21 @@ export function inlineTextOf(source: DataSource | undefined, report: Report): st
     case 'inlineBytes':
       return new TextDecoder().decode(source?.specifier.value as Uint8Array);
     case 'filename':
+      return report.at('filename').take(readTextFile(source.specifier.value as string)) ?? '';
     case 'environmentVariable':
-      report.refuse(
-        `${source.specifier.case === 'filename' ? 'filename' : 'environment_variable'} is not supported here; use inline_string`,
-      );
+      report.refuse('environment_variable is not supported here; use inline_string');
       return '';
+  }
+}
+
+// Taken from the process at hand, so that this module loads where there are no files (a browser).
+function readTextFile(path: string): Result<string> {
+  const fs = globalThis.process?.getBuiltinModule?.('node:fs');
+  if (!fs) return fail('files cannot be read here; use inline_string');
+  try {
+    return ok(fs.readFileSync(path, 'utf8'));
+  } catch (error) {
+    return fail(messageOf(error));
   }
 }
 

@@ -1,20 +1,24 @@
 // Where and when a line is written. `observe/access-log.ts` turns this into closures over the request record.
 
 import type { Format, JsonFormat } from './format.ts';
+import type { RequestView } from './route.ts';
 
 export type AccessLogRuntime = {
   /** `path` "/dev/stdout" and "/dev/stderr" are the embedder's sinks. */
   readonly path: string;
   readonly format:
-    | { readonly kind: 'text'; readonly text: Format }
+    | { readonly kind: 'text'; readonly text: Format; readonly omitEmpty: boolean }
     | { readonly kind: 'json'; readonly fields: JsonFormat; readonly omitEmpty: boolean };
   readonly filter: AccessLogFilter | undefined;
 };
 
 export type AccessLogFilter =
-  | { readonly kind: 'status_code' | 'duration'; readonly op: 'eq' | 'ge' | 'le'; readonly value: number }
+  | { readonly kind: 'status_code' | 'duration'; readonly op: 'eq' | 'ge' | 'le' | 'ne'; readonly value: number }
   | { readonly kind: 'not_health_check' }
   | { readonly kind: 'runtime'; readonly fraction: number }
+  | { readonly kind: 'traceable' }
+  | { readonly kind: 'metadata'; matches(view: RequestView): boolean }
+  | { readonly kind: 'log_type'; readonly types: readonly string[]; readonly exclude: boolean }
   | { readonly kind: 'and' | 'or'; readonly filters: readonly AccessLogFilter[] }
   | { readonly kind: 'header'; matches(header: (name: string) => string | undefined): boolean }
   /** Empty = any flag. */

@@ -7,5 +7,5 @@ export type FormatPart = string | { operator: string; argument: string | undefin
 export type Format = readonly FormatPart[];
 
 /** The tree of a JSON access log. A leaf with a single operator keeps its type (numbers stay numbers). */
-export type JsonFormat = { readonly [key: string]: JsonFormatValue };
-export type JsonFormatValue = Format | number | boolean | JsonFormat;
+export type JsonFormat = ReadonlyMap<string, JsonFormatValue>;
+export type JsonFormatValue = Format | number | boolean | null | JsonFormat | { readonly items: readonly JsonFormatValue[] };

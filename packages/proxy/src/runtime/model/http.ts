@@ -1,7 +1,10 @@
 // The HTTP connection manager and its filters.
 
-import type { AccessLogRuntime } from './access-log.ts';
-import type { CorsRuntime, HeaderMutation, RequestView, RouteTable } from './route.ts';
+import type { Json } from '@lateen/base';
+import type { AccessLogFilter, AccessLogRuntime } from './access-log.ts';
+import type { Format } from './format.ts';
+import type { TokenBucketRuntime } from './listener.ts';
+import type { BodyFormat, CorsRuntime, HeaderMutation, RateLimitEntry, RateLimitRuntime, RequestView, RouteTable } from './route.ts';
 
 /** Durations: 0 = disabled; Envoy's defaults are filled in. */
 export type HcmRuntime = {
@@ -12,8 +15,30 @@ export type HcmRuntime = {
   /** In configured order; the last is always the router. */
   readonly filters: readonly HttpFilterRuntime[];
   readonly accessLogs: readonly AccessLogRuntime[];
+  /** How answers made here are changed; undefined: not. */
+  readonly localReplies: LocalReplies | undefined;
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
+  /** Who the client is, instead of x-forwarded-for's rules; the first that finds out decides. */
+  readonly ipDetection: readonly (
+    | { readonly kind: 'xff'; readonly trustedHops: number }
+    | {
+        readonly kind: 'custom_header';
+        readonly headerName: string;
+        /** The address may make a request internal. */
+        readonly isTrusted: boolean;
+        /** Status for requests without the header; undefined: they pass. */
+        readonly rejectStatus: number | undefined;
+      }
+  )[];
+  /** Addresses inside; undefined: none are. */
+  readonly isInternalAddress: ((ip: string) => boolean) | undefined;
+  /** Applied to a request before anything else looks at it. */
+  readonly earlyHeaderMutations: readonly HeaderMutation[];
+  /** Says who this proxy is in user-agent (where there is none) and x-envoy-downstream-service-*. */
+  readonly addUserAgent: boolean;
+  /** HTTP/1.1 connections past their duration end with an answer that says so, not in the middle. */
+  readonly http1SafeMaxConnectionDuration: boolean;
   readonly skipXffAppend: boolean;
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
@@ -68,6 +93,17 @@ export type HcmRuntime = {
   readonly tracing: { readonly clientSampling: number; readonly randomSampling: number; readonly overallSampling: number } | undefined;
 };
 
+/** local_reply_config. */
+export type LocalReplies = { readonly mappers: readonly LocalReplyMapper[]; readonly bodyFormat: BodyFormat | undefined };
+/** The first whose filter takes the answer changes it. */
+export type LocalReplyMapper = {
+  readonly filter: AccessLogFilter;
+  readonly status: number | undefined;
+  readonly body: string | undefined;
+  readonly bodyFormat: BodyFormat | undefined;
+  readonly headers: readonly HeaderMutation[];
+};
+
 /** Settings and limits of an HTTP/2 connection, either end. */
 export type Http2Settings = {
   readonly maxConcurrentStreams: number;
@@ -108,19 +144,122 @@ export type HttpFilterConfig =
   | { readonly kind: 'fault'; readonly fault: FaultRuntime | undefined }
   | { readonly kind: 'cors' }
   | { readonly kind: 'istio_stats'; readonly stats: IstioStatsRuntime }
-  | { readonly kind: 'grpc_stats'; readonly emitFilterState: boolean; readonly statsForAllMethods: boolean }
+  | ({ readonly kind: 'grpc_stats' } & GrpcStatsRuntime)
+  | { readonly kind: 'local_ratelimit'; readonly limit: LocalRateLimitRuntime }
+  | { readonly kind: 'buffer'; readonly maxRequestBytes: number }
+  | { readonly kind: 'set_filter_state'; readonly values: readonly FilterStateRuntime[]; readonly clearRouteCache: boolean }
+  | { readonly kind: 'set_metadata'; readonly writes: readonly MetadataWrite[] }
+  | ({ readonly kind: 'header_to_metadata' } & HeaderToMetadataRuntime)
   | { readonly kind: 'peer_metadata'; readonly peer: PeerMetadataRuntime }
   | { readonly kind: 'alpn'; readonly overrides: ReadonlyMap<string, readonly string[]> }
-  | { readonly kind: 'header_mutation'; readonly request: readonly HeaderMutation[]; readonly response: readonly HeaderMutation[] }
+  | { readonly kind: 'header_mutation'; readonly mutations: MessageMutations; readonly mostSpecificWins: boolean }
   /** Answers health checks itself when `matches`; `passThrough` sends them upstream. */
-  | { readonly kind: 'health_check'; readonly passThrough: boolean; matches(view: RequestView): boolean };
+  | {
+      readonly kind: 'health_check';
+      readonly passThrough: boolean;
+      /** How long an answer of the upstream is remembered (with passThrough); 0 = not. */
+      readonly cacheMs: number;
+      /** Cluster -> percent of its hosts that must be healthy (without passThrough). */
+      readonly clusterMinHealthyPercent: ReadonlyMap<string, number>;
+      matches(view: RequestView): boolean;
+    };
 
 /** typed_per_filter_config of a virtual host, route or weighted cluster. `disabled` switches the filter off there. */
 export type HttpFilterOverride =
   | { readonly kind: 'disabled' }
+  /** Switches a filter on that the chain has disabled. */
+  | { readonly kind: 'enabled' }
   | { readonly kind: 'fault'; readonly fault: FaultRuntime | undefined }
   | { readonly kind: 'cors'; readonly cors: CorsRuntime }
-  | { readonly kind: 'header_mutation'; readonly request: readonly HeaderMutation[]; readonly response: readonly HeaderMutation[] };
+  /** Most specific level first: all take part. */
+  | { readonly kind: 'header_mutation'; readonly levels: readonly MessageMutations[] }
+  | { readonly kind: 'local_ratelimit'; readonly limit: LocalRateLimitRuntime }
+  | { readonly kind: 'buffer'; readonly maxRequestBytes: number }
+  | { readonly kind: 'set_filter_state'; readonly values: readonly FilterStateRuntime[]; readonly clearRouteCache: boolean }
+  | ({ readonly kind: 'header_to_metadata' } & HeaderToMetadataRuntime);
+
+/** What a header mutation changes of a request and its answer. */
+export type MessageMutations = {
+  readonly request: readonly HeaderMutation[];
+  readonly query: readonly QueryMutation[];
+  readonly requestTrailers: readonly HeaderMutation[];
+  readonly response: readonly HeaderMutation[];
+  readonly responseTrailers: readonly HeaderMutation[];
+};
+export type QueryMutation =
+  | { readonly kind: 'remove'; readonly name: string }
+  | {
+      readonly kind: 'set';
+      readonly name: string;
+      readonly value: Format;
+      readonly action: Extract<HeaderMutation, { kind: 'set' }>['action'];
+    };
+
+export type GrpcStatsRuntime = {
+  readonly emitFilterState: boolean;
+  /** Which methods ("/package.Service/Method") are counted by name; the others only as a whole. */
+  readonly methods: 'all' | ReadonlySet<string>;
+  readonly upstreamStats: boolean;
+  readonly replaceDots: boolean;
+};
+
+export type LocalRateLimitRuntime = {
+  readonly statPrefix: string;
+  readonly status: number;
+  /** For requests that no descriptor takes; undefined: they pass. */
+  readonly bucket: TokenBucketRuntime | undefined;
+  /** Share of requests that are counted / held to the limit, 0 to 1. */
+  readonly enabledFraction: number;
+  readonly enforcedFraction: number;
+  readonly requestHeadersWhenNotEnforced: readonly HeaderMutation[];
+  readonly responseHeaders: readonly HeaderMutation[];
+  readonly descriptors: readonly { readonly entries: readonly RateLimitEntry[]; readonly bucket: TokenBucketRuntime }[];
+  readonly stage: number;
+  readonly perConnection: boolean;
+  readonly sendsLimitHeaders: boolean;
+  readonly virtualHostLimits: 'override' | 'include' | 'ignore';
+  readonly alwaysConsumeDefault: boolean;
+  /** gRPC status 8 instead of 14. */
+  readonly resourceExhausted: boolean;
+  /** Replaces the limits of routes where not empty. */
+  readonly rateLimits: readonly RateLimitRuntime[];
+};
+
+export type FilterStateRuntime = {
+  readonly key: string;
+  readonly value: Format;
+  readonly readOnly: boolean;
+  readonly skipIfEmpty: boolean;
+};
+
+export type MetadataWrite = {
+  readonly namespace: string;
+  readonly value: { readonly [key: string]: Json };
+  /** False: a namespace that is there already stays as it is. */
+  readonly allowOverwrite: boolean;
+};
+
+export type HeaderToMetadataRuntime = {
+  readonly request: readonly HeaderToMetadataRule[];
+  readonly response: readonly HeaderToMetadataRule[];
+};
+/** Either `header` or `cookie` is empty. */
+export type HeaderToMetadataRule = {
+  readonly header: string;
+  readonly cookie: string;
+  readonly remove: boolean;
+  readonly present: NotedValue | undefined;
+  readonly missing: NotedValue | undefined;
+};
+export type NotedValue = {
+  readonly namespace: string;
+  readonly key: string;
+  /** Empty: the header's own value. */
+  readonly value: string;
+  readonly rewrite: ((value: string) => string) | undefined;
+  readonly type: 'string' | 'number' | 'protobuf_value';
+  readonly isBase64: boolean;
+};
 
 export type FaultRuntime = {
   readonly delay:
@@ -128,10 +267,15 @@ export type FaultRuntime = {
     | { readonly fromHeader: true; readonly fraction: number }
     | undefined;
   readonly abort:
-    | { readonly status: number; readonly fraction: number }
-    | { readonly grpcStatus: number; readonly fraction: number }
-    | { readonly fromHeader: true; readonly fraction: number }
+    | (({ readonly status: number } | { readonly grpcStatus: number } | { readonly fromHeader: true }) & {
+        readonly fraction: number;
+        readonly body: string;
+      })
     | undefined;
+  /** Of the response's body. */
+  readonly rateLimit: (({ readonly kibPerSecond: number } | { readonly fromHeader: true }) & { readonly fraction: number }) | undefined;
+  /** Only requests whose x-envoy-downstream-service-node is one of these; empty = all. */
+  readonly downstreamNodes: ReadonlySet<string>;
   /** Only requests for which this holds; undefined = all. */
   readonly matches: ((view: RequestView) => boolean) | undefined;
   /** Only this destination cluster; empty = all. */

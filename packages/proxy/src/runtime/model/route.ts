@@ -1,7 +1,7 @@
 // What a route configuration compiles to. Order of rules is the configuration's order: the first match wins.
 
 import type { Json } from '@lateen/base';
-import type { Format } from './format.ts';
+import type { Format, JsonFormat } from './format.ts';
 import type { HttpFilterOverride } from './http.ts';
 
 /** What routing needs to see of a request: normalised, one view for routing, policy and the upstream alike. */
@@ -15,6 +15,12 @@ export type RequestView = {
   /** Comma-joined value of a header (name in lower case), or undefined. */
   header(name: string): string | undefined;
   headerValues(name: string): readonly string[];
+  /** The TLS session that this proxy terminated, if any. */
+  readonly connection?: { readonly tls?: { readonly peer: object | undefined; readonly peerVerified: boolean } | undefined };
+  /** What filters noted, by namespace. */
+  readonly dynamicMetadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
+  /** The value that a filter stored under a key, as text. */
+  filterStateText?(key: string): string | undefined;
 };
 
 /** Uniform in [0, 1). */
@@ -40,6 +46,10 @@ export type VirtualHostRuntime = {
   readonly includeRequestAttemptCount: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly filterOverrides: ReadonlyMap<string, HttpFilterOverride>;
+  /** Named kinds of requests that are counted apart; the first that matches is the request's. */
+  readonly virtualClusters: readonly { readonly name: string; matches(view: RequestView): boolean }[];
+  readonly rateLimits: readonly RateLimitRuntime[];
+  readonly metadata: RuntimeMetadata;
 };
 
 /** One rule, with the words that explain it. */
@@ -104,6 +114,49 @@ export type ForwardAction = {
   readonly priority: 'default' | 'high';
   /** Upgrade type in lower case -> enabled; absent types follow the connection manager. */
   readonly upgrades: ReadonlyMap<string, boolean>;
+  /** CONNECT ends here: its payload goes to the cluster as a plain TCP stream. Undefined: CONNECT is forwarded as a request. */
+  readonly connect: ConnectRuntime | undefined;
+  readonly internalRedirect: InternalRedirectRuntime | undefined;
+  readonly rateLimits: readonly RateLimitRuntime[];
+  /** The virtual host's limits apply besides the route's own. */
+  readonly includeVirtualHostRateLimits: boolean;
+  /** How much of a request's body is kept for retries and mirrors; undefined: the cluster's buffer limit. */
+  readonly bufferLimitBytes: number | undefined;
+};
+
+export type ConnectRuntime = {
+  /** POST requests are tunnelled, too. */
+  readonly allowPost: boolean;
+  /** The header that the upstream connection begins with. */
+  readonly proxyProtocol: 'v1' | 'v2' | undefined;
+};
+
+/** The proxy follows redirects of the upstream itself. */
+export type InternalRedirectRuntime = {
+  readonly maxRedirects: number;
+  readonly statuses: ReadonlySet<number>;
+  readonly allowCrossScheme: boolean;
+  readonly copyResponseHeaders: readonly string[];
+  /** All must hold. `visited`: routes that redirects of this request led to before. */
+  readonly predicates: readonly ((target: RedirectTarget) => boolean)[];
+};
+export type RedirectTarget = {
+  readonly route: RouteRuntime;
+  readonly visited: ReadonlySet<RouteRuntime>;
+  readonly downstreamScheme: string;
+  readonly targetScheme: string;
+};
+
+/** One descriptor that a rule makes of a request. */
+export type RateLimitRuntime = {
+  readonly stage: number;
+  /** Undefined: an action had nothing to say, so the limit does not apply. `sourceCluster`: cluster of this proxy's node. */
+  descriptor(request: RateLimitView, sourceCluster: string): readonly RateLimitEntry[] | undefined;
+};
+export type RateLimitEntry = { readonly key: string; readonly value: string };
+export type RateLimitView = RequestView & {
+  readonly remoteAddress: string;
+  readonly decision: RouteDecision | undefined;
 };
 
 export type RedirectDecision = DecisionBase & {
@@ -113,7 +166,20 @@ export type RedirectDecision = DecisionBase & {
   location(view: RequestView): string;
 };
 
-export type RespondDecision = DecisionBase & { readonly kind: 'respond'; readonly status: number; readonly body: Format };
+export type RespondDecision = DecisionBase & {
+  readonly kind: 'respond';
+  readonly status: number;
+  readonly body: string;
+  /** Replaces how local replies are formatted. */
+  readonly bodyFormat: BodyFormat | undefined;
+};
+
+/** How the text of an answer made here is laid out; `%LOCAL_REPLY_BODY%` is the text itself. */
+export type BodyFormat = {
+  readonly contentType: string;
+  /** Values that are not known: left out of JSON, empty in text (else null and "-"). */
+  readonly omitEmpty: boolean;
+} & ({ readonly kind: 'text'; readonly text: Format } | { readonly kind: 'json'; readonly fields: JsonFormat });
 
 /** No virtual host or no rule took the request: 404, flag NR. */
 export type NotFoundDecision = {
@@ -134,6 +200,7 @@ export type RouteExplanation = {
 
 export type HeaderMutation =
   | { readonly kind: 'remove'; readonly name: string }
+  | { readonly kind: 'remove_matching'; matches(name: string): boolean }
   | {
       readonly kind: 'set';
       readonly name: string;
@@ -142,7 +209,7 @@ export type HeaderMutation =
       readonly keepEmptyValue: boolean;
     };
 
-/** The new path (with query) for a request path (with query). */
+/** The new path (with query) for a request path (with query). `template` may fail, then the path stays. */
 export type PathRewrite = { readonly kind: 'prefix' | 'path' | 'regex' | 'template'; apply(pathWithQuery: string): string };
 
 export type HostRewrite =
@@ -186,30 +253,47 @@ export type RetryRuntime = {
   /** How often another endpoint is picked when a predicate rejects one (1 = no reselection). */
   readonly hostSelectionMaxAttempts: number;
   readonly avoidPreviousHosts: boolean;
+  /** Hosts with the metadata `envoy.lb` `canary: true` are not retried on. */
+  readonly omitCanaryHosts: boolean;
+  /** Hosts whose `envoy.lb` metadata has all of these are not retried on. */
+  readonly omitHostMetadata: { readonly [key: string]: Json } | undefined;
+  /** After so many attempts in a priority the others are preferred; undefined: priorities stay. */
+  readonly previousPrioritiesFrequency: number | undefined;
   readonly backoffBaseMs: number;
   readonly backoffMaxMs: number;
+  /** Waits as long as the upstream says in one of these headers. */
+  readonly rateLimitedBackoff:
+    | { readonly headers: readonly { readonly name: string; readonly format: 'seconds' | 'unix_timestamp' }[]; readonly maxMs: number }
+    | undefined;
 };
 
 export type MirrorRuntime = {
+  /** Empty when a header names it. */
   readonly cluster: string;
+  readonly clusterHeader: string | undefined;
+  readonly requestHeaders: readonly HeaderMutation[];
+  readonly hostRewrite: string | undefined;
   /** 0 to 1. */
   readonly fraction: number;
   /** Appends "-shadow" to the host. */
   readonly appendShadowSuffix: boolean;
 };
 
-export type HashPolicy = (
-  | { readonly kind: 'header'; readonly name: string }
-  | {
-      readonly kind: 'cookie';
-      readonly name: string;
-      readonly ttlMs: number | undefined;
-      readonly path: string;
-      readonly attributes: readonly { name: string; value: string }[];
-    }
-  | { readonly kind: 'source_ip' }
-  | { readonly kind: 'query_parameter'; readonly name: string }
-) & { readonly terminal: boolean };
+export type HashPolicy =
+  /** `rewrite` changes the value before it is hashed. */
+  (
+    | { readonly kind: 'header'; readonly name: string; rewrite?(value: string): string }
+    | { readonly kind: 'filter_state'; readonly key: string }
+    | {
+        readonly kind: 'cookie';
+        readonly name: string;
+        readonly ttlMs: number | undefined;
+        readonly path: string;
+        readonly attributes: readonly { name: string; value: string }[];
+      }
+    | { readonly kind: 'source_ip' }
+    | { readonly kind: 'query_parameter'; readonly name: string }
+  ) & { readonly terminal: boolean };
 
 /** A CORS policy after defaults; `undefined` lists are not sent. */
 export type CorsRuntime = {

@@ -1,0 +1,40 @@
+// Holds a request back until it is whole, up to a size; a longer one is answered 413.
+
+import type { HttpFilterRuntime } from '../runtime/model.ts';
+import type { HttpFilter } from './filter.ts';
+import { overrideOf } from './override.ts';
+
+type Config = Extract<HttpFilterRuntime, { kind: 'buffer' }>;
+
+export function createBufferFilter(config: Config): HttpFilter {
+  return {
+    name: config.name,
+    onRequest(exchange) {
+      if (exchange.requestEnded || exchange.upgrade !== '' || exchange.method === 'CONNECT') return 'continue';
+      const override = overrideOf(exchange, config.name);
+      const limitBytes = override?.kind === 'buffer' ? override.maxRequestBytes : config.maxRequestBytes;
+      let sizeBytes = 0;
+      const take = (bytes: Buffer): boolean => {
+        sizeBytes += bytes.length;
+        if (sizeBytes <= limitBytes) return true;
+        exchange.respond({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
+        return false;
+      };
+      exchange.holdLimitBytes = limitBytes;
+      if (exchange.first && !take(exchange.first)) return 'stop';
+      exchange.addRequestTap({
+        onRequestData: take,
+        onRequestEnd() {
+          if (exchange.responseHead) return;
+          // Its length is known now.
+          if (!exchange.head.has('content-length')) {
+            exchange.head.remove('transfer-encoding');
+            exchange.head.add('content-length', String(sizeBytes));
+          }
+          exchange.continueRequest();
+        },
+      });
+      return 'stop';
+    },
+  };
+}

@@ -1,0 +1,31 @@
+// Counts the messages of a gRPC stream: each is a flag byte, a length of four bytes and the payload. Nothing is copied.
+
+const PREFIX_BYTES = 5;
+
+export class GrpcFrameCounter {
+  messages = 0;
+  /** Bytes of a prefix seen so far, and the length they spell. */
+  private prefixSeen = 0;
+  private length = 0;
+  /** Payload still to come. */
+  private rest = 0;
+
+  add(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.rest > 0) {
+        const skipped = Math.min(this.rest, bytes.length - at);
+        this.rest -= skipped;
+        at += skipped;
+        continue;
+      }
+      if (this.prefixSeen > 0) this.length = this.length * 256 + (bytes[at] as number);
+      at++;
+      if (++this.prefixSeen < PREFIX_BYTES) continue;
+      this.messages++;
+      this.rest = this.length;
+      this.prefixSeen = 0;
+      this.length = 0;
+    }
+  }
+}

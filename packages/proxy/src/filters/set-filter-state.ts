@@ -1,0 +1,32 @@
+// Stores values made of the request where routing, access logs and other filters find them.
+
+import type { Exchange } from '../http/exchange.ts';
+import { formatText } from '../http/header-mutations.ts';
+import type { FilterStateRuntime, HttpFilterRuntime } from '../runtime/model.ts';
+import type { HttpFilter } from './filter.ts';
+import { overrideOf } from './override.ts';
+
+type Config = Extract<HttpFilterRuntime, { kind: 'set_filter_state' }>;
+
+export function createSetFilterStateFilter(config: Config): HttpFilter {
+  return {
+    name: config.name,
+    onRequest(exchange) {
+      const override = overrideOf(exchange, config.name);
+      store(exchange, config.values);
+      if (override?.kind === 'set_filter_state') store(exchange, override.values);
+      if (config.clearRouteCache || (override?.kind === 'set_filter_state' && override.clearRouteCache)) exchange.decision = undefined;
+      return 'continue';
+    },
+  };
+}
+
+function store(exchange: Exchange, values: readonly FilterStateRuntime[]): void {
+  for (const { key, value, readOnly, skipIfEmpty } of values) {
+    const text = formatText(value, exchange);
+    if (text === '' && skipIfEmpty) continue;
+    exchange.filterState ??= new Map();
+    if (readOnly && exchange.filterState.has(key)) continue;
+    exchange.filterState.set(key, text);
+  }
+}

@@ -1,0 +1,89 @@
+// The local rate limit filter: token buckets of this proxy alone.
+
+import {
+  type commonRatelimit,
+  localRatelimitHttpFilter as filter,
+  commonRatelimit as ratelimit,
+  type typeTokenBucket,
+} from '@lateen/xds/messages/proxy';
+import type { LocalRateLimitRuntime, TokenBucketRuntime } from '../model.ts';
+import { compileHeaderOptions } from './header-mutation.ts';
+import { compileRateLimits } from './rate-limit-actions.ts';
+import { honours, type Report } from './report.ts';
+import { durationMsOr, runtimeFractionOf } from './values.ts';
+
+const check = honours(filter.LocalRateLimitSchema, [
+  'statPrefix',
+  'status',
+  'tokenBucket',
+  'filterEnabled',
+  'filterEnforced',
+  'requestHeadersToAddWhenNotEnforced',
+  'responseHeadersToAdd',
+  'descriptors',
+  'stage',
+  'localRateLimitPerDownstreamConnection',
+  'enableXRatelimitHeaders',
+  'vhRateLimits',
+  'alwaysConsumeDefaultTokenBucket',
+  'rateLimitedAsResourceExhausted',
+  'rateLimits',
+]);
+const checkDescriptor = honours(ratelimit.LocalRateLimitDescriptorSchema, ['entries', 'tokenBucket']);
+
+const VIRTUAL_HOST: Partial<Record<number, LocalRateLimitRuntime['virtualHostLimits']>> = {
+  [ratelimit.VhRateLimitsOptions.INCLUDE]: 'include',
+  [ratelimit.VhRateLimitsOptions.IGNORE]: 'ignore',
+};
+
+export function compileLocalRateLimit(message: filter.LocalRateLimit, report: Report): LocalRateLimitRuntime {
+  check(message, report);
+  if (message.statPrefix === '') report.at('stat_prefix').refuse('must not be empty');
+  const status = message.status?.code ?? 429;
+  return {
+    statPrefix: message.statPrefix,
+    status: status >= 400 ? status : 429,
+    bucket: message.tokenBucket && compileBucket(message.tokenBucket, report.at('token_bucket')),
+    // Without filter_enabled the filter does nothing.
+    enabledFraction: message.filterEnabled ? runtimeFractionOf(message.filterEnabled) : 0,
+    enforcedFraction: message.filterEnforced ? runtimeFractionOf(message.filterEnforced) : 0,
+    requestHeadersWhenNotEnforced: compileHeaderOptions(
+      message.requestHeadersToAddWhenNotEnforced,
+      report,
+      'request_headers_to_add_when_not_enforced',
+    ),
+    responseHeaders: compileHeaderOptions(message.responseHeadersToAdd, report, 'response_headers_to_add'),
+    descriptors: message.descriptors.map((each, i) => compileDescriptor(each, report.at('descriptors', i))),
+    stage: message.stage,
+    perConnection: message.localRateLimitPerDownstreamConnection,
+    sendsLimitHeaders: message.enableXRatelimitHeaders === ratelimit.XRateLimitHeadersRFCVersion.DRAFT_VERSION_03,
+    virtualHostLimits: VIRTUAL_HOST[message.vhRateLimits] ?? 'override',
+    alwaysConsumeDefault: message.alwaysConsumeDefaultTokenBucket ?? true,
+    resourceExhausted: message.rateLimitedAsResourceExhausted,
+    rateLimits: compileRateLimits(message.rateLimits, report),
+  };
+}
+
+function compileDescriptor(
+  message: commonRatelimit.LocalRateLimitDescriptor,
+  report: Report,
+): LocalRateLimitRuntime['descriptors'][number] {
+  checkDescriptor(message, report);
+  if (message.entries.length === 0) report.at('entries').refuse('must not be empty');
+  if (!message.tokenBucket) report.at('token_bucket').refuse('is required');
+  return {
+    entries: message.entries.map(({ key, value }) => ({ key, value })),
+    bucket: compileBucket(message.tokenBucket, report.at('token_bucket')),
+  };
+}
+
+/** Envoy's smallest interval. */
+const MIN_FILL_MS = 50;
+
+function compileBucket(bucket: typeTokenBucket.TokenBucket | undefined, report: Report): TokenBucketRuntime {
+  const fillIntervalMs = durationMsOr(bucket?.fillInterval, 0);
+  if (fillIntervalMs < MIN_FILL_MS) report.at('fill_interval').refuse(`must be at least ${MIN_FILL_MS} ms`);
+  const maxTokens = bucket?.maxTokens ?? 0;
+  if (maxTokens <= 0) report.at('max_tokens').refuse('must be positive');
+  return { maxTokens, tokensPerFill: bucket?.tokensPerFill ?? 1, fillIntervalMs };
+}
