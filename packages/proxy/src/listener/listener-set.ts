@@ -60,19 +60,27 @@ export class ListenerSet {
       await listener.stopAccepting();
       this.retire(listener);
     }
-    const errors = new Map<string, unknown>();
-    // A port may become free only when another listener has moved: what fails is tried once more after all the others.
-    for (const round of [1, 2]) {
-      for (const listener of next.values()) {
-        if (round === 2 && !errors.delete(listener.name)) continue;
-        if (this.listeners.get(listener.name)?.runtime === listener) continue;
-        await this.replace(listener).catch((error: unknown) => errors.set(listener.name, error));
-      }
-      if (errors.size === 0) break;
+    let errors = await this.replaceAll([...next.values()]);
+    // What a failed one wants may be held by its own predecessor or by another that is to move: all of these let go, and try again.
+    const failed = [...next.values()].filter(({ name }) => errors.has(name));
+    const released = failed.flatMap(({ name }) => this.listeners.get(name) ?? []).filter((old) => holdsPortOf(old, failed));
+    if (released.length > 0) {
+      await Promise.all(released.map((old) => old.stopAccepting()));
+      errors = await this.replaceAll(failed);
+      for (const old of released) if (errors.has(old.name)) old.sockets = await this.bind(old.runtime);
     }
     this.failed = new Map([...errors].map(([name, error]) => [name, messageOf(error)]));
     this.stats.listener_create_failure += errors.size;
     return [...errors.values()];
+  }
+
+  private async replaceAll(listeners: readonly ListenerRuntime[]): Promise<Map<string, unknown>> {
+    const errors = new Map<string, unknown>();
+    for (const listener of listeners) {
+      if (this.listeners.get(listener.name)?.runtime === listener) continue;
+      await this.replace(listener).catch((error: unknown) => errors.set(listener.name, error));
+    }
+    return errors;
   }
 
   private async replace(next: ListenerRuntime): Promise<void> {
@@ -84,7 +92,7 @@ export class ListenerSet {
       return;
     }
     const fresh = new ActiveListener(next, this.services);
-    if (next.bindToPort && !this.stopped?.(next)) fresh.sockets = await this.bindBeside(next, old);
+    if (next.bindToPort && !this.stopped?.(next)) fresh.sockets = await this.bind(next);
     this.listeners.set(next.name, fresh);
     if (this.isDraining?.(next)) fresh.startDrain();
     this.stats.listener_create_success++;
@@ -95,22 +103,6 @@ export class ListenerSet {
     this.stats.listener_modified++;
     await old.stopAccepting();
     this.retire(old);
-  }
-
-  /** Binds while `old` still serves; where both cannot be, `old` lets go first, and is bound again should that not help. */
-  private async bindBeside(next: ListenerRuntime, old: ActiveListener | undefined): Promise<readonly TransportListener[]> {
-    try {
-      return await this.bind(next);
-    } catch (error) {
-      if (!old || old.sockets.length === 0) throw error;
-      await old.stopAccepting();
-      try {
-        return await this.bind(next);
-      } catch (second) {
-        old.sockets = await this.bind(old.runtime);
-        throw second;
-      }
-    }
   }
 
   private async bind({ addresses, name, backlog, reusePort }: ListenerRuntime): Promise<readonly TransportListener[]> {
@@ -175,6 +167,9 @@ export class ListenerSet {
     }
   }
 }
+
+const holdsPortOf = (old: ActiveListener, wanting: readonly ListenerRuntime[]): boolean =>
+  old.sockets.some(({ address }) => wanting.some(({ addresses }) => addresses.some(({ port }) => port === address.port)));
 
 function sameAddresses(a: ListenerRuntime, b: ListenerRuntime): boolean {
   const key = ({ bindToPort, reusePort, addresses }: ListenerRuntime) =>

@@ -1,6 +1,6 @@
 // Which filter chains of a listener did not change since its last version: those keep their connections.
 
-import { toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { type FilterChain, FilterChainSchema, type Listener, ListenerSchema } from '@lateen/xds/messages/proxy';
 import type { FilterChainRuntime, ListenerRuntime } from '../model.ts';
 
@@ -26,13 +26,34 @@ export function sharableChains(
   return (chain) => known.get(bytesOf(chain));
 }
 
+/** Fields that connections know nothing of once they have begun. */
+const NEW_CONNECTIONS_ONLY = new Set([
+  'filterChains',
+  'defaultFilterChain',
+  'address',
+  'additionalAddresses',
+  'listenerFilters',
+  'listenerFiltersTimeout',
+  'continueOnListenerFiltersTimeout',
+  'tcpBacklogSize',
+  'connectionBalanceConfig',
+  'enableReusePort',
+  'reusePort',
+  'drainType',
+]);
+
 const latin1 = new TextDecoder('latin1');
 const text = (bytes: Uint8Array): string => latin1.decode(bytes);
 
 const bytesOf = (chain: FilterChain): string => text(toBinary(FilterChainSchema, chain));
 
 function bytesOfRest(message: Listener): string {
-  const { defaultFilterChain: _fallback, address: _address, ...rest } = message;
-  const bare = { ...rest, filterChains: [], listenerFilters: [], additionalAddresses: [] };
+  const bare = create(ListenerSchema);
+  for (const field of ListenerSchema.fields) {
+    if (!NEW_CONNECTIONS_ONLY.has(field.localName))
+      (bare as unknown as Fields)[field.localName] = (message as unknown as Fields)[field.localName];
+  }
   return text(toBinary(ListenerSchema, bare));
 }
+
+type Fields = Record<string, unknown>;
