@@ -2,7 +2,7 @@
 
 import type { Clock, Logger, Result } from '@lateen/base';
 import { type AdsClient, type AdsClientOptions, createAdsClient } from '@lateen/xds/client';
-import { type LiveConfig, resourceNameOf, TYPE_URLS } from './live-config.ts';
+import { type LiveConfig, resourceNameOf, SECRET_TYPE_URL, TYPE_URLS } from './live-config.ts';
 
 export type AdsOptions = Pick<AdsClientOptions, 'address' | 'credentials' | 'protocol' | 'node' | 'random'> & {
   config: LiveConfig;
@@ -22,12 +22,16 @@ export function startAds({ config, applied, ...options }: AdsOptions): AdsClient
       { typeUrl: TYPE_URLS.endpoints, isFullState: false, nameOf: resourceNameOf },
       { typeUrl: TYPE_URLS.listener, isFullState: true, nameOf: resourceNameOf },
       { typeUrl: TYPE_URLS.route, isFullState: false, nameOf: resourceNameOf },
+      { typeUrl: SECRET_TYPE_URL, isFullState: false, nameOf: resourceNameOf },
     ],
     async onUpdate(update) {
       const verdict = config.update(update);
       if (!verdict.ok) return verdict;
       if (update.typeUrl === TYPE_URLS.cluster) client.subscribe(TYPE_URLS.endpoints, config.wanted('endpoints'));
       if (update.typeUrl === TYPE_URLS.listener) client.subscribe(TYPE_URLS.route, config.wanted('route'));
+      if (update.typeUrl === TYPE_URLS.cluster || update.typeUrl === TYPE_URLS.listener) {
+        client.subscribe(SECRET_TYPE_URL, config.wanted('secret'));
+      }
       return update.typeUrl === TYPE_URLS.listener ? applied() : verdict;
     },
   });
@@ -36,5 +40,6 @@ export function startAds({ config, applied, ...options }: AdsOptions): AdsClient
   // Static resources may name dynamic ones.
   client.subscribe(TYPE_URLS.endpoints, config.wanted('endpoints'));
   client.subscribe(TYPE_URLS.route, config.wanted('route'));
+  client.subscribe(SECRET_TYPE_URL, config.wanted('secret'));
   return client;
 }

@@ -15,6 +15,7 @@ import {
   type ConfigSource,
   type Listener,
   type Node,
+  type Secret,
 } from '@lateen/xds/messages/proxy';
 import { parse } from 'yaml';
 import { createReport, honours, type Report } from '../runtime/compile/report.ts';
@@ -29,6 +30,8 @@ export type BootstrapSettings = {
   readonly admin: SocketAddress | undefined;
   readonly clusters: readonly Cluster[];
   readonly listeners: readonly Listener[];
+  /** Named by `name` alone, without an SDS source. */
+  readonly secrets?: readonly Secret[];
   /** Where ADS is; undefined for a static configuration. `host` may be a name. */
   readonly ads: { readonly address: SocketAddress; readonly protocol: 'delta' | 'sotw'; readonly clusterName: string } | undefined;
 };
@@ -58,7 +61,7 @@ const WITHOUT_EFFECT = [
   'applicationLogConfig',
 ];
 const check = honours(BootstrapSchema, ['node', 'staticResources', 'dynamicResources', 'admin', ...WITHOUT_EFFECT]);
-const checkStatic = honours(Bootstrap_StaticResourcesSchema, ['listeners', 'clusters']);
+const checkStatic = honours(Bootstrap_StaticResourcesSchema, ['listeners', 'clusters', 'secrets']);
 const checkDynamic = honours(Bootstrap_DynamicResourcesSchema, ['ldsConfig', 'cdsConfig', 'adsConfig']);
 
 /**
@@ -99,6 +102,7 @@ function settingsOf(message: Bootstrap, report: Report): BootstrapSettings {
     admin: admin && socketAddressOf(admin, report.at('admin').at('address')),
     clusters: resources?.clusters ?? [],
     listeners: resources?.listeners ?? [],
+    secrets: resources?.secrets ?? [],
     ads: adsOf(message, report.at('dynamic_resources')),
   };
 }

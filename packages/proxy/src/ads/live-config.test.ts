@@ -101,14 +101,10 @@ test('an update is refused as a whole with every reason, and the last good one s
   const { config, runtimes, push } = setup();
   push('cluster', ClusterSchema, [{ name: 'good' }]);
   const before = config.runtime;
-  const verdict = push('cluster', ClusterSchema, [
-    { name: 'fine' },
-    { name: 'bad', healthChecks: [{}] },
-    { name: 'worse', healthChecks: [{}] },
-  ]);
+  const verdict = push('cluster', ClusterSchema, [{ name: 'fine' }, { name: 'bad', filters: [{}] }, { name: 'worse', filters: [{}] }]);
   assert.deepEqual(verdict, {
     ok: false,
-    error: ['cluster "bad": health_checks: is not supported', 'cluster "worse": health_checks: is not supported'],
+    error: ['cluster "bad": filters: is not supported', 'cluster "worse": filters: is not supported'],
   });
   assert.equal(config.runtime, before);
   assert.equal(runtimes.length, 1);

@@ -1,11 +1,19 @@
 // The configuration in force: static resources plus what ADS sent, compiled. An update is taken whole or refused whole. A
-// cluster without its endpoints and a listener without its routes wait ("warming") while their predecessor serves on.
+// cluster without its endpoints, a listener without its routes and either without its secrets wait ("warming") while their
+// predecessor serves on. Secrets alone are taken one by one.
 
 import type { DescMessage, Message, MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { fail, ok, type Result } from '@lateen/base';
 import type { ResourceUpdate } from '@lateen/xds/client';
-import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages/proxy';
+import {
+  ClusterLoadAssignmentSchema,
+  ClusterSchema,
+  ListenerSchema,
+  RouteConfigurationSchema,
+  type Secret,
+  SecretSchema,
+} from '@lateen/xds/messages/proxy';
 import {
   type ClusterRuntime,
   type Compiled,
@@ -13,12 +21,16 @@ import {
   compileEndpoints,
   compileListener,
   compileRouteTable,
+  compileSecret,
   EMPTY_RUNTIME,
   type EndpointsRuntime,
   type ListenerRuntime,
   type RouteTable,
   type Runtime,
+  type SecretRef,
 } from '../runtime/index.ts';
+import { createDataReader, type DataReader } from '../tls/local-data.ts';
+import { buildSecret, createSecretTable, type NamedSecret, type SecretTable, secretsOfCluster, secretsOfListener } from './secret-table.ts';
 
 export const TYPE_URLS = {
   cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
@@ -27,6 +39,7 @@ export const TYPE_URLS = {
   route: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
 } as const;
 export type ResourceKind = keyof typeof TYPE_URLS;
+export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
 
 /** One resource as the admin interface shows it. */
 export type ConfigEntry<M extends Message = Message, T = unknown> = {
@@ -49,11 +62,22 @@ export type LiveConfig = {
   addStatic(resources: {
     clusters: readonly MessageShape<typeof ClusterSchema>[];
     listeners: readonly MessageShape<typeof ListenerSchema>[];
+    secrets?: readonly Secret[];
   }): Result<void, readonly string[]>;
   /** Takes a response of ADS into force, or gives every reason against it. */
   update(update: ResourceUpdate): Result<void, readonly string[]>;
   /** Names to ask for: endpoints of EDS clusters, route configurations of listeners. */
-  wanted(kind: 'endpoints' | 'route'): ReadonlySet<string>;
+  wanted(kind: 'endpoints' | 'route' | 'secret'): ReadonlySet<string>;
+  /** Secrets in force, and what was refused. */
+  readonly secrets: Pick<SecretTable, 'entries' | 'rejections'>;
+  /** Every named secret of a listener or cluster, by key. */
+  namedSecrets(): ReadonlyMap<string, NamedSecret>;
+  /** Takes secrets from elsewhere than ADS, each for itself; `key` tells what a name of that place is called here. */
+  updateSecrets(update: Pick<ResourceUpdate, 'changed' | 'removed'>, key: (name: string) => string): Result<void, readonly string[]>;
+  /** Reads the files of a secret again. */
+  rereadSecret(key: string): Result<void>;
+  /** Nothing waits any longer for this secret. */
+  giveUpSecret(key: string): void;
   /** Whether clusters and listeners were received, and nothing of the first configuration is warming. */
   readonly isInitialized: boolean;
 };
@@ -84,15 +108,54 @@ export type LiveConfigOptions = {
   now: () => number;
   /** Called with each new runtime, before the update is acknowledged. */
   onRuntime: (runtime: Runtime) => void;
+  /** Files and variables that secrets name. Default: files, and no variables. */
+  readData?: DataReader;
 };
 
-export function createLiveConfig({ now, onRuntime }: LiveConfigOptions): LiveConfig {
+export function createLiveConfig({ now, onRuntime, readData = createDataReader({}) }: LiveConfigOptions): LiveConfig {
+  const secrets = createSecretTable({ read: readData, now });
   const tables: Tables = { cluster: new Map(), endpoints: new Map(), listener: new Map(), route: new Map() };
   const received = new Set<ResourceKind>();
   // Asked for, and the control plane said that they do not exist: nothing waits for them.
   const absent = { endpoints: new Set<string>(), route: new Set<string>() };
   let runtime: Runtime = EMPTY_RUNTIME;
   let isInitialized = false;
+  const staticSecrets = new Set<string>();
+
+  const takeSecrets: LiveConfig['updateSecrets'] = ({ changed, removed }, keyOf) => {
+    const reasons: string[] = [];
+    for (const [name, { resource, version }] of changed) {
+      const message = anyUnpack(resource, SecretSchema);
+      const plan = message && compileSecret(message);
+      if (!message || !plan) reasons.push(`secret ${JSON.stringify(name)}: type ${resource.typeUrl} is not ${SecretSchema.typeName}`);
+      else if (!plan.ok) reasons.push(...plan.error);
+      else {
+        const taken = secrets.put(keyOf(name), plan.value, { message, version });
+        if (!taken.ok) reasons.push(`secret ${JSON.stringify(name)}: ${taken.error}`);
+      }
+    }
+    // What is withdrawn goes on serving those who have it; newcomers do not wait for it.
+    for (const name of removed) secrets.absent.add(keyOf(name));
+    commit();
+    return reasons.length > 0 ? fail(reasons) : ok(undefined);
+  };
+  /** Secrets that a listener or cluster has itself. */
+  const takeOwnSecrets = (refs: readonly SecretRef[]): string[] =>
+    refs.flatMap((ref) => {
+      if (ref.kind === 'inline') {
+        const built = buildSecret({ name: '', files: [], watchedDirectories: [], isInline: true, build: () => ref.secret }, readData);
+        return built.ok ? [] : [built.error];
+      }
+      if (ref.source.kind !== 'local') return [];
+      const taken = secrets.put(ref.key, ref.source.plan, { message: undefined, version: '' });
+      return taken.ok ? [] : [taken.error];
+    });
+
+  const problemsOf: Stage['problemsOf'] = (kind, name, compiled) => {
+    if (kind !== 'listener' && kind !== 'cluster') return [];
+    const refs = kind === 'listener' ? secretsOfListener(compiled as ListenerRuntime) : secretsOfCluster(compiled as ClusterRuntime);
+    return takeOwnSecrets(refs).map((problem) => `${kind} ${JSON.stringify(name)}: transport_socket: ${problem}`);
+  };
 
   const commit = () => {
     // What nobody names any more was unsubscribed from and would go stale.
@@ -101,7 +164,8 @@ export function createLiveConfig({ now, onRuntime }: LiveConfigOptions): LiveCon
       for (const name of tables[kind].keys()) if (!names.has(name)) tables[kind].delete(name);
       for (const name of absent[kind]) if (!names.has(name)) absent[kind].delete(name);
     }
-    const next = nextRuntime(tables, absent, runtime);
+    secrets.retain(new Set([...namedSecrets(tables).keys(), ...staticSecrets]));
+    const next = nextRuntime(tables, { ...absent, secrets }, runtime);
     runtime = next.runtime;
     isInitialized ||= received.has('cluster') && received.has('listener') && next.warming === 0;
     onRuntime(runtime);
@@ -119,15 +183,25 @@ export function createLiveConfig({ now, onRuntime }: LiveConfigOptions): LiveCon
         entry: entry as ConfigEntry<KindMessage[K]>,
         state: stateOf(kind, entry.compiled, runtime),
       })),
-    addStatic({ clusters, listeners }) {
+    addStatic({ clusters, listeners, secrets: given = [] }) {
       const reasons: string[] = [];
+      for (const message of given) {
+        const key = `static:${message.name}`;
+        const plan = compileSecret(message);
+        const taken = plan.ok ? secrets.put(key, plan.value, { message, version: '' }) : plan;
+        if (!taken.ok)
+          reasons.push(...(typeof taken.error === 'string' ? [`secret ${JSON.stringify(message.name)}: ${taken.error}`] : taken.error));
+        staticSecrets.add(key);
+      }
       const add = <K extends 'cluster' | 'listener'>(kind: K, messages: readonly KindMessage[K][]) => {
         for (const [i, message] of messages.entries()) {
           const compiled = KINDS[kind].compile(message);
           const name = message.name || `static ${kind} ${i}`;
           if (tables[kind].has(name)) reasons.push(`${kind} ${JSON.stringify(name)}: the name is used twice`);
-          if (!compiled.ok) reasons.push(...compiled.error);
-          else tables[kind].set(name, { name, message, compiled: compiled.value, version: '', lastUpdatedMs: now(), isStatic: true });
+          const problems = compiled.ok ? problemsOf(kind, name, compiled.value) : compiled.error;
+          reasons.push(...problems);
+          if (compiled.ok && problems.length === 0)
+            tables[kind].set(name, { name, message, compiled: compiled.value, version: '', lastUpdatedMs: now(), isStatic: true });
         }
       };
       add('cluster', clusters);
@@ -137,9 +211,10 @@ export function createLiveConfig({ now, onRuntime }: LiveConfigOptions): LiveCon
       return ok(undefined);
     },
     update(update) {
+      if (update.typeUrl === SECRET_TYPE_URL) return takeSecrets(update, (name) => `ads:${name}`);
       const kind = kindOf(update.typeUrl);
       if (!kind) return fail([`resources of type ${update.typeUrl} are not supported`]);
-      const staged = stage(kind, { update, now: now(), table: tables[kind] });
+      const staged = stage(kind, { update, now: now(), table: tables[kind], problemsOf });
       if (!staged.ok) return staged;
       const table = tables[kind] as Map<string, ConfigEntry>;
       for (const entry of staged.value) table.set(entry.name, entry);
@@ -152,8 +227,34 @@ export function createLiveConfig({ now, onRuntime }: LiveConfigOptions): LiveCon
       commit();
       return ok(undefined);
     },
-    wanted: (kind) => wantedNames(tables, kind),
+    wanted(kind) {
+      if (kind !== 'secret') return wantedNames(tables, kind);
+      return new Set([...namedSecrets(tables).values()].flatMap(({ name, source }) => (source.kind === 'ads' ? [name] : [])));
+    },
+    secrets,
+    namedSecrets: () => namedSecrets(tables),
+    updateSecrets: takeSecrets,
+    rereadSecret(key) {
+      const entry = secrets.entries.get(key);
+      if (!entry) return ok(undefined);
+      const taken = secrets.put(key, entry.plan, entry);
+      if (taken.ok && secrets.snapshot() !== runtime.secrets) commit();
+      return taken;
+    },
+    giveUpSecret(key) {
+      if (secrets.entries.has(key) || secrets.absent.has(key)) return;
+      secrets.absent.add(key);
+      commit();
+    },
   };
+}
+
+function namedSecrets(tables: Tables): Map<string, NamedSecret> {
+  const refs = [
+    ...[...tables.listener.values()].flatMap(({ compiled }) => secretsOfListener(compiled)),
+    ...[...tables.cluster.values()].flatMap(({ compiled }) => secretsOfCluster(compiled)),
+  ];
+  return new Map(refs.flatMap((ref) => (ref.kind === 'named' ? [[ref.key, ref] as const] : [])));
 }
 
 const kindOf = (typeUrl: string): ResourceKind | undefined =>
@@ -168,10 +269,16 @@ function wantedNames(tables: Tables, kind: 'endpoints' | 'route'): Set<string> {
   return names;
 }
 
-type Stage = { update: ResourceUpdate; now: number; table: ReadonlyMap<string, ConfigEntry> };
+type Stage = {
+  update: ResourceUpdate;
+  now: number;
+  table: ReadonlyMap<string, ConfigEntry>;
+  /** What only the place where the proxy runs can tell: unreadable files, keys that do not fit. */
+  problemsOf(kind: ResourceKind, name: string, compiled: unknown): readonly string[];
+};
 
 /** Decodes and compiles everything that is new; what has the version it had is kept as it is. */
-function stage<K extends ResourceKind>(kind: K, { update, now, table }: Stage): Result<ConfigEntry[], readonly string[]> {
+function stage<K extends ResourceKind>(kind: K, { update, now, table, problemsOf }: Stage): Result<ConfigEntry[], readonly string[]> {
   const reasons: string[] = [];
   const entries: ConfigEntry[] = [];
   const { schema, compile } = KINDS[kind];
@@ -186,7 +293,10 @@ function stage<K extends ResourceKind>(kind: K, { update, now, table }: Stage): 
     const compiled = message && compile(message, table.get(name) as Previous<K> | undefined);
     if (!message || !compiled) reasons.push(`${kind} ${JSON.stringify(name)}: type ${resource.typeUrl} is not ${schema.typeName}`);
     else if (!compiled.ok) reasons.push(...compiled.error);
-    else entries.push({ name, message, compiled: compiled.value, version, lastUpdatedMs: now, isStatic: false, bytes: resource.value });
+    else {
+      reasons.push(...problemsOf(kind, name, compiled.value));
+      entries.push({ name, message, compiled: compiled.value, version, lastUpdatedMs: now, isStatic: false, bytes: resource.value });
+    }
   }
   return reasons.length > 0 ? fail(reasons) : ok(entries);
 }
@@ -194,7 +304,7 @@ function stage<K extends ResourceKind>(kind: K, { update, now, table }: Stage): 
 const isSameBytes = (a: Uint8Array | undefined, b: Uint8Array): boolean =>
   a !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
 
-type Absent = { endpoints: ReadonlySet<string>; route: ReadonlySet<string> };
+type Absent = { endpoints: ReadonlySet<string>; route: ReadonlySet<string>; secrets: SecretTable };
 
 function nextRuntime(tables: Tables, absent: Absent, before: Runtime): { runtime: Runtime; warming: number } {
   let warming = 0;
@@ -218,18 +328,27 @@ function nextRuntime(tables: Tables, absent: Absent, before: Runtime): { runtime
   const always = () => true;
   const endpoints = settle(tables.endpoints, before.endpoints, always);
   const routes = settle(tables.route, before.routes, always);
+  const hasSecrets = (refs: readonly SecretRef[]) =>
+    refs.every((ref) => ref.kind === 'inline' || absent.secrets.entries.has(ref.key) || absent.secrets.absent.has(ref.key));
   const runtime: Runtime = {
     endpoints,
     routes,
     clusters: settle(
       tables.cluster,
       before.clusters,
-      ({ discovery }) => discovery.kind !== 'eds' || endpoints.has(discovery.serviceName) || absent.endpoints.has(discovery.serviceName),
+      (cluster) =>
+        hasSecrets(secretsOfCluster(cluster)) &&
+        (cluster.discovery.kind !== 'eds' ||
+          endpoints.has(cluster.discovery.serviceName) ||
+          absent.endpoints.has(cluster.discovery.serviceName)),
     ),
-    listeners: settle(tables.listener, before.listeners, (listener) =>
-      routeNamesOf(listener).every((name) => routes.has(name) || absent.route.has(name)),
+    listeners: settle(
+      tables.listener,
+      before.listeners,
+      (listener) =>
+        hasSecrets(secretsOfListener(listener)) && routeNamesOf(listener).every((name) => routes.has(name) || absent.route.has(name)),
     ),
-    secrets: before.secrets,
+    secrets: absent.secrets.snapshot(),
   };
   return { runtime, warming };
 }
@@ -249,6 +368,8 @@ function stateOf(kind: ResourceKind, compiled: unknown, runtime: Runtime): 'acti
 
 /** The name inside a packed resource, for state-of-the-world responses. */
 export function resourceNameOf(resource: Any): string {
+  const secret = anyUnpack(resource, SecretSchema);
+  if (secret) return secret.name;
   const kind = kindOf(resource.typeUrl);
   const message = kind && anyUnpack(resource, KINDS[kind].schema);
   if (!message) throw new Error(`resource of unexpected type ${resource.typeUrl}`);

@@ -127,7 +127,11 @@ test('what changes something is POST only', async (t) => {
 const refusals: [string, string, RegExp][] = [
   ['broken YAML', 'a: [', /not a bootstrap/],
   ['an unknown field', 'nodes: {}', /nodes/],
-  ['an unsupported section', 'static_resources: {secrets: [{name: a}]}', /static_resources\.secrets: is not supported/],
+  [
+    'an unsupported section',
+    'static_resources: {}\nhds_config: {}\ncertificate_provider_instances: {a: {}}',
+    /certificate_provider_instances: is not supported/,
+  ],
   [
     'ADS to nowhere',
     'dynamic_resources: {ads_config: {api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: x}}]}}',

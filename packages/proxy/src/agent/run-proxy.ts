@@ -18,10 +18,12 @@ import { type Endpoint, serveEndpoint } from '../admin/http-endpoint.ts';
 import { startAds } from '../ads/ads.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
 import { createLiveConfig } from '../ads/live-config.ts';
+import { createSecretSources, type SecretSources } from '../ads/secret-sources.ts';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createLogSinks } from '../observe/access-log.ts';
 import { createObserver } from '../observe/observer.ts';
 import { createProxy, type Proxy as DataPlane } from '../proxy.ts';
+import { createDataReader } from '../tls/local-data.ts';
 import type { Resolver } from '../upstream/cluster-state.ts';
 
 export type RunProxyOptions = {
@@ -46,6 +48,8 @@ export type RunProxyOptions = {
   hidesUnusedStats?: boolean;
   /** What /server_info says. */
   version?: string;
+  /** Variables that secrets of the configuration may name. Default none. */
+  environment?: Readonly<Record<string, string | undefined>>;
 };
 
 export type RunningProxy = {
@@ -76,6 +80,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const startedMs = clock.monotonicMs();
   const bootstrapTimeMs = clock.now();
   let ads: AdsClient | undefined;
+  let secretSources: SecretSources | undefined;
   let admin: Endpoint | undefined;
   let isDraining = false;
   let lastApply: Promise<void> = Promise.resolve();
@@ -88,8 +93,10 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
 
   const config = createLiveConfig({
     now: () => clock.now(),
+    readData: createDataReader(options.environment ?? {}),
     onRuntime(runtime) {
       lastApply = proxy.apply(runtime);
+      secretSources?.follow();
       void lastApply
         .catch((error: unknown) => logger.error('configuration is only partly in force', { error: messageOf(error) }))
         .then(() => {
@@ -126,6 +133,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   };
   const close = async () => {
     ads?.close();
+    secretSources?.close();
     await admin?.close();
     await proxy.close();
     observer.close();
@@ -133,8 +141,17 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   };
 
   try {
-    const added = config.addStatic({ clusters: bootstrap.clusters, listeners: bootstrap.listeners });
+    const added = config.addStatic({ clusters: bootstrap.clusters, listeners: bootstrap.listeners, secrets: bootstrap.secrets ?? [] });
     if (!added.ok) throw new CodedError({ code: 'LAT4003', what: 'the static configuration was refused', why: added.error.join('\n') });
+    secretSources = createSecretSources({
+      config,
+      node: bootstrap.node ?? { id: '' },
+      addressOf: (clusterName) => staticAddressOf(bootstrap.clusters, clusterName),
+      clock,
+      random,
+      logger: logger.child('sds'),
+    });
+    secretSources.follow();
     await lastApply;
     if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
   } catch (error) {
@@ -160,4 +177,15 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     });
   }
   return { proxy, source, adminAddress: admin?.address, state, drain, quit: quitRequested, close };
+}
+
+/** The first endpoint of a static cluster as gRPC names it. */
+function staticAddressOf(clusters: BootstrapSettings['clusters'], clusterName: string): string | undefined {
+  const cluster = clusters.find(({ name }) => name === clusterName);
+  const endpoint = cluster?.loadAssignment?.endpoints[0]?.lbEndpoints[0]?.hostIdentifier;
+  const address = endpoint?.case === 'endpoint' ? endpoint.value.address?.address : undefined;
+  if (address?.case === 'pipe') return `unix:${address.value.path}`;
+  if (address?.case !== 'socketAddress' || address.value.portSpecifier.case !== 'portValue') return undefined;
+  const host = address.value.address;
+  return `${host.includes(':') ? `[${host}]` : host}:${address.value.portSpecifier.value}`;
 }

@@ -29,8 +29,10 @@ export function createHostTransport(): Transport {
         });
       });
     },
-    dial(options) {
-      return connect({ ...options, allowHalfOpen: true, noDelay: true });
+    dial({ host, port, ...options }) {
+      // A path is a Unix domain socket.
+      const target = host.startsWith('/') ? { path: host } : { host, port };
+      return connect({ ...target, ...options, allowHalfOpen: true, noDelay: true });
     },
     listenUdp({ host, port }) {
       const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');

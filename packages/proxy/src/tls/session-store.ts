@@ -1,4 +1,4 @@
-// Sessions that servers handed out, by whom and under which name; each is used once.
+// Sessions that servers handed out, by whom and under which name; each is taken by one handshake at a time.
 
 export type SessionStore = {
   take(key: string): Buffer | undefined;

@@ -93,7 +93,10 @@ function handshake(connection: TlsConnection, attempt: Attempt): void {
   connection.onceClosed(() => {
     if (!isDone) stats.connection_error++;
   });
-  if (sessions) session.on('session', (ticket: Buffer) => connection.tls && sessions.put(sessionKey, ticket));
+  if (!sessions) return;
+  session.on('session', (ticket: Buffer) => sessions.put(sessionKey, ticket));
+  // OpenSSL's servers hand out no new ticket in a resumed session. One that failed is not tried again.
+  session.once('secureConnect', () => known && connection.tls && session.isSessionReused() && sessions.put(sessionKey, known));
 }
 
 function judge(

@@ -28,6 +28,8 @@ export type AdsClientOptions = {
   /** Default plaintext. */
   credentials?: ChannelCredentials;
   protocol: 'delta' | 'sotw';
+  /** Default: all types over one stream (ADS). `secrets`: a server of secrets alone (SDS). */
+  service?: 'aggregated' | 'secrets';
   node: MessageInitShape<typeof NodeSchema>;
   /** In the order in which they are asked for on a new stream. */
   types: readonly AdsResourceType[];
@@ -58,10 +60,20 @@ export type AdsClient = {
 /** A push of a large mesh in one state-of-the-world response far exceeds gRPC's default of 4 MiB. */
 const MAX_RECEIVE_BYTES = 256 * 1024 * 1024;
 
-type Wire<Req extends DescMessage, Res extends DescMessage> = { method: string; request: Req; response: Res };
+type Wire<Req extends DescMessage, Res extends DescMessage> = { request: Req; response: Res };
+const METHODS = {
+  aggregated: {
+    sotw: 'envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
+    delta: 'envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
+  },
+  secrets: {
+    sotw: 'envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
+    delta: 'envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets',
+  },
+};
 const WIRES = {
-  sotw: { method: 'StreamAggregatedResources', request: DiscoveryRequestSchema, response: DiscoveryResponseSchema },
-  delta: { method: 'DeltaAggregatedResources', request: DeltaDiscoveryRequestSchema, response: DeltaDiscoveryResponseSchema },
+  sotw: { request: DiscoveryRequestSchema, response: DiscoveryResponseSchema },
+  delta: { request: DeltaDiscoveryRequestSchema, response: DeltaDiscoveryResponseSchema },
 } satisfies Record<string, Wire<DescMessage, DescMessage>>;
 
 type AnyRequest = { typeUrl?: string };
@@ -141,7 +153,7 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
     retry = undefined;
     hasSentNode = false;
     hasReceived = false;
-    const path = `/envoy.service.discovery.v3.AggregatedDiscoveryService/${wire.method}`;
+    const path = `/${METHODS[options.service ?? 'aggregated'][protocol]}`;
     const own = createChannel();
     channel = own;
     const opened: Stream = own.makeBidiStreamRequest(path, passBytes, passBytes, new Metadata());

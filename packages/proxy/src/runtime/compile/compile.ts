@@ -1,13 +1,14 @@
 // One resource in, its compiled form or every reason against it out.
 
 import { fail, ok, type Result } from '@lateen/base';
-import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration } from '@lateen/xds/messages/proxy';
-import type { ClusterRuntime, EndpointsRuntime, ListenerRuntime, RouteTable } from '../model.ts';
+import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration, Secret } from '@lateen/xds/messages/proxy';
+import type { ClusterRuntime, EndpointsRuntime, ListenerRuntime, RouteTable, SecretPlan } from '../model.ts';
 import { compileCluster as cluster } from './cluster.ts';
 import { compileEndpoints as endpoints } from './endpoints.ts';
 import { compileListener as listener } from './listener.ts';
 import { createReport, type Report } from './report.ts';
 import { compileRouteTable as routeTable } from './route-table.ts';
+import { compileSecret as secret } from './secret.ts';
 
 /** Reasons read `listener "0.0.0.0_80": filter_chains[0].filters[0]: reason`. */
 export type Compiled<T> = Result<T, readonly string[]>;
@@ -33,3 +34,9 @@ export const compileCluster = (message: Cluster): Compiled<ClusterRuntime> =>
 
 export const compileEndpoints = (message: ClusterLoadAssignment): Compiled<EndpointsRuntime> =>
   compile(`endpoints ${JSON.stringify(message.clusterName)}`, message, endpoints);
+
+/** A plan, because a secret may be in files of the place where the proxy runs. */
+export const compileSecret = (message: Secret): Compiled<SecretPlan> => {
+  const compiled = compile(`secret ${JSON.stringify(message.name)}`, message, secret);
+  return compiled.ok && compiled.value === undefined ? fail(['empty']) : (compiled as Compiled<SecretPlan>);
+};

@@ -67,7 +67,10 @@ function compileEndpoint(message: LbEndpoint, report: Report): EndpointRuntime |
   }
   const endpoint = message.hostIdentifier.value;
   checkEndpoint(endpoint, report.at('endpoint'));
-  const address = socketAddressOf(endpoint.address, report.at('endpoint').at('address'));
+  const { address: kind } = endpoint.address ?? { address: undefined };
+  // A Unix domain socket: its path stands in place of the host.
+  const address =
+    kind?.case === 'pipe' ? { host: kind.value.path, port: 0 } : socketAddressOf(endpoint.address, report.at('endpoint').at('address'));
   if (!address) return undefined;
   const metadata = metadataOf(message.metadata);
   return {
