@@ -18,6 +18,8 @@ export type AdminSource = ConfigDumpSource & {
   version: string;
   state(): ServerState;
   uptimeMs(): number;
+  /** Wall clock, milliseconds. */
+  now(): number;
   isAdsConnected(): boolean;
   adsClusterName: string;
   /** See ServerStats. */
@@ -59,7 +61,7 @@ const text = (body: string, status = 200): EndpointReply => ({ status, body });
 const COMMANDS: Record<string, AdminCommand> = {
   '/certs': {
     help: 'print certs on machine',
-    run: async () => (await messages()).replyCertificates(),
+    run: async (_request, { proxy, now }) => (await messages()).replyCertificates(proxy.runtime, now()),
   },
   '/clusters': {
     help: 'upstream cluster status (format=json)',

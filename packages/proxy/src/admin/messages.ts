@@ -2,16 +2,14 @@
 
 import { create } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
-import { adminCerts, adminMemory, adminServerInfo } from '@lateen/xds/messages/admin';
+import { adminMemory, adminServerInfo } from '@lateen/xds/messages/admin';
 import type { AdminSource } from './admin.ts';
 import { replyJson } from './clusters.ts';
 import type { EndpointReply } from './http-endpoint.ts';
 
+export { replyCertificates } from './certs.ts';
 export { replyClusters, replyListeners } from './clusters.ts';
 export { replyConfigDump } from './config-dump.ts';
-
-/** No TLS context is served, so there is no certificate. */
-export const replyCertificates = (): EndpointReply => replyJson(adminCerts.CertificatesSchema, create(adminCerts.CertificatesSchema));
 
 export function replyMemory(): EndpointReply {
   const { heapUsed, heapTotal, rss } = process.memoryUsage();

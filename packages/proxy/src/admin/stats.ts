@@ -4,6 +4,7 @@ import { compileRegex, escapeLabelValue } from '@lateen/base';
 import type { Observer } from '../observe/observer.ts';
 import { type Stat, statsOf } from '../observe/stats.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
+import { tlsStatsOf } from '../tls/tls-stats.ts';
 import { type ClusterValue, clusterValues } from '../upstream/cluster-values.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 
@@ -30,15 +31,22 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
     if (isAds || shows(values.upstream_cx_total + values.upstream_rq_total)) {
       const own = clusterValues(cluster);
       const gauges = isAds ? adsConnection(server) : [];
+      const usesTls = [runtime.transport, ...runtime.transportMatches.map((one) => one.transport)].some(({ kind }) => kind === 'tls');
+      const scope = { prefix: `cluster.${runtime.statName}.`, family: 'envoy_cluster_', labels: { cluster_name: runtime.statName } };
+      if (usesTls) stats.push(...tlsCounters(cluster, scope));
       stats.push(...clusterStats(runtime.statName, [...own.filter((one) => !gauges.some(({ name }) => name === one.name)), ...gauges]));
     }
   }
   if (!isAdsShown) stats.push(...clusterStats(server.adsClusterName, adsConnection(server)));
-  for (const { runtime, stats: values } of listeners) {
+  for (const listener of listeners) {
+    const { runtime, stats: values } = listener;
     if (!shows(values.downstream_cx_total)) continue;
     const [address] = runtime.addresses;
     const name = runtime.statPrefix || (address ? `${address.host}_${address.port}` : runtime.name);
     stats.push(...statsOf({ prefix: `listener.${name}.`, family: 'envoy_listener_', labels: { listener_address: name }, values }));
+    const usesTls = [...runtime.filterChains, runtime.defaultFilterChain].some((chain) => chain?.tls !== undefined);
+    if (usesTls)
+      stats.push(...tlsCounters(listener, { prefix: `listener.${name}.`, family: 'envoy_listener_', labels: { listener_address: name } }));
   }
   for (const [prefix, values] of observer.httpStats) {
     if (!shows(values.downstream_cx_total)) continue;
@@ -71,6 +79,16 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
   );
   return stats;
 }
+
+type StatScope = { readonly prefix: string; readonly family: string; readonly labels: Stat['labels'] };
+
+/** What follows "versions." and "ciphers." is a label in Prometheus, as Envoy has it. */
+const tlsCounters = (owner: object, { prefix, family, labels }: StatScope): Stat[] =>
+  [...tlsStatsOf(owner).entries()].map(([name, value]): Stat => {
+    const [kind, which] = name.startsWith('versions.') || name.startsWith('ciphers.') ? (name.split('.', 2) as [string, string]) : [name];
+    const label = which === undefined ? {} : { [`envoy_ssl_${kind === 'versions' ? 'version' : 'cipher'}`]: name.slice(kind.length + 1) };
+    return { name: `${prefix}ssl.${name}`, family: `${family}ssl_${kind}`, labels: { ...label, ...labels }, type: 'counter', value };
+  });
 
 const clusterStats = (name: string, values: readonly ClusterValue[]): Stat[] =>
   values.map((one): Stat => {

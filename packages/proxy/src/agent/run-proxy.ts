@@ -123,6 +123,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     node: bootstrap.node,
     version: options.version ?? 'lateen/dev',
     state,
+    now: () => clock.now(),
     uptimeMs: () => clock.monotonicMs() - startedMs,
     isAdsConnected: () => ads?.isConnected ?? false,
     adsClusterName: bootstrap.ads?.clusterName ?? '',

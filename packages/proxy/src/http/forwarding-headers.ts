@@ -3,6 +3,7 @@
 
 import { parseIp } from '@lateen/base';
 import type { HcmContext } from './context.ts';
+import { settleForwardedClientCert } from './forwarded-client-cert.ts';
 import type { Head } from './head.ts';
 import { knownId } from './known-headers.ts';
 import type { ConnectionInfo } from './request-view.ts';
@@ -36,7 +37,6 @@ const REQUEST_ID = knownId('x-request-id');
 const FORWARDED_FOR = knownId('x-forwarded-for');
 const FORWARDED_PROTO = knownId('x-forwarded-proto');
 const EXTERNAL_ADDRESS = knownId('x-envoy-external-address');
-const FORWARDED_CLIENT_CERT = knownId('x-forwarded-client-cert');
 
 export type ClientFacts = {
   scheme: string;
@@ -57,11 +57,7 @@ export function prepareRequestHeaders(head: Head, context: HcmContext, connectio
   settleAddress(head, context, connection, facts);
   settleProto(head, context, connection, facts);
   if (hcm.appendXForwardedPort && !head.has('x-forwarded-port')) head.add('x-forwarded-port', String(connection.localPort));
-  if (head.known(FORWARDED_CLIENT_CERT) >= 0 && hcm.forwardClientCert.mode !== 'always_forward_only') {
-    const keeps =
-      connection.mutualTls && (hcm.forwardClientCert.mode === 'forward_only' || hcm.forwardClientCert.mode === 'append_forward');
-    if (!keeps) head.remove('x-forwarded-client-cert');
-  }
+  settleForwardedClientCert(head, hcm.forwardClientCert, connection.tls);
   const hasId = head.known(REQUEST_ID) >= 0;
   if (hasId && isEdge && !hcm.preserveExternalRequestId && hcm.generateRequestId) head.set('x-request-id', proxy.newRequestId());
   else if (!hasId && hcm.generateRequestId) head.add('x-request-id', proxy.newRequestId());

@@ -43,9 +43,12 @@ export function certificateFacts(chain: readonly X509Certificate[]): Certificate
   };
 }
 
-/** Node writes one attribute per line, values escaped, the most significant first; RFC 2253 wants the reverse. */
+/** Node writes one attribute per line, values escaped, the most significant first; RFC 2253 wants the reverse, in ASCII. */
 function rfc2253(name: string | undefined): string {
-  return (name ?? '').split('\n').reverse().join(',');
+  const text = (name ?? '').split('\n').reverse().join(',');
+  return text.replace(/[^\x20-\x7e]/gu, (char) =>
+    [...Buffer.from(char)].map((byte) => `\\${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
 }
 
 /** The chain that a peer sent, leaf first. A resumed session has the leaf only. */
