@@ -5,10 +5,17 @@ import { COLON, CR, equalsAscii, LF, SP, writeText } from './bytes.ts';
 import { idOfName, KNOWN_COUNT } from './known-headers.ts';
 
 const FIRST_BYTES = 1024;
+const NO_BYTES = Buffer.allocUnsafeSlow(0);
+
+/** A parsed head that several messages share: nothing of it changes any more. */
+export type SharedHead = Readonly<
+  Pick<Head, 'bytes' | 'size' | 'count' | 'spans' | 'odd' | 'first' | 'methodEnd' | 'targetStart' | 'targetEnd'> &
+    Pick<Head, 'version' | 'status' | 'hasRepeats' | 'hasEnvoyHeaders'>
+>;
 
 export class Head {
   /** Holds the head; owned by this object. Names are in lower case already. */
-  bytes: Buffer = Buffer.allocUnsafeSlow(0);
+  bytes: Buffer = NO_BYTES;
   /** Bytes of the head including the empty line. */
   size = 0;
   /** Header lines; line i is `spans[4i .. 4i+3]`: name start, name end, value start, value end. */
@@ -18,13 +25,13 @@ export class Head {
   odd: Uint8Array;
   dropped: Uint8Array;
   /** Known header number -> its first line, or -1. */
-  readonly first: Int16Array = new Int16Array(KNOWN_COUNT).fill(-1);
+  readonly first: Int16Array;
   /** Start line of a request: method [methodStart, methodEnd), target. */
   methodStart = 0;
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
-  /** 11 or 10. */
+  /** 20, 11 or 10. */
   version = 11;
   /** Of a response. */
   status = 0;
@@ -37,10 +44,28 @@ export class Head {
   /** Lines that edits appended: see `addedName`, `addedValue`. */
   addedCount = 0;
 
-  constructor(maxCount: number) {
-    this.spans = new Int32Array(4 * maxCount);
-    this.odd = new Uint8Array(maxCount);
+  /** `shared`: begins with its lines, without a copy; edits are this head's own. `maxCount` must be its count then. */
+  constructor(maxCount: number, shared?: SharedHead) {
     this.dropped = new Uint8Array(maxCount);
+    if (!shared) {
+      this.spans = new Int32Array(4 * maxCount);
+      this.odd = new Uint8Array(maxCount);
+      this.first = new Int16Array(KNOWN_COUNT).fill(-1);
+      return;
+    }
+    this.bytes = shared.bytes;
+    this.size = shared.size;
+    this.count = shared.count;
+    this.spans = shared.spans;
+    this.odd = shared.odd;
+    this.first = shared.first;
+    this.methodEnd = shared.methodEnd;
+    this.targetStart = shared.targetStart;
+    this.targetEnd = shared.targetEnd;
+    this.version = shared.version;
+    this.status = shared.status;
+    this.hasRepeats = shared.hasRepeats;
+    this.hasEnvoyHeaders = shared.hasEnvoyHeaders;
   }
 
   /** Forgets everything but the buffer. */
