@@ -108,8 +108,8 @@ for (const engine of ENGINES) {
         target = engine === 'Envoy' ? await startEnvoyTarget(listeners, clusters, port) : await startTarget(listeners, clusters);
       });
       after(async () => {
-        await target.close();
-        await recorder.close();
+        await target?.close();
+        await recorder?.close();
       });
       for (const row of ROWS) {
         test(row.name, { todo: engine === 'Lateen' ? row.todo : undefined }, async () => {

@@ -59,8 +59,8 @@ suite('limits of HTTP/1.1', () => {
     target = await startTarget([listenerOf({ name: 'in', port: 0, profile: 'gateway' })], [clusterOf('up', recorder.port)]);
   });
   after(async () => {
-    await target.close();
-    await recorder.close();
+    await target?.close();
+    await recorder?.close();
   });
   for (const { name, limit, payload, above } of LIMITS) {
     for (const difference of [-1, 0, 1]) {

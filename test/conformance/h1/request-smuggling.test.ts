@@ -21,8 +21,8 @@ for (const profile of PROFILES) {
       target = await startTarget([listenerOf({ name: 'in', port: 0, profile })], [clusterOf('up', recorder.port)]);
     });
     after(async () => {
-      await target.close();
-      await recorder.close();
+      await target?.close();
+      await recorder?.close();
     });
     for (const delivery of DELIVERIES) {
       for (const one of ILLEGAL) {

@@ -44,9 +44,9 @@ suite('Expect, tunnels and bodies', () => {
     );
   });
   after(async () => {
-    await target.close();
-    await recorder.close();
-    await tunnel.close();
+    await target?.close();
+    await recorder?.close();
+    await tunnel?.close();
   });
 
   const on = (name: string, run: (client: RawClient) => Promise<void>) =>

@@ -39,7 +39,7 @@ for (const column of foreign > 0
     before(async () => {
       server = await column.start();
     });
-    after(() => server.close());
+    after(() => server?.close());
     for (const check of CHECKS) {
       const isEnvoy = column.name.startsWith('Envoy');
       if (isEnvoy && check.notEnvoy) continue;

@@ -155,8 +155,8 @@ suite('HTTP/2 floods', () => {
     for (let i = 0; i < 20; i++) await quietRequest(target.portOf('in'));
   });
   after(async () => {
-    await target.close();
-    await recorder.close();
+    await target?.close();
+    await recorder?.close();
   });
 
   for (const flood of FLOODS) {

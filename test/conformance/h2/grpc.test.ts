@@ -132,8 +132,8 @@ for (const engine of ['Lateen', 'Envoy']) {
       client = new EchoClient(`127.0.0.1:${setup.port}`, credentials.createInsecure());
     });
     after(async () => {
-      client.close();
-      await setup.close();
+      client?.close();
+      await setup?.close();
     });
     const on = (name: string, run: () => Promise<void>, todo?: string) =>
       test(name, { todo: engine === 'Lateen' ? todo : undefined, timeout: 20_000 }, run);
