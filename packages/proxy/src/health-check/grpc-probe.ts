@@ -1,7 +1,7 @@
 // A gRPC health check: grpc.health.v1.Health/Check.
 
 import type { HealthProbe } from '../runtime/model.ts';
-import { Http2Caller } from './http2-caller.ts';
+import { HttpCaller } from './http-caller.ts';
 import { networkFailure, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
 
 const PATH = '/grpc.health.v1.Health/Check';
@@ -12,12 +12,12 @@ const SERVING = 1;
 export class GrpcProbe implements Probe {
   private readonly target: ProbeTarget;
   private readonly check: Extract<HealthProbe, { kind: 'grpc' }>;
-  private readonly caller: Http2Caller;
+  private readonly caller: HttpCaller;
 
   constructor(target: ProbeTarget, check: Extract<HealthProbe, { kind: 'grpc' }>) {
     this.target = target;
     this.check = check;
-    this.caller = new Http2Caller(target);
+    this.caller = new HttpCaller(target, 'HTTP/2');
   }
 
   start(done: (result: ProbeResult) => void): void {

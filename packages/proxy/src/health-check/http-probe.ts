@@ -1,9 +1,7 @@
 // An HTTP health check: the status decides, then the body where pieces of one are asked for.
 
 import type { HealthProbe, StatusRange } from '../runtime/model.ts';
-import type { CallHandler, CallRequest, HttpCaller } from './http-caller.ts';
-import { Http1Caller } from './http1-caller.ts';
-import { Http2Caller } from './http2-caller.ts';
+import { type CallHandler, type CallRequest, HttpCaller } from './http-caller.ts';
 import { networkFailure, PayloadMatch, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
 
 type HttpCheck = Extract<HealthProbe, { kind: 'http' }>;
@@ -19,7 +17,7 @@ export class HttpProbe implements Probe {
   constructor(target: ProbeTarget, check: HttpCheck) {
     this.target = target;
     this.check = check;
-    this.caller = check.version === 'HTTP/2' ? new Http2Caller(target) : new Http1Caller(target);
+    this.caller = new HttpCaller(target, check.version);
     const own: readonly (readonly [string, string])[] = [['user-agent', 'Envoy/HC']];
     const added = new Set(check.addHeaders.map(([name]) => name));
     const dropped = new Set(check.removeHeaders);
@@ -37,7 +35,7 @@ export class HttpProbe implements Probe {
   }
 
   private handlerFor(done: (result: ProbeResult) => void): CallHandler {
-    const { check, caller, target } = this;
+    const { check } = this;
     const match = new PayloadMatch(check.receive);
     let bodyBytes = 0;
     let verdict: ProbeResult | undefined;
@@ -56,7 +54,6 @@ export class HttpProbe implements Probe {
         bodyBytes += bytes.length;
       },
       onEnd: () => {
-        if (!target.reuseConnection) caller.close();
         if (verdict?.passed && !match.isComplete) finish({ passed: false, kind: 'active', why: 'the body is not the expected one' });
         else finish(verdict ?? networkFailure('no response'));
       },
