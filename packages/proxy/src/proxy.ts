@@ -35,7 +35,8 @@ export type ProxyOptions = {
   connectionLimit?: (listenerName: string) => number;
 };
 
-const DEFAULT_DRAIN_MS = 45_000;
+/** Istio's. */
+export const DEFAULT_DRAIN_MS = 45_000;
 
 export type Proxy = {
   /**

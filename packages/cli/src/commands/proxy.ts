@@ -27,7 +27,9 @@ export function proxyCommand(settings: CliSettings): Command {
       const drainMs = Number(drainTimeS) * 1000;
       const running = await runProxy({ bootstrap: parseBootstrap(text, configPath), logger, appendLog, drainMs });
       await Promise.race([untilSignalled(), running.quit]);
-      running.drain();
+      running.drainListeners({ skipExit: true });
+      // The second signal ends the process.
+      await running.shutDown({ kind: 'when_idle', minimumMs: 0, limitMs: drainMs });
       await running.close();
     });
 }

@@ -1,14 +1,27 @@
 // Envoy's admin interface. Reading is GET; everything that changes something is POST only.
 
-import { LOG_LEVELS, type Logger, type LogLevel } from '@lateen/base';
+import type { Logger } from '@lateen/base';
 import type { Node } from '@lateen/xds/messages/proxy';
 import type { Observer } from '../observe/observer.ts';
+import type { RuntimeLayers } from '../overload/runtime-layers.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
+import { collectStats, resetCounters, type ServerStats } from './collect-stats.ts';
 import type { ConfigDumpSource } from './config-dump.ts';
 import type { EndpointHandler, EndpointReply, EndpointRequest } from './http-endpoint.ts';
-import { collectStats, PROMETHEUS_TYPE, renderPrometheus, replyStats } from './stats.ts';
+import { createLogging } from './logging.ts';
+import { renderPrometheus, replyStats } from './stats.ts';
 
 export type ServerState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
+
+/** What /drain_listeners may ask for. */
+export type DrainOptions = {
+  /** Only listeners of inbound traffic. */
+  readonly inboundOnly?: boolean;
+  /** Listeners close after the drain time, not at once. */
+  readonly graceful?: boolean;
+  /** Listeners never close. */
+  readonly skipExit?: boolean;
+};
 
 export type AdminSource = ConfigDumpSource & {
   proxy: DataPlane;
@@ -22,12 +35,14 @@ export type AdminSource = ConfigDumpSource & {
   now(): number;
   isAdsConnected(): boolean;
   adsClusterName: string;
+  layers: RuntimeLayers;
   /** See ServerStats. */
   hidesUnusedStats: boolean;
+  includesStat: ServerStats['includes'];
+  updateCounts(): ServerStats['updates'];
   /** Istio's metrics as Prometheus text. */
   exposeMetrics(): string;
-  /** From now on answers end their connections. */
-  drain(): void;
+  drainListeners(options: DrainOptions): void;
   quit(): void;
 };
 
@@ -38,13 +53,17 @@ export function exposition(source: AdminSource): string {
 
 const STATE_NUMBER: Record<ServerState, number> = { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 };
 
-const statsOfProxy = (source: AdminSource) =>
+export const statsOfProxy = (source: AdminSource) =>
   collectStats(source.proxy, source.observer, {
     uptimeSeconds: source.uptimeMs() / 1000,
     state: STATE_NUMBER[source.state()],
     isAdsConnected: source.isAdsConnected(),
     adsClusterName: source.adsClusterName,
     hidesUnused: source.hidesUnusedStats,
+    includes: source.includesStat,
+    updates: source.updateCounts(),
+    runtimeKeys: new Set(source.layers.layers.flatMap(({ values }) => [...values.keys()])).size,
+    runtimeLayers: source.layers.layers.length,
   });
 
 type AdminCommand = {
@@ -58,6 +77,16 @@ const messages = () => import('./messages.ts');
 
 const text = (body: string, status = 200): EndpointReply => ({ status, body });
 
+/** A command that acts and says OK. */
+const action = (help: string, act: (source: AdminSource, query: URLSearchParams) => void): AdminCommand => ({
+  help,
+  changes: true,
+  run(request, source) {
+    act(source, request.query);
+    return text('OK\n');
+  },
+});
+
 const COMMANDS: Record<string, AdminCommand> = {
   '/certs': {
     help: 'print certs on machine',
@@ -68,59 +97,102 @@ const COMMANDS: Record<string, AdminCommand> = {
     run: async (request, { proxy, config }) => (await messages()).replyClusters(request, proxy, config),
   },
   '/config_dump': {
-    help: 'dump the current configuration (resource, include_eds)',
+    help: 'dump the current configuration (resource, mask, name_regex, include_eds)',
     run: async (request, source) => (await messages()).replyConfigDump(request, source),
   },
-  '/drain_listeners': {
-    help: 'drain listeners',
-    changes: true,
-    run(_request, source) {
-      source.drain();
-      return text('OK\n');
-    },
+  '/contention': {
+    help: 'dump current Envoy mutex contention stats (if enabled)',
+    run: () => text('Mutex contention tracing is not enabled.\n'),
+  },
+  '/drain_listeners': action('drain listeners (graceful, skip_exit, inboundonly)', (source, query) =>
+    source.drainListeners({
+      graceful: query.has('graceful'),
+      skipExit: query.has('skip_exit'),
+      inboundOnly: query.has('inboundonly'),
+    }),
+  ),
+  '/healthcheck/fail': action('cause the server to fail health checks', ({ proxy }) => proxy.setFailingHealthChecks(true)),
+  '/healthcheck/ok': action('cause the server to pass health checks', ({ proxy }) => proxy.setFailingHealthChecks(false)),
+  '/hot_restart_version': {
+    help: 'print the hot restart compatibility version',
+    run: () => text('disabled'),
+  },
+  '/init_dump': {
+    help: 'dump what the configuration waits for',
+    run: async (request, source) => (await messages()).replyInitDump(request, source),
   },
   '/listeners': {
     help: 'print listener info (format=json)',
     run: async (request, { proxy }) => (await messages()).replyListeners(request, proxy),
   },
-  '/logging': { help: 'query/change logging levels (level)', changes: true, run: setLogging },
+  '/logging': {
+    help: 'query/change logging levels (level, paths, <logger>=<level>)',
+    changes: true,
+    run: (request, source) => loggingOf(source.logger)(request),
+  },
   '/memory': {
     help: 'print current allocation/heap usage',
     run: async () => (await messages()).replyMemory(),
   },
-  '/quitquitquit': {
-    help: 'exit the server',
-    changes: true,
-    run(_request, source) {
-      source.quit();
-      return text('OK\n');
-    },
-  },
+  '/quitquitquit': action('exit the server', (source) => source.quit()),
   '/ready': {
     help: 'print server state, return 200 if LIVE, otherwise 503',
     run: (_request, source) => text(`${source.state()}\n`, source.state() === 'LIVE' ? 200 : 503),
   },
+  // Files are opened for each line, so that a moved file is never written to.
+  '/reopen_logs': action('reopen access logs', () => {}),
+  '/reset_counters': action('reset all counters to zero', ({ proxy, observer }) => resetCounters(proxy, observer)),
   '/runtime': {
     help: 'print runtime values',
-    run: () => ({ status: 200, contentType: 'application/json', body: '{"entries":{},"layers":[]}\n' }),
+    run: (_request, { layers }) => ({
+      status: 200,
+      contentType: 'application/json',
+      body: `${JSON.stringify(layers.toJson(), null, 1)}\n`,
+    }),
+  },
+  '/runtime_modify': {
+    help: 'add or change runtime values (key=value; an empty value removes)',
+    changes: true,
+    run: ({ query }, { layers }) => {
+      if ([...query].length === 0)
+        return text('usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\nuse an empty value to remove\n', 400);
+      return layers.modify(query) ? text('OK\n') : text('No admin layer specified\n', 503);
+    },
   },
   '/server_info': {
     help: 'print server version/status information',
     run: async (_request, source) => (await messages()).replyServerInfo(source),
   },
   '/stats': {
-    help: 'print server stats (filter, format, usedonly)',
+    help: 'print server stats (filter, invert_filter, format, usedonly, type)',
     run: (request, source) => replyStats(request, statsOfProxy(source), () => exposition(source)),
   },
   '/stats/prometheus': {
-    help: 'print server stats in prometheus format',
-    run: (_request, source) => ({ status: 200, contentType: PROMETHEUS_TYPE, body: exposition(source) }),
+    help: 'print server stats in prometheus format (filter, usedonly)',
+    run(request, source) {
+      const query = new URLSearchParams(request.query);
+      query.set('format', 'prometheus');
+      return replyStats({ query }, statsOfProxy(source), () => exposition(source));
+    },
   },
 };
 
+const loggings = new WeakMap<Logger, ReturnType<typeof createLogging>>();
+
+/** The levels that were asked for stay with their logger. */
+function loggingOf(logger: Logger) {
+  let logging = loggings.get(logger);
+  if (!logging) {
+    logging = createLogging(logger);
+    loggings.set(logger, logging);
+  }
+  return logging;
+}
+
 export function createAdminHandler(source: AdminSource): EndpointHandler {
   return (request) => {
-    if (request.path === '/help' || request.path === '/') return text(help());
+    if (request.path === '/') return { status: 200, contentType: 'text/html; charset=UTF-8', body: index() };
+    if (request.path === '/help') return text(help());
     const command = Object.hasOwn(COMMANDS, request.path) ? COMMANDS[request.path] : undefined;
     if (!command) return text(`invalid path. ${help()}`, 404);
     if (command.changes && request.method !== 'POST') {
@@ -135,14 +207,12 @@ const help = (): string =>
     .map(([path, command]) => `  ${path}${command.changes ? ' (POST)' : ''}: ${command.help}\n`)
     .join('')}  /help: print out list of admin commands\n`;
 
-/** Envoy's level names onto ours. */
-const LEVELS: Record<string, LogLevel> = { trace: 'debug', warning: 'warn', critical: 'error', off: 'none' };
-
-function setLogging({ query }: EndpointRequest, { logger }: AdminSource): EndpointReply {
-  const asked = query.get('level') ?? query.get('paths')?.split(':').at(-1);
-  if (asked === undefined) return text(`usage: /logging?level=<level>\nlevels: ${[...Object.keys(LEVELS), ...LOG_LEVELS].join(' ')}\n`);
-  const level = Object.hasOwn(LEVELS, asked) ? LEVELS[asked] : LOG_LEVELS.find((each) => each === asked);
-  if (!level) return text(`unknown logger level ${JSON.stringify(asked)}\n`, 400);
-  logger.setLevel(level);
-  return text(`active loggers:\n  all: ${asked}\n`);
-}
+/** Links for what reads, buttons for what changes. */
+const index = (): string =>
+  `<!DOCTYPE html>\n<html lang="en"><head><title>Envoy Admin</title></head><body><table>\n${Object.entries(COMMANDS)
+    .map(([path, { changes, help: does }]) => {
+      const name = path.slice(1);
+      const link = changes ? `<form action="${name}" method="post"><button>${name}</button></form>` : `<a href="${name}">${name}</a>`;
+      return `<tr><td>${link}</td><td>${does.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</td></tr>\n`;
+    })
+    .join('')}</table></body></html>\n`;

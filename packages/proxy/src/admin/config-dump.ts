@@ -1,23 +1,41 @@
 // /config_dump in Envoy's shape (envoy.admin.v3.ConfigDump as proto3 JSON with snake_case), so that istioctl and Kiali load it.
 
 import { create, type DescMessage, type Message, type MessageInitShape, type MessageShape, toJson } from '@bufbuild/protobuf';
-import { anyPack, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { anyIs, anyPack, anyUnpack, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { compileRegex, type Json, type JsonObject } from '@lateen/base';
 import { adminConfigDump, adminConfigDumpShared, type BootstrapSchema } from '@lateen/xds/messages/admin';
-import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages/proxy';
+import {
+  ClusterLoadAssignmentSchema,
+  ClusterSchema,
+  HttpConnectionManagerSchema,
+  type Listener,
+  ListenerSchema,
+  type RouteConfiguration,
+  RouteConfigurationSchema,
+  SecretSchema,
+} from '@lateen/xds/messages/proxy';
 import type { ConfigEntry, LiveConfig } from '../ads/live-config.ts';
 import { messageRegistry } from '../ads/registry.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
+import { applyMask, redactSecrets } from './json-shape.ts';
 
-export type ConfigDumpSource = { bootstrap: MessageInitShape<typeof BootstrapSchema>; bootstrapTimeMs: number; config: LiveConfig };
+export type ConfigDumpSource = {
+  bootstrap: MessageInitShape<typeof BootstrapSchema>;
+  bootstrapTimeMs: number;
+  config: LiveConfig;
+  /** Listeners that could not be bound, and why. */
+  listenerFailures?: () => ReadonlyMap<string, string>;
+};
 
 const shared = adminConfigDumpShared;
+type Named = (name: string) => boolean;
 type Section = MessageShape<DescMessage>;
-type SectionOf = { schema: DescMessage; build(source: ConfigDumpSource): Section };
+type SectionOf = { schema: DescMessage; build(source: ConfigDumpSource, isNamed: Named): Section };
 
-const section = <Desc extends DescMessage>(schema: Desc, build: (source: ConfigDumpSource) => MessageInitShape<Desc>): SectionOf => ({
-  schema,
-  build: (source) => create(schema, build(source)),
-});
+const section = <Desc extends DescMessage>(
+  schema: Desc,
+  build: (source: ConfigDumpSource, isNamed: Named) => MessageInitShape<Desc>,
+): SectionOf => ({ schema, build: (source, isNamed) => create(schema, build(source, isNamed)) });
 
 const states = (entry: ConfigEntry, schema: DescMessage) => ({
   versionInfo: entry.version,
@@ -25,15 +43,17 @@ const states = (entry: ConfigEntry, schema: DescMessage) => ({
   resource: anyPack(schema, entry.message as Message),
 });
 
+// In the order of Envoy's answer.
 const SECTIONS: readonly SectionOf[] = [
   section(adminConfigDump.BootstrapConfigDumpSchema, ({ bootstrap, bootstrapTimeMs }) => ({
     bootstrap,
     lastUpdated: timestampFromMs(bootstrapTimeMs),
   })),
-  section(shared.ClustersConfigDumpSchema, ({ config }) => {
-    const all = config.entries('cluster').map(({ entry, state }) => {
+  section(shared.ClustersConfigDumpSchema, ({ config }, isNamed) => {
+    const all = config.entries('cluster').flatMap(({ entry, state }) => {
+      if (!isNamed(entry.name)) return [];
       const { resource: cluster, ...rest } = states(entry, ClusterSchema);
-      return { isStatic: entry.isStatic, state, dump: { ...rest, cluster } };
+      return [{ isStatic: entry.isStatic, state, dump: { ...rest, cluster } }];
     });
     const dynamic = all.filter(({ isStatic }) => !isStatic);
     return {
@@ -43,59 +63,104 @@ const SECTIONS: readonly SectionOf[] = [
       dynamicWarmingClusters: dynamic.filter(({ state }) => state === 'warming').map(({ dump }) => dump),
     };
   }),
-  section(shared.EndpointsConfigDumpSchema, ({ config }) => ({
-    dynamicEndpointConfigs: config.entries('endpoints').map(({ entry }) => {
+  section(shared.EndpointsConfigDumpSchema, ({ config }, isNamed) => ({
+    dynamicEndpointConfigs: config.entries('endpoints').flatMap(({ entry }) => {
+      if (!isNamed(entry.name)) return [];
       const { resource: endpointConfig, ...rest } = states(entry, ClusterLoadAssignmentSchema);
-      return { ...rest, endpointConfig };
+      return [{ ...rest, endpointConfig }];
     }),
   })),
-  section(shared.ListenersConfigDumpSchema, ({ config }) => {
-    const all = config.entries('listener').map(({ entry, state }) => {
+  section(shared.ListenersConfigDumpSchema, ({ config, listenerFailures }, isNamed) => {
+    const failures = listenerFailures?.();
+    const all = config.entries('listener').flatMap(({ entry, state }) => {
+      if (!isNamed(entry.name)) return [];
       const { resource: listener, ...rest } = states(entry, ListenerSchema);
-      return { name: entry.name, isStatic: entry.isStatic, state, dump: { ...rest, listener } };
+      return [{ name: entry.name, isStatic: entry.isStatic, state, dump: { ...rest, listener } }];
     });
     const dynamic = all.filter(({ isStatic }) => !isStatic);
     return {
       versionInfo: dynamic[0]?.dump.versionInfo ?? '',
       staticListeners: all.filter(({ isStatic }) => isStatic).map(({ dump: { listener, lastUpdated } }) => ({ listener, lastUpdated })),
-      dynamicListeners: dynamic.map(({ name, state, dump }) =>
-        state === 'active' ? { name, activeState: dump } : { name, warmingState: dump },
-      ),
+      dynamicListeners: dynamic.map(({ name, state, dump }) => {
+        const details = failures?.get(name);
+        if (details !== undefined) return { name, errorState: { details, failedConfiguration: dump.listener } };
+        return state === 'active' ? { name, activeState: dump } : { name, warmingState: dump };
+      }),
     };
   }),
-  section(shared.RoutesConfigDumpSchema, ({ config }) => ({
-    dynamicRouteConfigs: config.entries('route').map(({ entry }) => {
+  section(shared.ScopedRoutesConfigDumpSchema, () => ({})),
+  section(shared.RoutesConfigDumpSchema, ({ config }, isNamed) => ({
+    staticRouteConfigs: config.entries('listener').flatMap(({ entry }) =>
+      inlineRoutes(entry.message)
+        .filter(({ name }) => isNamed(name))
+        .map((route) => ({ routeConfig: anyPack(RouteConfigurationSchema, route), lastUpdated: timestampFromMs(entry.lastUpdatedMs) })),
+    ),
+    dynamicRouteConfigs: config.entries('route').flatMap(({ entry }) => {
+      if (!isNamed(entry.name)) return [];
       const { resource: routeConfig, ...rest } = states(entry, RouteConfigurationSchema);
-      return { ...rest, routeConfig };
+      return [{ ...rest, routeConfig }];
     }),
   })),
-  section(adminConfigDump.SecretsConfigDumpSchema, () => ({})),
+  section(adminConfigDump.SecretsConfigDumpSchema, ({ config }, isNamed) => ({
+    dynamicActiveSecrets: [...config.secrets.entries.values()].flatMap(({ name, version, lastUpdatedMs, message }) =>
+      message && isNamed(name)
+        ? [{ name, versionInfo: version, lastUpdated: timestampFromMs(lastUpdatedMs), secret: anyPack(SecretSchema, message) }]
+        : [],
+    ),
+  })),
 ];
 
-/** The dump; `?include_eds` adds endpoints, `?resource=dynamic_listeners` gives the items of one field of one section. */
-export function replyConfigDump({ query }: Pick<EndpointRequest, 'query'>, source: ConfigDumpSource): EndpointReply {
-  if (query.has('mask') || query.has('name_regex')) return { status: 400, body: 'mask and name_regex are not supported\n' };
-  const resource = query.get('resource');
-  const configs = resource === null ? wholeDump(query.has('include_eds'), source) : itemsOf(resource, source);
-  if (!configs) return { status: 404, body: `${resource} not found in config dump\n` };
-  const dump = create(adminConfigDump.ConfigDumpSchema, { configs });
-  const json = toJson(adminConfigDump.ConfigDumpSchema, dump, { registry: messageRegistry(), useProtoFieldName: true });
-  return { status: 200, contentType: 'application/json', body: `${JSON.stringify(json, null, 1)}\n` };
-}
-
-function wholeDump(includeEds: boolean, source: ConfigDumpSource) {
-  return SECTIONS.filter(({ schema }) => includeEds || schema !== shared.EndpointsConfigDumpSchema).map(({ schema, build }) =>
-    anyPack(schema, build(source)),
+/** Route configurations that listeners have themselves. */
+function inlineRoutes(listener: Listener): RouteConfiguration[] {
+  const chains = listener.defaultFilterChain ? [...listener.filterChains, listener.defaultFilterChain] : listener.filterChains;
+  return chains.flatMap(({ filters }) =>
+    filters.flatMap(({ configType }) => {
+      const any = configType.case === 'typedConfig' ? configType.value : undefined;
+      if (!any || !anyIs(any, HttpConnectionManagerSchema)) return [];
+      const routes = anyUnpack(any, HttpConnectionManagerSchema)?.routeSpecifier;
+      return routes?.case === 'routeConfig' ? [routes.value] : [];
+    }),
   );
 }
 
-function itemsOf(resource: string, source: ConfigDumpSource) {
+/**
+ * The dump. `include_eds` adds endpoints; `resource=dynamic_listeners` gives the items of one field of one section; `mask` keeps
+ * the named fields; `name_regex` keeps what is called so. Private keys are never in it.
+ */
+export function replyConfigDump({ query }: Pick<EndpointRequest, 'query'>, source: ConfigDumpSource): EndpointReply {
+  const resource = query.get('resource');
+  const regex = query.get('name_regex');
+  const mask = query.get('mask');
+  const named = regex === null ? undefined : compileRegex(regex);
+  if (named && !named.ok) return { status: 400, body: `Error while parsing name_regex from ${regex}: ${named.error}\n` };
+  const isNamed: Named = named ? (name) => named.value.matchesFully(name) : () => true;
+  const configs = resource === null ? wholeDump(query.has('include_eds'), source, isNamed) : itemsOf(resource, source, isNamed);
+  if (!configs) return { status: 404, body: `${resource} not found in config dump\n` };
+  const dump = create(adminConfigDump.ConfigDumpSchema, { configs });
+  const json = toJson(adminConfigDump.ConfigDumpSchema, dump, { registry: messageRegistry(), useProtoFieldName: true }) as JsonObject;
+  const masked = mask === null ? json : maskConfigs(json, mask.split(','), resource === null);
+  return { status: 200, contentType: 'application/json', body: `${JSON.stringify(redactSecrets(masked), null, 1)}\n` };
+}
+
+function maskConfigs(json: JsonObject, paths: readonly string[], dropsEmpty: boolean): JsonObject {
+  const configs = ((json['configs'] ?? []) as Json[]).map((config) => applyMask(config, paths) as JsonObject);
+  return { configs: dropsEmpty ? configs.filter((config) => Object.keys(config).length > 1) : configs };
+}
+
+function wholeDump(includeEds: boolean, source: ConfigDumpSource, isNamed: Named) {
+  return SECTIONS.filter(({ schema }) => includeEds || schema !== shared.EndpointsConfigDumpSchema).map(({ schema, build }) =>
+    anyPack(schema, build(source, isNamed)),
+  );
+}
+
+function itemsOf(resource: string, source: ConfigDumpSource, isNamed: Named) {
   for (const { schema, build } of SECTIONS) {
-    const field = schema.fields.find((each) => each.name === resource && each.fieldKind === 'list');
-    if (field?.fieldKind !== 'list' || !field.message) continue;
+    const field = schema.fields.find((each) => each.name === resource);
+    if (field?.fieldKind !== 'list' && field?.fieldKind !== 'message') continue;
     const { message } = field;
-    const items = (build(source) as unknown as Record<string, Message[]>)[field.localName] ?? [];
-    return items.map((item) => anyPack(message, item));
+    const value = (build(source, isNamed) as unknown as Record<string, Message | Message[] | undefined>)[field.localName];
+    if (!message || value === undefined) continue;
+    return (Array.isArray(value) ? value : [value]).map((item) => anyPack(message, item));
   }
   return undefined;
 }

@@ -2,10 +2,10 @@
 
 import { create } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
-import { adminMemory, adminServerInfo } from '@lateen/xds/messages/admin';
+import { adminInitDump, adminMemory, adminServerInfo } from '@lateen/xds/messages/admin';
 import type { AdminSource } from './admin.ts';
 import { replyJson } from './clusters.ts';
-import type { EndpointReply } from './http-endpoint.ts';
+import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 
 export { replyCertificates } from './certs.ts';
 export { replyClusters, replyListeners } from './clusters.ts';
@@ -34,4 +34,15 @@ export function replyServerInfo(source: AdminSource): EndpointReply {
     ...(source.node && { node: source.node }),
   });
   return replyJson(adminServerInfo.ServerInfoSchema, message);
+}
+
+/** What the first configuration still waits for, as Envoy's init manager names it. */
+export function replyInitDump({ query }: Pick<EndpointRequest, 'query'>, { config }: AdminSource): EndpointReply {
+  const mask = query.get('mask');
+  const unreadyTargetsDumps = (['cluster', 'listener'] as const).flatMap((kind) => {
+    const targetNames = config.entries(kind).flatMap(({ entry, state }) => (state === 'warming' ? [`${kind} ${entry.name}`] : []));
+    return targetNames.length > 0 && (mask === null || mask === kind) ? [{ name: kind, targetNames }] : [];
+  });
+  const schema = adminInitDump.UnreadyTargetsDumpsSchema;
+  return replyJson(schema, create(schema, { unreadyTargetsDumps }));
 }

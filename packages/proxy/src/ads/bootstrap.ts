@@ -18,11 +18,12 @@ import {
   type Secret,
 } from '@lateen/xds/messages/proxy';
 import { parse } from 'yaml';
+import { compileOperations, type Operations } from '../agent/operations.ts';
 import { createReport, honours, type Report } from '../runtime/compile/report.ts';
 import { socketAddressOf } from '../runtime/compile/values.ts';
 import { messageRegistry } from './registry.ts';
 
-export type BootstrapSettings = {
+export type BootstrapSettings = Operations & {
   /** As told to /config_dump. */
   readonly message: MessageInitShape<typeof BootstrapSchema>;
   readonly node: Node | undefined;
@@ -43,13 +44,10 @@ const WITHOUT_EFFECT = [
   'clusterManager',
   'hdsConfig',
   'statsSinks',
-  'statsConfig',
   'statsFlushInterval',
   'statsFlushOnAdmin',
   'watchdog',
   'watchdogs',
-  'layeredRuntime',
-  'overloadManager',
   'enableDispatcherStats',
   'statsServerVersionOverride',
   'useTcpForDnsLookups',
@@ -60,7 +58,16 @@ const WITHOUT_EFFECT = [
   'defaultRegexEngine',
   'applicationLogConfig',
 ];
-const check = honours(BootstrapSchema, ['node', 'staticResources', 'dynamicResources', 'admin', ...WITHOUT_EFFECT]);
+const check = honours(BootstrapSchema, [
+  'node',
+  'staticResources',
+  'dynamicResources',
+  'admin',
+  'statsConfig',
+  'layeredRuntime',
+  'overloadManager',
+  ...WITHOUT_EFFECT,
+]);
 const checkStatic = honours(Bootstrap_StaticResourcesSchema, ['listeners', 'clusters', 'secrets']);
 const checkDynamic = honours(Bootstrap_DynamicResourcesSchema, ['ldsConfig', 'cdsConfig', 'adsConfig']);
 
@@ -97,6 +104,7 @@ function settingsOf(message: Bootstrap, report: Report): BootstrapSettings {
   if (resources) checkStatic(resources, report.at('static_resources'));
   const admin = message.admin?.address;
   return {
+    ...compileOperations(message, report),
     message,
     node: message.node,
     admin: admin && socketAddressOf(admin, report.at('admin').at('address')),

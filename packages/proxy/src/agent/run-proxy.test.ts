@@ -95,7 +95,7 @@ test("the admin interface answers in Envoy's shapes", async (t) => {
   const dump = JSON.parse((await get('/config_dump')).body);
   assert.deepEqual(
     dump.configs.map((config: { '@type': string }) => config['@type'].split('.').at(-1)),
-    ['BootstrapConfigDump', 'ClustersConfigDump', 'ListenersConfigDump', 'RoutesConfigDump', 'SecretsConfigDump'],
+    ['BootstrapConfigDump', 'ClustersConfigDump', 'ListenersConfigDump', 'ScopedRoutesConfigDump', 'RoutesConfigDump', 'SecretsConfigDump'],
   );
   assert.equal(dump.configs[1].static_clusters[0].cluster.name, 'back');
   assert.equal(dump.configs[2].static_listeners[0].listener['@type'], 'type.googleapis.com/envoy.config.listener.v3.Listener');
@@ -118,8 +118,10 @@ test('what changes something is POST only', async (t) => {
   for (const path of ['/quitquitquit', '/drain_listeners', '/logging?level=debug']) assert.equal((await get(path)).status, 405, path);
   assert.equal((await get('/logging?level=warning', { method: 'POST' })).status, 200);
   assert.equal((await get('/logging?level=loud', { method: 'POST' })).status, 400);
-  await get('/drain_listeners', { method: 'POST' });
+  await get('/healthcheck/fail', { method: 'POST' });
   assert.deepEqual(await get('/ready'), { status: 503, body: 'DRAINING\n' });
+  await get('/healthcheck/ok', { method: 'POST' });
+  assert.equal((await get('/ready')).status, 200);
   await get('/quitquitquit', { method: 'POST' });
   await running.quit;
 });

@@ -13,18 +13,21 @@ import {
   type Transport,
 } from '@lateen/base';
 import type { AdsClient, AdsClientOptions } from '@lateen/xds/client';
-import { type AdminSource, createAdminHandler, type ServerState } from '../admin/admin.ts';
+import { type AdminSource, createAdminHandler, type DrainOptions, type ServerState } from '../admin/admin.ts';
 import { type Endpoint, serveEndpoint } from '../admin/http-endpoint.ts';
 import { startAds } from '../ads/ads.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
-import { createLiveConfig } from '../ads/live-config.ts';
+import { createLiveConfig, TYPE_URLS } from '../ads/live-config.ts';
 import { createSecretSources, type SecretSources } from '../ads/secret-sources.ts';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createLogSinks } from '../observe/access-log.ts';
 import { createObserver } from '../observe/observer.ts';
-import { createProxy, type Proxy as DataPlane } from '../proxy.ts';
+import { GLOBAL_LIMIT_KEY, listenerLimitKey } from '../overload/runtime-layers.ts';
+import { createProxy, type Proxy as DataPlane, DEFAULT_DRAIN_MS } from '../proxy.ts';
+import type { ListenerRuntime } from '../runtime/model.ts';
 import { createDataReader } from '../tls/local-data.ts';
 import type { Resolver } from '../upstream/cluster-state.ts';
+import { awaitShutdown, readMaxOpenFiles, type ShutdownPlan } from './shutdown.ts';
 
 export type RunProxyOptions = {
   /** From `parseBootstrap`. */
@@ -58,12 +61,17 @@ export type RunningProxy = {
   readonly source: AdminSource;
   readonly adminAddress: SocketAddress | undefined;
   state(): ServerState;
-  /** Answers end their connections from now on; the state becomes DRAINING. */
-  drain(): void;
+  /** Tells clients to come no more; listeners go on unless asked otherwise. */
+  drainListeners(options: DrainOptions): void;
+  /** The state becomes DRAINING, answers end their connections, and it resolves when the plan is through or `hurry` aborts. */
+  shutDown(plan: ShutdownPlan, hurry?: AbortSignal): Promise<void>;
   /** Resolves when somebody asked over the admin interface to quit. */
   readonly quit: Promise<void>;
   close(): Promise<void>;
 };
+
+/** Unless the runtime key of the listener says otherwise. */
+const DEFAULT_LISTENER_LIMIT = 10_000;
 
 /** Starts and returns once static listeners and the admin interface are bound. @throws CodedError with every reason. */
 export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> {
@@ -76,13 +84,26 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const registry = createMetricRegistry();
   const sinks = createLogSinks({ append: options.appendLog, clock, logger });
   const observer = createObserver({ registry, node, clock, random, sinks });
-  const proxy = createProxy({ ...options, transport, clock, random, node, observer });
+  const { layers } = bootstrap;
+  const drainMs = options.drainMs ?? DEFAULT_DRAIN_MS;
+  const maxOpenFiles = readMaxOpenFiles();
+  const maxDownstreamConnections = layers.number(GLOBAL_LIMIT_KEY) ?? bootstrap.overload.maxDownstreamConnections;
+  const proxy = createProxy({
+    ...options,
+    transport,
+    clock,
+    random,
+    node,
+    observer,
+    overload: { settings: { ...bootstrap.overload, maxDownstreamConnections }, ...(maxOpenFiles && { maxOpenFiles }) },
+    connectionLimit: (listener) => layers.number(listenerLimitKey(listener)) ?? DEFAULT_LISTENER_LIMIT,
+  });
   const startedMs = clock.monotonicMs();
   const bootstrapTimeMs = clock.now();
   let ads: AdsClient | undefined;
   let secretSources: SecretSources | undefined;
   let admin: Endpoint | undefined;
-  let isDraining = false;
+  let isShuttingDown = false;
   let lastApply: Promise<void> = Promise.resolve();
   // Ready means that the ports of the first whole configuration are bound, not only that it was accepted.
   let hasServed = false;
@@ -105,13 +126,25 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     },
   });
   const state = (): ServerState => {
-    if (isDraining) return 'DRAINING';
+    if (isShuttingDown || proxy.isFailingHealthChecks) return 'DRAINING';
     if (!ads || hasServed) return 'LIVE';
     return ads.isConnected ? 'INITIALIZING' : 'PRE_INITIALIZING';
   };
-  const drain = () => {
-    isDraining = true;
-    proxy.drain();
+  const drainListeners = ({ inboundOnly = false, graceful = false, skipExit = false }: DrainOptions) => {
+    const isMeant = ({ trafficDirection }: ListenerRuntime) => !inboundOnly || trafficDirection === 'inbound';
+    proxy.listenerSet.startDrain(isMeant);
+    const stop = () => void proxy.listenerSet.stop(isMeant);
+    if (skipExit) return;
+    if (graceful) clock.after(drainMs, stop, { background: true });
+    else stop();
+  };
+  const shutDown: RunningProxy['shutDown'] = (plan, hurry) => {
+    isShuttingDown = true;
+    return awaitShutdown({ plan, connectionCount: () => proxy.connectionCount, clock, hurry });
+  };
+  const countsOf = (typeUrl: string) => {
+    const status = ads?.status().find((each) => each.typeUrl === typeUrl);
+    return { success: status?.acceptedCount ?? 0, rejected: status?.rejectedCount ?? 0 };
   };
   const source: AdminSource = {
     bootstrap: bootstrap.message,
@@ -128,8 +161,12 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     isAdsConnected: () => ads?.isConnected ?? false,
     adsClusterName: bootstrap.ads?.clusterName ?? '',
     hidesUnusedStats: options.hidesUnusedStats ?? false,
+    layers,
+    includesStat: bootstrap.includesStat,
+    updateCounts: () => ({ lds: countsOf(TYPE_URLS.listener), cds: countsOf(TYPE_URLS.cluster) }),
+    listenerFailures: () => proxy.listenerSet.failures,
     exposeMetrics: () => registry.expose(),
-    drain,
+    drainListeners,
     quit: () => quit(),
   };
   const close = async () => {
@@ -177,7 +214,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
       ...(options.adsCredentials && { credentials: options.adsCredentials }),
     });
   }
-  return { proxy, source, adminAddress: admin?.address, state, drain, quit: quitRequested, close };
+  return { proxy, source, adminAddress: admin?.address, state, drainListeners, shutDown, quit: quitRequested, close };
 }
 
 /** The first endpoint of a static cluster as gRPC names it. */

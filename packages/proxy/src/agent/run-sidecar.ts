@@ -21,7 +21,9 @@ import { type EndpointHandler, serveEndpoint } from '../admin/http-endpoint.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
 import type { Resolver } from '../upstream/cluster-state.ts';
 import { type PodInfo, type ProxyEnvironment, parseDownwardFile, parseProxyEnvironment } from './environment.ts';
-import { type RunningProxy, runProxy } from './run-proxy.ts';
+import { DEFAULT_OPERATIONS } from './operations.ts';
+import { runProxy } from './run-proxy.ts';
+import type { ShutdownPlan } from './shutdown.ts';
 import { createMetricsHandler, createReadinessHandler, createStatusHandler } from './status-server.ts';
 
 export type SidecarOptions = {
@@ -34,6 +36,8 @@ export type SidecarOptions = {
   write: (text: string) => void;
   /** Aborted when the container must stop: the proxy drains, then the promise resolves. */
   stop: AbortSignal;
+  /** Aborted when it must stop at once (a second SIGTERM). */
+  hurry?: AbortSignal;
   /** Folder with the downward API's `labels` and `annotations`; undefined: there are none. */
   podInfoDir?: string | undefined;
   /** Where this process must dial the control plane. Default: the discovery address as configured. */
@@ -79,13 +83,19 @@ export async function runSidecar(options: SidecarOptions): Promise<{ exitCode: n
         ...(options.version && { version: options.version }),
       }),
     );
+    // A native sidecar is told to drain while the application still runs; what comes then need not wait again.
+    let hasDrained = false;
+    const drainFirst = () => {
+      hasDrained = true;
+      running.drainListeners({ graceful: true, skipExit: true, inboundOnly: environment.role === 'sidecar' });
+    };
     const status = {
       environment,
       source: running.source,
       transport: options.transport,
       clock,
       logger,
-      drain: running.drain,
+      drain: drainFirst,
       quit: stopped.resolve,
     };
     const serve = async (port: number, handle: EndpointHandler) => {
@@ -97,7 +107,9 @@ export async function runSidecar(options: SidecarOptions): Promise<{ exitCode: n
     logger.info('proxy started', { node: environment.node.id, discovery: `${discovery.host}:${discovery.port}` });
 
     await Promise.race([stopped.promise, running.quit]);
-    await drainConnections(running, environment, clock);
+    if (hasDrained) return { exitCode: 0 };
+    running.drainListeners({ graceful: true, inboundOnly: environment.role === 'sidecar' });
+    await running.shutDown(planOf(environment), options.hurry);
     return { exitCode: 0 };
   } catch (error) {
     logger.error('the proxy cannot run', { error: messageOf(error) });
@@ -126,21 +138,17 @@ async function findDiscovery(
   return undefined;
 }
 
-async function drainConnections(
-  running: RunningProxy,
-  { exitOnZeroConnections, terminationDrainMs }: ProxyEnvironment,
-  clock: Clock,
-): Promise<void> {
-  running.drain();
-  await delay(clock, exitOnZeroConnections?.minimumDrainMs ?? terminationDrainMs);
-  while (exitOnZeroConnections && running.proxy.connectionCount > 0) await delay(clock, 100);
-}
+const planOf = ({ exitOnZeroConnections, terminationDrainMs }: ProxyEnvironment): ShutdownPlan =>
+  exitOnZeroConnections
+    ? { kind: 'when_idle', minimumMs: exitOnZeroConnections.minimumDrainMs, limitMs: Number.POSITIVE_INFINITY }
+    : { kind: 'fixed', drainMs: terminationDrainMs };
 
 /** The bootstrap that Istio's agent would have written for Envoy, as far as this proxy reads it. */
 function bootstrapOf(environment: ProxyEnvironment, discovery: SocketAddress): BootstrapSettings {
   const node = create(NodeSchema, environment.node);
   const admin = { host: '127.0.0.1', port: environment.adminPort };
   return {
+    ...DEFAULT_OPERATIONS,
     message: {
       node,
       admin: {

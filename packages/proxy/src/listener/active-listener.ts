@@ -8,7 +8,7 @@ import { type Connection, ignoring } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { FilterChainRuntime, ListenerFilterRuntime, ListenerRuntime } from '../runtime/model.ts';
 import { secureDownstream } from '../tls/downstream-tls.ts';
-import { TlsStats } from '../tls/tls-stats.ts';
+import { tlsStatsOf } from '../tls/tls-stats.ts';
 import { ActiveChain, type ChainServices } from './active-chain.ts';
 import { describeConnection, type Facts, localOf, remoteOf } from './connection-info.ts';
 import { type Inspected, type InspectionFailure, inspect } from './inspection.ts';
@@ -32,7 +32,6 @@ type Ends = { local: SocketAddress; remote: SocketAddress };
 export class ActiveListener {
   readonly name: string;
   readonly stats = new ListenerStats();
-  readonly tlsStats = new TlsStats();
   sockets: readonly TransportListener[] = [];
   private current: ListenerRuntime;
   private readonly services: ListenerServices;
@@ -108,7 +107,6 @@ export class ActiveListener {
   private serve(connection: Connection, ends: Ends, found: Inspected | undefined): void {
     const { stats, services } = this;
     const { ignoreGlobalConnLimit } = this.current;
-    const startMs = services.proxy.clock.monotonicMs();
     stats.downstream_cx_total++;
     stats.downstream_cx_active++;
     if (!ignoreGlobalConnLimit) services.total.active++;
@@ -116,7 +114,6 @@ export class ActiveListener {
     connection.onceClosed(() => {
       stats.downstream_cx_active--;
       stats.downstream_cx_destroy++;
-      stats.downstream_cx_length_ms.observe(services.proxy.clock.monotonicMs() - startMs);
       if (!ignoreGlobalConnLimit) services.total.active--;
       this.pending.delete(connection);
     });
@@ -184,7 +181,7 @@ export class ActiveListener {
     const services = {
       timeouts: proxy.timeouts,
       secret: (key: string) => proxy.runtime().secrets.get(key),
-      stats: this.tlsStats,
+      stats: tlsStatsOf(this),
       now: () => proxy.clock.now(),
     };
     secureDownstream(connection, tls, { unread, timeoutMs: transportSocketConnectTimeoutMs, services }, (secured) => {

@@ -1,19 +1,5 @@
 // A listener's numbers under Envoy's names.
 
-/** Milliseconds since the start in powers of two, which is all that a length needs. */
-export class LengthHistogram {
-  count = 0;
-  sum = 0;
-  readonly buckets: number[] = new Array(32).fill(0);
-
-  observe(value: number): void {
-    this.count++;
-    this.sum += value;
-    const bucket = Math.min(31, Math.max(0, Math.ceil(Math.log2(Math.max(1, value)))));
-    this.buckets[bucket] = (this.buckets[bucket] ?? 0) + 1;
-  }
-}
-
 export class ListenerStats {
   downstream_cx_total = 0;
   downstream_cx_active = 0;
@@ -27,7 +13,6 @@ export class ListenerStats {
   downstream_listener_filter_remote_close = 0;
   downstream_listener_filter_error = 0;
   no_filter_chain_match = 0;
-  readonly downstream_cx_length_ms = new LengthHistogram();
 }
 
 export type ListenerSetStats = ReturnType<typeof newListenerSetStats>;

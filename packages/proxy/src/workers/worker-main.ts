@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { fromBinary } from '@bufbuild/protobuf';
 import { createLogger, createMetricRegistry, messageOf, systemClock } from '@lateen/base';
 import { ClusterSchema, ListenerSchema } from '@lateen/xds/messages/proxy';
-import { collectStats } from '../admin/stats.ts';
+import { collectStats, NO_SERVER } from '../admin/collect-stats.ts';
 import { createLiveConfig } from '../ads/live-config.ts';
 import { createLogSinks } from '../observe/access-log.ts';
 import { createObserver } from '../observe/observer.ts';
@@ -53,6 +53,7 @@ port.on('message', (message: ToWorker) => {
       return;
     }
     case 'collect': {
+      // What describes the process is the main thread's to tell.
       const stats = collectStats(proxy, observer, NO_SERVER);
       const collected = { stats, exposition: registry.expose(), connectionCount: proxy.connectionCount };
       return say({ kind: 'collected', number: message.number, collected });
@@ -70,9 +71,6 @@ async function close(): Promise<void> {
   sinks.close();
   port?.close();
 }
-
-// What describes the process is the main thread's to tell.
-const NO_SERVER = { uptimeSeconds: 0, state: 0, isAdsConnected: false, adsClusterName: '', hidesUnused: true };
 
 const added = config.addStatic({
   clusters: setup.clusters.map((bytes) => fromBinary(ClusterSchema, bytes)),

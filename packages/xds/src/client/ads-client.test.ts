@@ -108,7 +108,9 @@ test('delta: the node goes out once, updates arrive and are acknowledged', async
   );
   assert.deepEqual([...(updates[0]?.changed.keys() ?? [])], ['a']);
   assert.equal(client.isConnected, true);
-  assert.deepEqual(client.status(), [{ typeUrl, acceptedVersion: '', resourceCount: 1, lastRejection: undefined }]);
+  assert.deepEqual(client.status(), [
+    { typeUrl, acceptedVersion: '', resourceCount: 1, lastRejection: undefined, acceptedCount: 1, rejectedCount: 0 },
+  ]);
 });
 
 test('a refused update is answered with every reason and stays in the status', async (t) => {

@@ -46,7 +46,15 @@ export type AdsClientOptions = {
 
 type Verdict = Result<void, readonly string[]>;
 
-export type AdsTypeStatus = { typeUrl: string; acceptedVersion: string; resourceCount: number; lastRejection: string | undefined };
+export type AdsTypeStatus = {
+  typeUrl: string;
+  acceptedVersion: string;
+  resourceCount: number;
+  lastRejection: string | undefined;
+  /** Responses so far. */
+  acceptedCount: number;
+  rejectedCount: number;
+};
 
 export type AdsClient = {
   /** What is wanted of a type from now on. */
@@ -83,6 +91,8 @@ type Entry = {
   subscription: Subscription<AnyRequest, AnyResponse>;
   version: string;
   lastRejection: string | undefined;
+  acceptedCount: number;
+  rejectedCount: number;
 };
 type Stream = ClientDuplexStream<Uint8Array, Uint8Array>;
 
@@ -108,6 +118,8 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
       subscription: subscription as unknown as Entry['subscription'],
       version: '',
       lastRejection: undefined,
+      acceptedCount: 0,
+      rejectedCount: 0,
     });
   }
 
@@ -140,9 +152,11 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
     if (verdict.ok) {
       entry.version = verdict.value.version;
       entry.lastRejection = undefined;
+      entry.acceptedCount++;
       answer = subscription.accept(verdict.value);
     } else {
       entry.lastRejection = verdict.error.join('; ');
+      entry.rejectedCount++;
       logger.warn('configuration refused', { type: response.typeUrl, reasons: verdict.error });
       answer = subscription.reject(verdict.error);
     }
@@ -193,7 +207,9 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
       return stream !== undefined && hasReceived;
     },
     status: () =>
-      [...entries.values()].map(({ type, subscription, version, lastRejection }) => ({
+      [...entries.values()].map(({ type, subscription, version, lastRejection, acceptedCount, rejectedCount }) => ({
+        acceptedCount,
+        rejectedCount,
         typeUrl: type.typeUrl,
         acceptedVersion: version,
         resourceCount: subscription.accepted.size,

@@ -1,0 +1,176 @@
+// All numbers of the proxy under Envoy's names.
+
+import { ISTIO_VERSION } from '@lateen/base';
+import { isGauge } from '../listener/counters.ts';
+import type { Observer } from '../observe/observer.ts';
+import { type Stat, statsOf } from '../observe/stats.ts';
+import type { Proxy as DataPlane } from '../proxy.ts';
+import { tlsStatsOf } from '../tls/tls-stats.ts';
+import { type ClusterValue, clusterValues } from '../upstream/cluster-values.ts';
+
+export type ServerStats = {
+  readonly uptimeSeconds: number;
+  /** 0 live, 1 draining, 2 pre-initializing, 3 initializing: Envoy's numbers. */
+  readonly state: number;
+  readonly isAdsConnected: boolean;
+  /** Cluster that ADS goes to; empty when there is none. */
+  readonly adsClusterName: string;
+  /** Leaves out clusters, listeners and connection managers that no connection ever used: a sidecar knows thousands. */
+  readonly hidesUnused: boolean;
+  /** Which statistics are kept, by full name; undefined: all. */
+  readonly includes: ((name: string) => boolean) | undefined;
+  /** Updates of listeners and clusters that ADS sent. */
+  readonly updates: { readonly lds: UpdateCounts; readonly cds: UpdateCounts };
+  readonly runtimeKeys: number;
+  readonly runtimeLayers: number;
+};
+
+export type UpdateCounts = { readonly success: number; readonly rejected: number };
+
+const NO_UPDATES: UpdateCounts = { success: 0, rejected: 0 };
+/** For a data plane that is not a process of its own. */
+export const NO_SERVER: ServerStats = {
+  uptimeSeconds: 0,
+  state: 0,
+  isAdsConnected: false,
+  adsClusterName: '',
+  hidesUnused: true,
+  includes: undefined,
+  updates: { lds: NO_UPDATES, cds: NO_UPDATES },
+  runtimeKeys: 0,
+  runtimeLayers: 0,
+};
+
+export function collectStats(proxy: DataPlane, observer: Observer, server: ServerStats): Stat[] {
+  const stats: Stat[] = [];
+  const shows = (everUsed: number) => !server.hidesUnused || everUsed > 0;
+  let isAdsShown = server.adsClusterName === '';
+  for (const cluster of proxy.clusters()) {
+    const { runtime, stats: values } = cluster;
+    const isAds = runtime.name === server.adsClusterName;
+    isAdsShown ||= isAds;
+    if (isAds || shows(values.upstream_cx_total + values.upstream_rq_total)) {
+      const own = clusterValues(cluster);
+      const gauges = isAds ? adsConnection(server) : [];
+      const usesTls = [runtime.transport, ...runtime.transportMatches.map((one) => one.transport)].some(({ kind }) => kind === 'tls');
+      const scope = { prefix: `cluster.${runtime.statName}.`, family: 'envoy_cluster_', labels: { cluster_name: runtime.statName } };
+      if (usesTls) stats.push(...tlsCounters(cluster, scope));
+      stats.push(...clusterStats(runtime.statName, [...own.filter((one) => !gauges.some(({ name }) => name === one.name)), ...gauges]));
+    }
+  }
+  if (!isAdsShown) stats.push(...clusterStats(server.adsClusterName, adsConnection(server)));
+  stats.push(...listenerStats(proxy, shows));
+  for (const [prefix, values] of observer.httpStats) {
+    if (!shows(values.downstream_cx_total)) continue;
+    stats.push(...statsOf({ prefix: `http.${prefix}.`, family: 'envoy_http_', labels: { http_conn_manager_prefix: prefix }, values }));
+  }
+  for (const [prefix, values] of observer.tcpStats) {
+    if (!shows(values.downstream_cx_total)) continue;
+    stats.push(...statsOf({ prefix: `tcp.${prefix}.`, family: 'envoy_tcp_', labels: { tcp_prefix: prefix }, values }));
+  }
+  for (const [name, value] of proxy.counters.entries()) stats.push(plain(name, isGauge(name) ? 'gauge' : 'counter', value));
+  for (const { name, type, value } of proxy.overload?.stats() ?? []) stats.push(plain(name, type, value));
+  stats.push(...processStats(proxy, server));
+  const { includes } = server;
+  return includes ? stats.filter(({ name }) => includes(name)) : stats;
+}
+
+const plain = (name: string, type: Stat['type'], value: number): Stat => ({
+  name,
+  family: `envoy_${name.replace(/[^a-zA-Z0-9_]/g, '_')}`,
+  labels: {},
+  type,
+  value,
+});
+
+function listenerStats(proxy: DataPlane, shows: (everUsed: number) => boolean): Stat[] {
+  return proxy.listeners().flatMap((listener) => {
+    const { runtime, stats: values } = listener;
+    if (!shows(values.downstream_cx_total)) return [];
+    const [address] = runtime.addresses;
+    const name = runtime.statPrefix || (address ? `${address.host.replaceAll(':', '_')}_${address.port}` : runtime.name);
+    const scope = { prefix: `listener.${name}.`, family: 'envoy_listener_', labels: { listener_address: name } };
+    const usesTls = [...runtime.filterChains, runtime.defaultFilterChain].some((chain) => chain?.tls !== undefined);
+    return [...statsOf({ ...scope, values }), ...(usesTls ? tlsCounters(listener, scope) : [])];
+  });
+}
+
+function processStats(proxy: DataPlane, server: ServerStats): Stat[] {
+  const memory = process.memoryUsage();
+  const { draining, stats: manager } = proxy.listenerSet;
+  const gauge = (name: string, value: number): Stat => plain(name, 'gauge', value);
+  const counter = (name: string, value: number): Stat => plain(name, 'counter', value);
+  const updates = (prefix: string, { success, rejected }: UpdateCounts): Stat[] => [
+    counter(`${prefix}.update_attempt`, success + rejected),
+    counter(`${prefix}.update_success`, success),
+    counter(`${prefix}.update_rejected`, rejected),
+  ];
+  return [
+    gauge('server.uptime', Math.floor(server.uptimeSeconds)),
+    gauge('server.live', server.state === 0 ? 1 : 0),
+    gauge('server.state', server.state),
+    gauge('server.concurrency', 1),
+    gauge('server.version', Number.parseInt(ISTIO_VERSION.replaceAll('.', ''), 10) || 0),
+    gauge('server.hot_restart_epoch', 0),
+    gauge('server.parent_connections', 0),
+    gauge('server.memory_allocated', memory.heapUsed),
+    gauge('server.memory_heap_size', memory.heapTotal),
+    gauge('server.memory_physical_size', memory.rss),
+    gauge('server.total_connections', proxy.connectionCount),
+    gauge('control_plane.connected_state', server.isAdsConnected ? 1 : 0),
+    ...Object.entries(manager).map(([name, value]) => counter(`listener_manager.${name}`, value)),
+    gauge('listener_manager.workers_started', 1),
+    gauge('listener_manager.total_listeners_active', proxy.listeners().length),
+    gauge('listener_manager.total_listeners_draining', draining.listeners),
+    gauge('listener_manager.total_filter_chains_draining', draining.chains),
+    ...updates('listener_manager.lds', server.updates.lds),
+    ...updates('cluster_manager.cds', server.updates.cds),
+    gauge('cluster_manager.active_clusters', proxy.clusters().length),
+    gauge('runtime.num_keys', server.runtimeKeys),
+    gauge('runtime.num_layers', server.runtimeLayers),
+  ];
+}
+
+type StatScope = { readonly prefix: string; readonly family: string; readonly labels: Stat['labels'] };
+
+/** What follows "versions." and "ciphers." is a label in Prometheus, as Envoy has it. */
+const tlsCounters = (owner: object, { prefix, family, labels }: StatScope): Stat[] =>
+  [...tlsStatsOf(owner).entries()].map(([name, value]): Stat => {
+    const [kind, which] = name.startsWith('versions.') || name.startsWith('ciphers.') ? (name.split('.', 2) as [string, string]) : [name];
+    const label = which === undefined ? {} : { [`envoy_ssl_${kind === 'versions' ? 'version' : 'cipher'}`]: name.slice(kind.length + 1) };
+    return { name: `${prefix}ssl.${name}`, family: `${family}ssl_${kind}`, labels: { ...label, ...labels }, type: 'counter', value };
+  });
+
+const clusterStats = (name: string, values: readonly ClusterValue[]): Stat[] =>
+  values.map((one): Stat => {
+    // Envoy turns status codes and their classes into labels.
+    const code = /^(upstream_rq)_(?:(\d)xx|(\d{3}))$/.exec(one.name);
+    const label = code?.[2] ? { envoy_response_code_class: code[2] } : code?.[3] ? { envoy_response_code: code[3] } : {};
+    return {
+      name: `cluster.${name}.${one.name}`,
+      family: `envoy_cluster_${code ? (code[2] ? 'upstream_rq_xx' : 'upstream_rq') : one.name.replaceAll('.', '_')}`,
+      labels: { ...label, cluster_name: name },
+      type: one.type,
+      value: one.value,
+    };
+  });
+
+// ADS runs beside the data path; its connection shows where dashboards look for it.
+const adsConnection = ({ isAdsConnected }: ServerStats): ClusterValue[] => [
+  { name: 'upstream_cx_active', type: 'gauge', value: isAdsConnected ? 1 : 0 },
+];
+
+/** Sets every counter back to zero; gauges stay. */
+export function resetCounters(proxy: DataPlane, observer: Observer): void {
+  const groups: object[] = [
+    ...proxy.clusters().flatMap((cluster) => [cluster.stats, ...cluster.listHosts().map((host) => host.stats)]),
+    ...proxy.listeners().map((listener) => listener.stats),
+    ...observer.httpStats.values(),
+    ...observer.tcpStats.values(),
+    proxy.listenerSet.stats,
+  ];
+  for (const group of groups as Record<string, unknown>[]) {
+    for (const { name, type } of statsOf({ prefix: '', family: '', labels: {}, values: group })) if (type === 'counter') group[name] = 0;
+  }
+  proxy.counters.reset();
+}
