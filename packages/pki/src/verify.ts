@@ -20,8 +20,8 @@ export type VerifyOptions = {
   /** The peer's chain, leaf first. */
   chain: readonly X509Certificate[];
   roots: readonly X509Certificate[];
-  /** Milliseconds since the epoch. */
-  nowMs: number;
+  /** Milliseconds since the epoch; undefined: expired certificates, and those of the future, are as good as others. */
+  nowMs: number | undefined;
   /** What the leaf is used for; default: not checked. */
   usage?: ExtendedKeyUsage;
 };
@@ -73,10 +73,13 @@ function climb({ chain, roots, nowMs }: VerifyOptions): Result<{ leaf: X509Certi
 const isSignedBy = (certificate: X509Certificate, issuer: X509Certificate): boolean =>
   certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 
-function certificateReason(certificate: X509Certificate, { depth, nowMs }: { depth: number; nowMs: number }): string | undefined {
+function certificateReason(
+  certificate: X509Certificate,
+  { depth, nowMs }: { depth: number; nowMs: number | undefined },
+): string | undefined {
   const who = depth === 0 ? 'the leaf' : `certificate ${depth} above the leaf`;
-  if (nowMs < Date.parse(certificate.validFrom)) return `${who} is not valid before ${certificate.validFrom}`;
-  if (nowMs > Date.parse(certificate.validTo)) return `${who} expired at ${certificate.validTo}`;
+  if (nowMs !== undefined && nowMs < Date.parse(certificate.validFrom)) return `${who} is not valid before ${certificate.validFrom}`;
+  if (nowMs !== undefined && nowMs > Date.parse(certificate.validTo)) return `${who} expired at ${certificate.validTo}`;
   const parsed = new ParsedCertificate(certificate.raw);
   const unknown = parsed.extensions.find((extension) => extension.critical && !CRITICAL_KNOWN.has(extension.type));
   if (unknown) return `${who} has the unknown critical extension ${unknown.type}`;

@@ -135,7 +135,7 @@ class Handshake {
     const nowMs = this.services.now?.() ?? Date.now();
     const verdict = validator.judge({ chain, chainError, usage: 'client', nowMs }, '');
     if (!verdict.ok) {
-      stats[verdict.counter]++;
+      stats[verdict.counter ?? 'connection_error']++;
       return this.fail(verdict.failure);
     }
     if (chain.length === 0 && this.tls.requireClientCertificate) {

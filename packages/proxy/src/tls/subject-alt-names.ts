@@ -1,6 +1,7 @@
 // Subject alternative names straight from the DER. Node's `subjectAltName` is one string in which names can hide inside names.
 
 import { fail, ok, type Result } from '@lateen/base';
+import { extensionOf } from './certificate-extension.ts';
 import { childrenOf, DerError, expectTag, oidText, readTlv } from './der-reader.ts';
 
 export type SubjectAltNames = {
@@ -14,7 +15,6 @@ export type SubjectAltNames = {
 
 const NONE: SubjectAltNames = { dns: [], uri: [], email: [], ip: [], otherName: [] };
 const SEQUENCE = 0x30;
-const OCTET_STRING = 4;
 const OID = 6;
 const SUBJECT_ALT_NAME = '2.5.29.17';
 const MAX_NAMES = 1000;
@@ -28,19 +28,6 @@ export function subjectAltNamesOf(certificateDer: Uint8Array): Result<SubjectAlt
     if (error instanceof DerError) return fail(`the certificate cannot be read: ${error.message}`);
     throw error;
   }
-}
-
-/** The value of an extension; undefined when the certificate does not have it. */
-function extensionOf(certificateDer: Uint8Array, oid: string): Uint8Array | undefined {
-  const certificate = expectTag(readTlv(certificateDer, 0), SEQUENCE);
-  const toBeSigned = childrenOf(expectTag(readTlv(certificate, 0), SEQUENCE));
-  const wrapped = toBeSigned.find(({ tag }) => tag === 0xa3);
-  if (!wrapped) return undefined;
-  const found = childrenOf(expectTag(readTlv(wrapped.body, 0), SEQUENCE))
-    .map((extension) => childrenOf(expectTag(extension, SEQUENCE)))
-    .filter(([id]) => oidText(expectTag(id, OID)) === oid);
-  if (found.length > 1) throw new DerError('an extension occurs twice');
-  return found[0] && expectTag(found[0].at(-1), OCTET_STRING);
 }
 
 function readNames(extension: Uint8Array): Result<SubjectAltNames> {

@@ -111,7 +111,7 @@ function judge(
   const validator = byName ? contexts.byServerName : contexts.byContext;
   const verdict = validator.judge({ chain, chainError, usage: 'server', nowMs: options.now?.() ?? Date.now() }, serverName);
   if (!verdict.ok) {
-    stats[verdict.counter]++;
+    stats[verdict.counter ?? 'connection_error']++;
     return connection.fail(verdict.failure);
   }
   const facts = tlsFacts({ session, serverName, peer: chain, peerVerified: verdict.verified, local: contexts.local?.facts });

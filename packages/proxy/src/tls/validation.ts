@@ -5,13 +5,14 @@ import { createHash, type X509Certificate } from 'node:crypto';
 import { parseCertificates, parseSpiffeId, verifyChain } from '@lateen/pki';
 import { coversDnsName } from '../runtime/compile/secret.ts';
 import type { SanMatcher, ValidationRuntime } from '../runtime/model.ts';
-import { describeVerifyFailure } from './failure.ts';
+import { maySign } from './certificate-extension.ts';
+import { describeTlsError, describeVerifyFailure } from './failure.ts';
 import { type SubjectAltNames, subjectAltNamesOf } from './subject-alt-names.ts';
 
-/** `counter`: which statistic counts a refusal. */
+/** `counter`: which statistic counts a refusal; undefined: connection_error. */
 export type Verdict =
   | { readonly ok: true; readonly verified: boolean }
-  | { readonly ok: false; readonly counter: VerifyCounter; readonly failure: string };
+  | { readonly ok: false; readonly counter: VerifyCounter | undefined; readonly failure: string };
 export type VerifyCounter = 'fail_verify_error' | 'fail_verify_san' | 'fail_verify_cert_hash';
 
 export type PeerEvidence = {
@@ -54,6 +55,8 @@ export function createValidator(context: ValidationRuntime | undefined, expectsS
     if (!leaf) return tolerated;
     const names = subjectAltNamesOf(leaf.raw);
     if (!names.ok) return refuse('fail_verify_error', names.error);
+    // BoringSSL asks this of every peer, whatever the context tolerates.
+    if (!maySign(leaf.raw)) return intolerable('KEY_USAGE_BIT_INCORRECT');
     const chainReason = judgeChain(peer, names.value);
     if (chainReason !== undefined) return refuse('fail_verify_error', chainReason);
     if (expectsServerName) {
@@ -68,11 +71,16 @@ export function createValidator(context: ValidationRuntime | undefined, expectsS
     judgesChains,
     judge(peer, serverName) {
       const verdict = judge(peer, serverName);
-      return !verdict.ok && context.acceptUntrusted ? tolerated : verdict;
+      return !verdict.ok && context.acceptUntrusted && verdict.counter ? tolerated : verdict;
     },
   };
 }
 
+const intolerable = (reason: string): Verdict => ({
+  ok: false,
+  counter: undefined,
+  failure: describeTlsError(`ERR_SSL_${reason}`) as string,
+});
 const refuse = (counter: VerifyCounter, why: string): Verdict => ({ ok: false, counter, failure: describeVerifyFailure(why) });
 
 function matchesAny(matchers: readonly SanMatcher[], names: SubjectAltNames): boolean {
@@ -114,22 +122,25 @@ function spiffeReason(peer: PeerEvidence, { names, roots, allowExpired }: Spiffe
   if (!id.ok) return `URI SAN: ${id.error}`;
   const bundle = roots.get(id.value.trustDomain);
   if (!bundle) return `no trust bundle for trust domain ${id.value.trustDomain}`;
-  const verified = verifyChain({
-    chain: peer.chain,
-    roots: bundle,
-    nowMs: allowExpired ? insideValidity(peer) : peer.nowMs,
-    usage: peer.usage,
-  });
-  return verified.ok ? undefined : verified.error;
+  return chainReason(peer, bundle, allowExpired);
 }
 
-/** The chain would be good at a time at which the leaf is valid. */
+/** The chain is good but for its age. */
 function isExpiryOnly(peer: PeerEvidence, context: ValidationRuntime): boolean {
   const roots = parseCertificates(context.trustedCaPem);
-  return roots.ok && verifyChain({ chain: peer.chain, roots: roots.value, nowMs: insideValidity(peer), usage: peer.usage }).ok;
+  return roots.ok && chainReason(peer, roots.value, true) === undefined;
 }
 
-function insideValidity({ chain, nowMs }: PeerEvidence): number {
-  const leaf = chain[0] as X509Certificate;
-  return Math.min(Math.max(nowMs, Date.parse(leaf.validFrom)), Date.parse(leaf.validTo));
+const MIN_RSA_BITS = 2048;
+const WEAK_DIGEST = /md5|sha1(?!\d)/i;
+
+/** What OpenSSL refuses at its default level is refused here too. */
+function chainReason({ chain, nowMs, usage }: PeerEvidence, roots: readonly X509Certificate[], allowExpired: boolean): string | undefined {
+  for (const { publicKey, signatureAlgorithm } of chain) {
+    if (publicKey.asymmetricKeyType === 'rsa' && (publicKey.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS)
+      return 'key too small';
+    if (WEAK_DIGEST.test(signatureAlgorithm ?? '')) return 'signature digest too weak';
+  }
+  const verified = verifyChain({ chain, roots, nowMs: allowExpired ? undefined : nowMs, usage });
+  return verified.ok ? undefined : verified.error;
 }
