@@ -48,7 +48,7 @@ export type ResetReason =
   | 'protocol error';
 
 /** Request line of what goes upstream. */
-export type RequestLine = { readonly method: string; readonly path: string };
+export type RequestLine = { readonly method: string; readonly path: string; readonly scheme?: string };
 
 /** Upstream end: one request on one connection. */
 export interface ClientStream {
