@@ -1,40 +1,57 @@
-// Remembers what header blocks of a connection decoded to: clients repeat themselves, and a block that neither reads a changed
-// dynamic table nor changes it means the same again. Bounded in blocks and bytes; a table change forgets everything.
+// Remembers what header blocks of a connection decoded to: peers repeat themselves. A block is kept when it comes the second time.
+// One that refers to the dynamic table means the same as long as the table does not change; one that only adds to the table means
+// the same always, if what it adds is added again.
+
+import type { HpackDecoder, Insertion } from './hpack/decoder.ts';
+import { lastingCopy } from './hpack/field-block.ts';
 
 const SLOTS = 32;
 const MAX_BLOCK_BYTES = 1024;
+const ALWAYS = -1;
 
-type Entry<T> = { readonly block: Buffer; readonly value: T };
+type Entry<T> = { readonly block: Buffer; readonly value: T; readonly generation: number; readonly insertions: readonly Insertion[] };
 
 export class BlockMemo<T> {
   private slots: (Entry<T> | undefined)[] | undefined;
-  private generation = 0;
+  /** Of the last unknown block in each slot. */
+  private seen: Int32Array | undefined;
+  private hash = 0;
 
-  /** What `bytes[start, end)` meant; undefined when it is not known. `generation` is the table's. */
-  get(bytes: Buffer, start: number, end: number, generation: number): T | undefined {
-    if (!this.slots || generation !== this.generation) return undefined;
-    const entry = this.slots[slotOf(bytes, start, end)];
-    if (!entry) return undefined;
-    const { block } = entry;
-    const length = end - start;
-    if (block.length !== length) return undefined;
-    for (let i = 0; i < length; i++) if (block[i] !== bytes[start + i]) return undefined;
+  /** What `bytes[start, end)` meant; undefined when it is not known. The decoder is then as if it had decoded the block. */
+  get(bytes: Buffer, start: number, end: number, decoder: HpackDecoder): T | undefined {
+    this.hash = hashOf(bytes, start, end);
+    const entry = this.slots?.[this.hash & (SLOTS - 1)];
+    if (!entry || !equals(entry.block, bytes, start, end)) return undefined;
+    if (entry.generation === ALWAYS) decoder.replay(entry.insertions);
+    else if (entry.generation !== decoder.generation) return undefined;
     return entry.value;
   }
 
-  /** Keeps `value` for a block that did not change the table. */
-  set(bytes: Buffer, { start, end }: { start: number; end: number }, generation: number, value: T): void {
+  /** Notes what the block that `get` did not know meant; `make` gives the lasting form, and is called when the block is kept. */
+  set(bytes: Buffer, { start, end }: { start: number; end: number }, decoder: HpackDecoder, make: () => T): void {
     if (end - start > MAX_BLOCK_BYTES) return;
-    if (!this.slots || generation !== this.generation) {
-      this.slots = new Array(SLOTS).fill(undefined);
-      this.generation = generation;
+    const slot = this.hash & (SLOTS - 1);
+    this.seen ??= new Int32Array(SLOTS);
+    if (this.seen[slot] !== this.hash) {
+      this.seen[slot] = this.hash;
+      return;
     }
-    this.slots[slotOf(bytes, start, end)] = { block: Buffer.from(bytes.subarray(start, end)), value };
+    const generation = decoder.wasContextFree ? ALWAYS : decoder.generation;
+    if (generation !== ALWAYS && decoder.changedTable) return;
+    this.slots ??= new Array(SLOTS).fill(undefined);
+    this.slots[slot] = { block: lastingCopy(bytes, start, end), value: make(), generation, insertions: decoder.takeInsertions() };
   }
 }
 
-function slotOf(bytes: Buffer, start: number, end: number): number {
+function equals(block: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  const length = end - start;
+  if (block.length !== length) return false;
+  for (let i = 0; i < length; i++) if (block[i] !== bytes[start + i]) return false;
+  return true;
+}
+
+function hashOf(bytes: Buffer, start: number, end: number): number {
   let hash = end - start;
   for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0;
-  return ((hash >>> 16) ^ hash) & (SLOTS - 1);
+  return hash ^ (hash >>> 15);
 }

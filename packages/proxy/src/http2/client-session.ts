@@ -1,6 +1,7 @@
 // The client's end of a connection: opens streams for requests of ours and matches what comes to them.
 
 import type { Connection } from '../io/connection.ts';
+import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import { BlockMemo } from './block-memo.ts';
 import { Http2ClientStream } from './client-stream.ts';
 import * as f from './frames.ts';
@@ -13,7 +14,7 @@ import type { Http2Stream } from './stream.ts';
 /** The pool behind the session. */
 export interface ClientSessionHost {
   /** A stream has ended, or the peer allows more of them. */
-  onStreamFree(session: ClientSession, stream: Http2Stream | undefined): void;
+  onStreamFree(session: ClientSession, stream: Http2ClientStream | undefined): void;
   /** No new stream can be opened; those that are open may go on. */
   onRetired(session: ClientSession): void;
   /** Last call. */
@@ -44,8 +45,9 @@ export class ClientSession extends Session {
     return Math.min(this.peerMaxStreams, this.options.settings.maxConcurrentStreams) - this.streams.size;
   }
 
-  open(): Http2ClientStream {
-    const stream = new Http2ClientStream(this, this.nextStream, this.requests > 0);
+  /** `breaker`: what the request is counted under. */
+  open(breaker: BreakerState): Http2ClientStream {
+    const stream = new Http2ClientStream(this, this.nextStream, breaker);
     this.nextStream += 2;
     this.requests++;
     this.streams.set(stream.id, stream);
@@ -116,7 +118,7 @@ export class ClientSession extends Session {
   }
 
   protected onStreamRemoved(stream: Http2Stream): void {
-    this.host.onStreamFree(this, stream);
+    this.host.onStreamFree(this, stream as Http2ClientStream);
   }
 
   protected onStreamsGone(): void {

@@ -4,6 +4,7 @@ import type { Head } from '../http/head.ts';
 import { knownId } from '../http/known-headers.ts';
 import type { ClientStream, ClientStreamHandler, RequestLine, ResetReason } from '../http/stream.ts';
 import type { Connection } from '../io/connection.ts';
+import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import type { ClientSession } from './client-session.ts';
 import * as f from './frames.ts';
 import type { HeadTemplate } from './head-template.ts';
@@ -20,6 +21,8 @@ const MAX_INFORMATIONAL = 20;
 export class Http2ClientStream extends Http2Stream implements ClientStream {
   declare readonly session: ClientSession;
   readonly protocol = 'HTTP/2';
+  /** Which circuit breaker it is counted under. */
+  readonly breaker: BreakerState;
   readonly isReused: boolean;
   private handler: ClientStreamHandler | undefined;
   private headSent = false;
@@ -31,9 +34,10 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
   private informational = 0;
   responseStarted = false;
 
-  constructor(session: ClientSession, id: number, isReused: boolean) {
+  constructor(session: ClientSession, id: number, breaker: BreakerState) {
     super(session, id);
-    this.isReused = isReused;
+    this.breaker = breaker;
+    this.isReused = id > 1;
   }
 
   get connection(): Connection {
@@ -70,12 +74,12 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     const out = writer.output.bytes;
     let at = writeKnownField(out, start, ':method', this.upgrade === '' ? line.method : 'CONNECT');
     if (line.method !== 'CONNECT') {
-      at = writeKnownField(out, at, ':scheme', this.schemeOf(head));
+      at = writeKnownField(out, at, ':scheme', line.scheme ?? this.schemeOf(head));
       at = writeField(out, at, ':path', line.path);
     }
     if (this.upgrade !== '') at = writeField(out, at, ':protocol', this.upgrade);
     if (authority !== '') at = writeField(out, at, ':authority', authority);
-    writer.endHeaders(this.id, writeLines(out, at, head, 'host'), end);
+    writer.endHeaders(this.id, writeLines(out, at, head), end);
   }
 
   private schemeOf(head: Head): string {

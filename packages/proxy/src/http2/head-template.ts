@@ -1,23 +1,42 @@
 // A decoded header block that many messages can have in common. Each message gets a `Head` of its own, which shares the template's
-// bytes and spans; the template also keeps its lines in HPACK form, so that sending them again is a copy.
+// bytes and spans; a template that serves again also keeps its lines in HPACK form, so that sending them on is a copy.
 
-import { Head } from '../http/head.ts';
+import { Head, type SharedHead } from '../http/head.ts';
 import { KNOWN_COUNT } from '../http/known-headers.ts';
 import { encodeLines } from './hpack/encoder.ts';
+import { lastingCopy } from './hpack/field-block.ts';
+
+/** In `names`: the line must never be indexed by anybody. The other bits are the name's index in the static table. */
+export const NAME_NEVER_INDEXED = 0x80;
 
 const MAX_SHARED = 256;
 // No line that HTTP/2 delivers is odd: one array of zeros serves all.
 const NONE_ODD = new Uint8Array(MAX_SHARED);
-const NO_SPANS = new Int32Array(0);
+const SLAB_FIELDS = 4096;
+let spanSlab = new Int32Array(SLAB_FIELDS);
+let spansUsed = 0;
 
-export class HeadTemplate {
-  readonly bytes: Buffer;
+/** Memory of messages that come once: cut from a slab, which is cheaper than an allocation each. */
+function takeSpans(size: number): Int32Array {
+  if (spansUsed + size > spanSlab.length) {
+    spanSlab = new Int32Array(Math.max(SLAB_FIELDS, size));
+    spansUsed = 0;
+  }
+  spansUsed += size;
+  return spanSlab.subarray(spansUsed - size, spansUsed);
+}
+
+export class HeadTemplate implements SharedHead {
+  bytes: Buffer;
   readonly size: number;
   readonly count: number;
-  readonly spans: Int32Array;
+  spans: Int32Array;
+  readonly odd: Uint8Array;
   readonly first: Int16Array = new Int16Array(KNOWN_COUNT).fill(-1);
   methodEnd = 0;
+  targetStart = 0;
   targetEnd = 0;
+  readonly version = 20;
   status = 0;
   hasRepeats = false;
   hasEnvoyHeaders = false;
@@ -25,20 +44,32 @@ export class HeadTemplate {
   contentLength = -1;
   /** `:protocol` of an extended CONNECT (RFC 8441), in lower case. */
   protocol = '';
-  /** 1: the line must never be indexed by anybody. */
-  neverIndexed: Uint8Array | undefined;
+  /** One per line: see NAME_NEVER_INDEXED. */
+  readonly names: Uint8Array;
+  /** It serves more than one message. */
+  isSettled = false;
   private lines: EncodedLines | undefined;
 
   constructor(bytes: Buffer, count: number) {
     this.bytes = bytes;
     this.size = bytes.length;
     this.count = count;
-    this.spans = count === 0 ? NO_SPANS : new Int32Array(4 * count);
+    this.spans = takeSpans(4 * count);
+    this.odd = count <= MAX_SHARED ? NONE_ODD : new Uint8Array(count);
+    this.names = new Uint8Array(count);
   }
 
   /** A head for one message. */
   instantiate(): TemplatedHead {
     return new TemplatedHead(this);
+  }
+
+  /** To be kept: gets memory of its own, so that it does not hold on to what it was cut from. */
+  settle(): this {
+    this.bytes = lastingCopy(this.bytes);
+    this.spans = this.spans.slice();
+    this.isSettled = true;
+    return this;
   }
 
   /** The lines in HPACK form, without reference to any dynamic table. */
@@ -56,22 +87,7 @@ export class TemplatedHead extends Head {
   readonly template: HeadTemplate;
 
   constructor(template: HeadTemplate) {
-    super(0);
-    const { count } = template;
+    super(template.count, template);
     this.template = template;
-    this.bytes = template.bytes;
-    this.size = template.size;
-    this.count = count;
-    this.spans = template.spans;
-    this.odd = count <= MAX_SHARED ? NONE_ODD : new Uint8Array(count);
-    this.dropped = new Uint8Array(count);
-    this.first.set(template.first);
-    this.methodEnd = template.methodEnd;
-    this.targetStart = template.methodEnd + 1;
-    this.targetEnd = template.targetEnd;
-    this.version = 20;
-    this.status = template.status;
-    this.hasRepeats = template.hasRepeats;
-    this.hasEnvoyHeaders = template.hasEnvoyHeaders;
   }
 }

@@ -3,13 +3,16 @@
 
 import { CR, equalsAscii, equalsAsciiIgnoreCase, LF, SP, TARGET, TOKEN_LOWER } from '../http/bytes.ts';
 import { FIRST_ENVOY_ID, knownId } from '../http/known-headers.ts';
-import { HeadTemplate } from './head-template.ts';
+import { HeadTemplate, NAME_NEVER_INDEXED } from './head-template.ts';
 import { copyBytes, type FieldBlock } from './hpack/field-block.ts';
 import * as tag from './hpack/field-tag.ts';
+import { staticIndexOf } from './hpack/static-fields.ts';
 
 const HOST = knownId('host');
 const CONTENT_LENGTH = knownId('content-length');
 const TE = knownId('te');
+const HOST_INDEX = staticIndexOf('host');
+const COOKIE_INDEX = staticIndexOf('cookie');
 const HOST_PREFIX = Buffer.from('host: ');
 const COOKIE_PREFIX = Buffer.from('cookie: ');
 const MAX_LENGTH_DIGITS = 15;
@@ -90,7 +93,7 @@ function readPseudo(block: FieldBlock): Malformed | undefined {
 
 /** False for an unknown one and for a second one of its kind. */
 function notePseudo(kind: number, field: number): boolean {
-  const key = PSEUDO_KEYS[kind >> 8];
+  const key = PSEUDO_KEYS[kind >> tag.PSEUDO_SHIFT];
   if (key === undefined || pseudo[key] >= 0) return false;
   pseudo[key] = field;
   return true;
@@ -204,6 +207,7 @@ function buildRequest(block: FieldBlock, contentLength: number): HeadTemplate {
     HOST_PREFIX.copy(bytes, at);
     template.spans.set([at, at + 4, at + HOST_PREFIX.length, at + HOST_PREFIX.length + authorityLength]);
     template.first[HOST] = 0;
+    template.names[0] = HOST_INDEX;
     copyBytes(block.bytes, valueStart(block, authority), authorityLength, bytes, at + HOST_PREFIX.length);
     endLine(bytes, at + HOST_PREFIX.length + authorityLength);
   }
@@ -234,7 +238,7 @@ function buildLines(block: FieldBlock, prefix: number, hasHost = false): HeadTem
     size += cookies.length;
     lines++;
   }
-  const template = new HeadTemplate(Buffer.allocUnsafeSlow(size), lines);
+  const template = new HeadTemplate(Buffer.allocUnsafe(size), lines);
   let at = prefix;
   let line = hasHost ? 1 : 0;
   for (let field = pseudo.count; field < count; field++) {
@@ -250,6 +254,7 @@ function buildLines(block: FieldBlock, prefix: number, hasHost = false): HeadTem
   if (cookies) {
     cookies.copy(template.bytes, at);
     template.spans.set([at, at + 6, at + COOKIE_PREFIX.length, at + cookies.length - 2], line * 4);
+    template.names[line] = COOKIE_INDEX;
   }
   return template;
 }
@@ -274,10 +279,7 @@ function noteKnown(template: HeadTemplate, line: number, bits: number): void {
     else template.hasRepeats = true;
     if (known >= FIRST_ENVOY_ID) template.hasEnvoyHeaders = true;
   }
-  if ((bits & tag.NEVER_INDEXED) !== 0) {
-    template.neverIndexed ??= new Uint8Array(template.count);
-    template.neverIndexed[line] = 1;
-  }
+  template.names[line] = (bits >> tag.STATIC_SHIFT) | ((bits & tag.NEVER_INDEXED) !== 0 ? NAME_NEVER_INDEXED : 0);
 }
 
 /** "cookie: a=1; b=2" CRLF of all the crumbs (RFC 9113 8.2.3). */

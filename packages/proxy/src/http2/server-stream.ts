@@ -86,7 +86,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     const { writer } = this.session;
     const start = writer.beginHeaders(maxEncodedBytes(head) + STATUS_BYTES);
     const out = writer.output.bytes;
-    writer.endHeaders(this.id, writeLines(out, writeStatus(out, start, status), head, 'host'), end);
+    writer.endHeaders(this.id, writeLines(out, writeStatus(out, start, status), head), end);
   }
 
   sendInformational(status: number): void {

@@ -9,7 +9,7 @@ import { EARLY_RESET_MS, FloodGuard } from './flood-guard.ts';
 import { type FrameHandler, type FrameHead, FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import * as f from './frames.ts';
-import { HeadTemplate } from './head-template.ts';
+import type { HeadTemplate } from './head-template.ts';
 import { COMPRESSION_ERROR, DECODED, type FieldLimits, HpackDecoder } from './hpack/decoder.ts';
 import { FieldBlock } from './hpack/field-block.ts';
 import { readTrailers } from './message-fields.ts';
@@ -86,6 +86,9 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     return this.options.services.monotonicMs();
   }
 
+  /** When the bytes at hand were read: one look at the clock serves all their frames. */
+  readMs = 0;
+
   get isOver(): boolean {
     return this.over;
   }
@@ -121,6 +124,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
 
   onData(bytes: Buffer): void {
     if (this.over) return;
+    this.readMs = this.monotonicMs();
     let start = 0;
     if (this.prefaceMissing > 0) {
       start = Math.min(this.prefaceMissing, bytes.length);
@@ -259,8 +263,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     read: (fields: FieldBlock) => HeadTemplate | string,
   ): HeadTemplate | string | undefined {
     const { decoder } = this;
-    const { generation } = decoder;
-    const known = memo.get(bytes, span.start, span.end, generation);
+    const known = memo.get(bytes, span.start, span.end, decoder);
     if (known) return known;
     const result = decoder.decode(bytes, span, block, this.options.fieldLimits);
     if (result === COMPRESSION_ERROR) {
@@ -269,7 +272,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     }
     if (result !== DECODED) return FIELDS_REFUSED;
     const message = read(block);
-    if (message instanceof HeadTemplate && decoder.generation === generation) memo.set(bytes, span, generation, message);
+    if (typeof message !== 'string') memo.set(bytes, span, decoder, () => message.settle());
     return message;
   }
 

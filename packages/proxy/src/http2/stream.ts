@@ -36,7 +36,7 @@ export abstract class Http2Stream implements Sender {
   constructor(session: Session, id: number) {
     this.session = session;
     this.id = id;
-    this.openedMs = session.monotonicMs();
+    this.openedMs = session.readMs;
     this.sendWindow = session.writer.peerInitialWindow;
     this.recvWindow = session.initialRecvWindow;
   }

@@ -133,7 +133,7 @@ class AlpnPool implements HttpPool {
     for (const entry of waiting) {
       this.leaveQueue(entry);
       cluster.stats.upstream_rq_pending_failure_eject++;
-      entry.user.onPoolFailure(reason, isTimeout ? '' : `delayed connect error: ${describeConnectError(error)}`);
+      entry.user.onPoolFailure(reason, isTimeout ? '' : describeConnectError(error));
     }
   }
 }

@@ -30,6 +30,9 @@ const ERRORS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'Cannot assign requested address',
 };
 
-/** A system's error code in the words that Envoy uses. */
-export const describeConnectError = (error: string | undefined): string =>
-  error !== undefined && Object.hasOwn(ERRORS, error) ? (ERRORS[error] as string) : (error ?? 'closed');
+/** Why connecting failed, in Envoy's words: a system's error code, or what TLS says of itself. */
+export function describeConnectError(error: string | undefined): string {
+  if (error?.startsWith('TLS_error')) return error;
+  const words = error !== undefined && Object.hasOwn(ERRORS, error) ? ERRORS[error] : error;
+  return `delayed connect error: ${words ?? 'closed'}`;
+}

@@ -2,7 +2,7 @@
 
 import type { ResetReason } from '../http/stream.ts';
 import { ClientSession, type ClientSessionHost } from '../http2/client-session.ts';
-import type { Http2Stream } from '../http2/stream.ts';
+import type { Http2ClientStream } from '../http2/client-stream.ts';
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { Http2Settings } from '../runtime/model.ts';
@@ -32,8 +32,6 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
   private readonly settings: Http2Settings;
   private readonly members = new Map<ClientSession, Member>();
   private readonly connecting = new Set<Member>();
-  /** Which breaker a stream is counted under. */
-  private readonly breakers = new Map<Http2Stream, BreakerState>();
   private waiting: Waiting[] = [];
   private draining = false;
 
@@ -106,7 +104,8 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
   private connectForWaiting(): void {
     const next = this.waiting[this.connecting.size * this.settings.maxConcurrentStreams];
     if (!next || this.draining) return;
-    if (next.breaker.canConnect || this.members.size + this.connecting.size === 0) this.connect(next.breaker);
+    const isAllowed = next.breaker.canConnect && this.cluster.canConnectTo(this.host);
+    if (isAllowed || this.members.size + this.connecting.size === 0) this.connect(next.breaker);
     else this.cluster.stats.upstream_cx_overflow++;
   }
 
@@ -170,7 +169,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     member.connection?.destroy();
     const isTimeout = error === 'timeout' || error === 'ETIMEDOUT';
     const reason: ResetReason = isTimeout ? 'connection timeout' : 'remote connection failure';
-    const transportFailure = isTimeout ? '' : `delayed connect error: ${describeConnectError(error)}`;
+    const transportFailure = isTimeout ? '' : describeConnectError(error);
     // Whoever waited for this host will not fare better with its next connection.
     const { waiting } = this;
     this.waiting = [];
@@ -209,8 +208,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     cluster.stats.upstream_rq_active++;
     host.stats.rq_total++;
     host.stats.rq_active++;
-    const stream = session.open();
-    this.breakers.set(stream, breaker);
+    const stream = session.open(breaker);
     const limit = cluster.runtime.maxRequestsPerConnection;
     user.onPoolReady(stream);
     if (limit === 0 || session.requests < limit) return;
@@ -229,11 +227,9 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     this.connectForWaiting();
   }
 
-  onStreamFree(session: ClientSession, stream: Http2Stream | undefined): void {
-    const breaker = stream && this.breakers.get(stream);
-    if (stream && breaker) {
-      this.breakers.delete(stream);
-      breaker.requests--;
+  onStreamFree(session: ClientSession, stream: Http2ClientStream | undefined): void {
+    if (stream) {
+      stream.breaker.requests--;
       this.cluster.stats.upstream_rq_active--;
       this.host.stats.rq_active--;
     }

@@ -2,10 +2,11 @@
 // written; a block beyond them is still read to its end, because the dynamic table must keep in step with the peer's.
 
 import { DynamicTable } from './dynamic-table.ts';
-import { copyBytes, type FieldBlock } from './field-block.ts';
+import { copyBytes, type FieldBlock, lastingCopy } from './field-block.ts';
 import { COOKIE, NAME_TAG, NEVER_INDEXED, tagOfName, tagOfValue } from './field-tag.ts';
 import { BAD_HUFFMAN, decodeHuffman, HUFFMAN_TOO_LONG } from './huffman.ts';
-import { STATIC_COUNT, STATIC_ENTRIES, STATIC_LINES } from './static-table.ts';
+import { STATIC_COUNT } from './static-fields.ts';
+import { STATIC_ENTRIES, STATIC_LINES } from './static-table.ts';
 
 export const DECODED = 0;
 /** The peer's encoder and we are out of step: the connection cannot go on. */
@@ -18,6 +19,10 @@ export type DecodeResult = typeof DECODED | typeof COMPRESSION_ERROR | typeof FI
 /** Crumbs of a cookie do not count as fields, but their bytes do. */
 export type FieldLimits = { readonly maxBytes: number; readonly maxCount: number };
 
+/** A field that a block added to the dynamic table: its line, as the table holds it. */
+export type Insertion = { readonly line: Buffer; readonly nameLength: number; readonly valueLength: number; readonly tag: number };
+
+const NO_INSERTIONS: readonly Insertion[] = [];
 const HUFFMAN = 0x80;
 const MAX_INTEGER = 2 ** 28;
 const BAD_INTEGER = -1;
@@ -33,10 +38,44 @@ export class HpackDecoder {
   private bytesUsed = 0;
   private fieldsUsed = 0;
   private nameTag = 0;
+  private usedTable = false;
+  private resizedTable = false;
+  private inserted = 0;
 
   constructor(maxTableBytes: number) {
     this.table = new DynamicTable(maxTableBytes);
     this.maxTableBytes = maxTableBytes;
+  }
+
+  /** The last block changed the dynamic table. */
+  get changedTable(): boolean {
+    return this.inserted > 0 || this.resizedTable;
+  }
+
+  /** The last block means the same whatever the dynamic table holds, and what it added is still there. */
+  get wasContextFree(): boolean {
+    return !this.usedTable && !this.resizedTable && this.inserted <= this.table.count;
+  }
+
+  /** What the last block, which was free of context, added. */
+  takeInsertions(): readonly Insertion[] {
+    if (this.inserted === 0) return NO_INSERTIONS;
+    const { table } = this;
+    return Array.from({ length: this.inserted }, (_, i) => {
+      const at = table.at(this.inserted - 1 - i);
+      const [start = 0, nameLength = 0, valueLength = 0, tag = 0] = table.entries.subarray(at, at + 4);
+      return { line: lastingCopy(table.lines, start, start + nameLength + valueLength + 4), nameLength, valueLength, tag };
+    });
+  }
+
+  /** Adds again what a block added. */
+  replay(insertions: readonly Insertion[]): void {
+    if (insertions.length === 0) return;
+    this.generation++;
+    for (let i = 0; i < insertions.length; i++) {
+      const insertion = insertions[i] as Insertion;
+      this.table.insert(insertion.line, 0, insertion);
+    }
   }
 
   /** The peer has acknowledged another limit. */
@@ -55,6 +94,9 @@ export class HpackDecoder {
     this.overflow = DECODED;
     this.bytesUsed = 0;
     this.fieldsUsed = 0;
+    this.usedTable = false;
+    this.resizedTable = false;
+    this.inserted = 0;
     let mayResize = true;
     while (this.at < end) {
       const byte = bytes[this.at] as number;
@@ -75,6 +117,7 @@ export class HpackDecoder {
     if (index <= STATIC_COUNT) this.copyEntry(STATIC_LINES, STATIC_ENTRIES, (index - 1) * 4, block, limits);
     else {
       const { table } = this;
+      this.usedTable = true;
       if (index - STATIC_COUNT > table.count) return false;
       this.copyEntry(table.lines, table.entries, table.at(index - STATIC_COUNT - 1), block, limits);
     }
@@ -126,6 +169,7 @@ export class HpackDecoder {
     const bad = tagOfValue(block.bytes, valueStart, valueEnd);
     if (isIndexing) {
       this.generation++;
+      this.inserted++;
       this.table.insert(block.bytes, block.size, { nameLength, valueLength, tag: tag | bad });
     }
     if (!this.admits(nameLength + valueLength, tag, limits)) return true;
@@ -147,6 +191,7 @@ export class HpackDecoder {
     if (this.overflow === DECODED) this.overflow = FIELDS_TOO_LARGE;
     if (!isIndexing) return;
     this.generation++;
+    this.resizedTable = true;
     this.table.clear();
   }
 
@@ -162,6 +207,7 @@ export class HpackDecoder {
     if (index < 0) return BAD_HUFFMAN;
     const { table } = this;
     const isStatic = index <= STATIC_COUNT;
+    if (!isStatic) this.usedTable = true;
     if (!isStatic && index - STATIC_COUNT > table.count) return BAD_HUFFMAN;
     const lines = isStatic ? STATIC_LINES : table.lines;
     const entries = isStatic ? STATIC_ENTRIES : table.entries;
@@ -200,6 +246,7 @@ export class HpackDecoder {
     if (size !== this.table.maxBytes) {
       this.table.resize(size);
       this.generation++;
+      this.resizedTable = true;
     }
     return true;
   }

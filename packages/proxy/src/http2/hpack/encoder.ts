@@ -3,16 +3,17 @@
 
 import { writeText } from '../../http/bytes.ts';
 import type { Head } from '../../http/head.ts';
-import { type EncodedLines, type HeadTemplate, TemplatedHead } from '../head-template.ts';
-import { copyBytes } from './field-block.ts';
+import { type EncodedLines, type HeadTemplate, NAME_NEVER_INDEXED, TemplatedHead } from '../head-template.ts';
+import { copyBytes, lastingCopy } from './field-block.ts';
 import { CONNECTION_HEADERS } from './field-tag.ts';
-import { STATIC_FIELDS, staticIndexOf } from './static-table.ts';
+import { STATIC_FIELDS, staticIndexOf } from './static-fields.ts';
 
 /** More than a line takes beyond its name and value. */
 const LINE_OVERHEAD = 12;
 const LITERAL = 0x00;
 const NEVER_INDEXED = 0x10;
 const INDEXED = 0x80;
+const HOST_INDEX = staticIndexOf('host');
 
 /** Writes an integer below the bits of `first` (RFC 7541 5.1); returns the end. */
 export function writeInteger(out: Buffer, position: number, first: number, { value, mask }: { value: number; mask: number }): number {
@@ -30,7 +31,7 @@ export function writeInteger(out: Buffer, position: number, first: number, { val
 
 /** Writes a field as a literal without indexing; returns the end. `value` is latin1. */
 export function writeField(out: Buffer, position: number, lowerName: string, value: string): number {
-  return writeValue(out, writeName(out, position, lowerName, LITERAL), value);
+  return writeValue(out, writeName(out, position, lowerName), value);
 }
 
 /** Writes ":status". */
@@ -57,11 +58,23 @@ export function writeKnownField(out: Buffer, at: number, lowerName: string, valu
   return at + 1;
 }
 
-function writeName(out: Buffer, position: number, lowerName: string, kind: number): number {
+// Names of fields that we add come from our own code and from the configuration: few, and always the same strings.
+const encodedNames = new Map<string, Uint8Array>();
+const MAX_NAMES = 1024;
+
+function writeName(out: Buffer, position: number, lowerName: string): number {
+  const known = encodedNames.get(lowerName);
+  if (!known) return writeNewName(out, position, lowerName);
+  for (let i = 0; i < known.length; i++) out[position + i] = known[i] as number;
+  return position + known.length;
+}
+
+function writeNewName(out: Buffer, position: number, lowerName: string): number {
   const index = staticIndexOf(lowerName);
-  if (index > 0) return writeInteger(out, position, kind, { value: index, mask: 0x0f });
-  out[position] = kind;
-  return writeValue(out, position + 1, lowerName);
+  out[position] = LITERAL;
+  const end = index > 0 ? writeInteger(out, position, LITERAL, { value: index, mask: 0x0f }) : writeValue(out, position + 1, lowerName);
+  if (encodedNames.size < MAX_NAMES) encodedNames.set(lowerName, Uint8Array.from(out.subarray(position, end)));
+  return end;
 }
 
 function writeValue(out: Buffer, position: number, text: string): number {
@@ -72,15 +85,20 @@ function writeValue(out: Buffer, position: number, text: string): number {
 /** Room that `writeLines` may need for this head. */
 export const maxEncodedBytes = (head: Head): number => head.maxSize() + LINE_OVERHEAD * (head.count + head.addedCount);
 
-/** Writes the lines that stand and the added ones; `without` names a header that is left out (`host`). Returns the end. */
-export function writeLines(out: Buffer, position: number, head: Head, without: string): number {
-  let at = head instanceof TemplatedHead ? copyLines(out, position, head) : encodeHead(out, position, head, without);
+/** Writes the lines that stand and the added ones, but never `host`, which HTTP/2 says in `:authority`. Returns the end. */
+export function writeLines(out: Buffer, position: number, head: Head): number {
+  let at = position;
+  if (!(head instanceof TemplatedHead)) at = encodeHead(out, at, head);
+  else if (head.template.isSettled) at = copyLines(out, at, head);
+  else for (let line = 0; line < head.count; line++) if (head.dropped[line] === 0) at = encodeLine(out, at, head.template, line);
   for (let i = 0; i < head.addedCount; i++) {
     const name = head.addedName(i);
-    if (name !== without && !CONNECTION_HEADERS.has(name)) at = writeField(out, at, name, head.addedValue(i));
+    if (isSent(name)) at = writeField(out, at, name, head.addedValue(i));
   }
   return at;
 }
+
+const isSent = (name: string): boolean => name !== 'host' && !CONNECTION_HEADERS.has(name);
 
 function copyLines(out: Buffer, position: number, head: TemplatedHead): number {
   const { bytes, starts } = head.template.encoded;
@@ -101,35 +119,60 @@ function copyLines(out: Buffer, position: number, head: TemplatedHead): number {
   return at;
 }
 
-function encodeHead(out: Buffer, position: number, head: Head, without: string): number {
+/** Lines that came by HTTP/1.1. */
+function encodeHead(out: Buffer, position: number, head: Head): number {
   let at = position;
   for (let line = 0; line < head.count; line++) {
     if (head.dropped[line] !== 0) continue;
     const name = head.lineName(line);
-    if (name !== without && !CONNECTION_HEADERS.has(name)) at = writeLine(out, head, line, writeName(out, at, name, LITERAL));
+    if (isSent(name)) at = writeLineValue(out, writeForeignName(out, at, name), head, line);
   }
   return at;
 }
 
-function writeLine(out: Buffer, head: { bytes: Buffer; spans: Int32Array }, line: number, nameEnd: number): number {
+/** As `writeName`, for names that strangers choose: nothing is kept of them. */
+function writeForeignName(out: Buffer, position: number, lowerName: string): number {
+  const index = staticIndexOf(lowerName);
+  if (index > 0) return writeInteger(out, position, LITERAL, { value: index, mask: 0x0f });
+  out[position] = LITERAL;
+  return writeValue(out, position + 1, lowerName);
+}
+
+type Lines = { readonly bytes: Buffer; readonly spans: Int32Array };
+
+function writeLineValue(out: Buffer, nameEnd: number, head: Lines, line: number): number {
   const start = head.spans[line * 4 + 2] as number;
-  const length = (head.spans[line * 4 + 3] as number) - start;
-  const at = writeInteger(out, nameEnd, 0, { value: length, mask: 0x7f });
-  copyBytes(head.bytes, start, length, out, at);
+  return writeBytes(out, nameEnd, head.bytes, { start, length: (head.spans[line * 4 + 3] as number) - start });
+}
+
+function writeBytes(out: Buffer, position: number, bytes: Buffer, { start, length }: { start: number; length: number }): number {
+  const at = writeInteger(out, position, 0, { value: length, mask: 0x7f });
+  copyBytes(bytes, start, length, out, at);
   return at + length;
 }
 
-/** A template's lines; `host` takes no room, because HTTP/2 says it in `:authority`. */
+/** A line that came by HTTP/2; nothing for the host. */
+function encodeLine(out: Buffer, position: number, template: HeadTemplate, line: number): number {
+  const name = template.names[line] as number;
+  const index = name & ~NAME_NEVER_INDEXED;
+  if (index === HOST_INDEX) return position;
+  const kind = (name & NAME_NEVER_INDEXED) !== 0 ? NEVER_INDEXED : LITERAL;
+  if (index > 0) return writeLineValue(out, writeInteger(out, position, kind, { value: index, mask: 0x0f }), template, line);
+  out[position] = kind;
+  const start = template.spans[line * 4] as number;
+  const length = (template.spans[line * 4 + 1] as number) - start;
+  return writeLineValue(out, writeBytes(out, position + 1, template.bytes, { start, length }), template, line);
+}
+
+/** A template's lines, to be copied from. */
 export function encodeLines(template: HeadTemplate): EncodedLines {
-  const { bytes, spans, count, neverIndexed } = template;
-  const out = Buffer.allocUnsafeSlow(template.size + LINE_OVERHEAD * count);
+  const { count } = template;
+  const out = Buffer.allocUnsafe(template.size + LINE_OVERHEAD * count);
   const starts = new Int32Array(count + 1);
   let at = 0;
   for (let line = 0; line < count; line++) {
-    const name = bytes.toString('latin1', spans[line * 4] as number, spans[line * 4 + 1] as number);
-    if (name !== 'host')
-      at = writeLine(out, template, line, writeName(out, at, name, neverIndexed?.[line] === 1 ? NEVER_INDEXED : LITERAL));
+    at = encodeLine(out, at, template, line);
     starts[line + 1] = at;
   }
-  return { bytes: out.subarray(0, at), starts };
+  return { bytes: lastingCopy(out, 0, at), starts };
 }

@@ -76,3 +76,10 @@ export function copyBytes(source: Buffer, start: number, length: number, target:
   if (length > LOOP_BYTES) source.copy(target, at, start, start + length);
   else for (let i = 0; i < length; i++) target[at + i] = source[start + i] as number;
 }
+
+/** A copy that holds on to nothing but itself. */
+export function lastingCopy(bytes: Buffer, start = 0, end = bytes.length): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start);
+  bytes.copy(copy, 0, start, end);
+  return copy;
+}

@@ -3,11 +3,14 @@
 
 import { FIELD_VALUE, SP, TAB, TOKEN_LOWER } from '../../http/bytes.ts';
 import { idOfBytes } from '../../http/known-headers.ts';
+import { NameIndex } from './name-index.ts';
+import { STATIC_FIELDS, staticIndexOf } from './static-fields.ts';
 
 /** Known header number + 1 (see `known-headers`); 0 for all others. */
 export const KNOWN_MASK = 0xff;
 /** Which pseudo header it is, shifted by PSEUDO_SHIFT; 0 for regular fields. */
 export const PSEUDO_MASK = 0x700;
+export const PSEUDO_SHIFT = 8;
 export const METHOD = 0x100;
 export const SCHEME = 0x200;
 export const AUTHORITY = 0x300;
@@ -24,9 +27,12 @@ export const COOKIE = 0x2000;
 export const CONNECTION_SPECIFIC = 0x4000;
 /** The sender forbids indexing it anywhere (RFC 7541 6.2.3). */
 export const NEVER_INDEXED = 0x8000;
+/** The name's index in the static table, shifted; 0 for names that are not there. */
+export const STATIC_SHIFT = 16;
+const STATIC_MASK = 0x7f_0000;
 
 /** The part that belongs to the name. */
-export const NAME_TAG = KNOWN_MASK | PSEUDO_MASK | BAD_NAME | COOKIE | CONNECTION_SPECIFIC;
+export const NAME_TAG = KNOWN_MASK | PSEUDO_MASK | BAD_NAME | COOKIE | CONNECTION_SPECIFIC | STATIC_MASK;
 
 const PSEUDO: ReadonlyMap<string, number> = new Map([
   [':method', METHOD],
@@ -37,7 +43,6 @@ const PSEUDO: ReadonlyMap<string, number> = new Map([
   [':protocol', PROTOCOL],
 ]);
 
-const COLON = 58;
 /** Names that HTTP/2 has no place for. */
 export const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   'connection',
@@ -48,29 +53,34 @@ export const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 
+const COLON = 58;
+const SPECIAL = new NameIndex([...STATIC_FIELDS.map(([name]) => name), ...CONNECTION_HEADERS, ...PSEUDO.keys()]);
+const SPECIAL_TAGS: number[] = [];
+for (let at = 0; SPECIAL.nameAt(at) !== undefined; at++) {
+  const name = SPECIAL.nameAt(at);
+  SPECIAL_TAGS.push(
+    (staticIndexOf(name) << STATIC_SHIFT) |
+      (PSEUDO.get(name) ?? 0) |
+      (name === 'cookie' ? COOKIE : 0) |
+      (CONNECTION_HEADERS.has(name) ? CONNECTION_SPECIFIC : 0),
+  );
+}
+
 /** The tag of the name in `bytes[start, end)`. */
 export function tagOfName(bytes: Buffer, start: number, end: number): number {
   if (start === end) return BAD_NAME;
-  if (bytes[start] === COLON) return PSEUDO.get(bytes.toString('latin1', start, end)) ?? UNKNOWN_PSEUDO;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number;
-    if (TOKEN_LOWER[byte] !== byte) return BAD_NAME;
+  const special = SPECIAL.find(bytes, start, end);
+  let tag = special >= 0 ? (SPECIAL_TAGS[special] as number) : 0;
+  if (bytes[start] === COLON) return tag === 0 ? UNKNOWN_PSEUDO : tag;
+  if (special < 0) {
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at] as number;
+      if (TOKEN_LOWER[byte] !== byte) return BAD_NAME;
+    }
   }
-  let tag = idOfBytes(bytes, start, end) + 1;
-  const length = end - start;
-  if (length === 6 && bytes.toString('latin1', start, end) === 'cookie') tag |= COOKIE;
-  else if (
-    length >= 7 &&
-    length <= 17 &&
-    FORBIDDEN_FIRST.has(bytes[start] as number) &&
-    CONNECTION_HEADERS.has(bytes.toString('latin1', start, end))
-  ) {
-    tag |= CONNECTION_SPECIFIC;
-  }
+  tag |= idOfBytes(bytes, start, end) + 1;
   return tag;
 }
-
-const FORBIDDEN_FIRST = new Set(Array.from(CONNECTION_HEADERS, (name) => name.charCodeAt(0)));
 
 /** BAD_VALUE or 0. */
 export function tagOfValue(bytes: Uint8Array, start: number, end: number): number {

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { COMPRESSION_ERROR, DECODED, FIELDS_TOO_LARGE, HpackDecoder, TOO_MANY_FIELDS } from './decoder.ts';
 import { FieldBlock } from './field-block.ts';
 import { decodeHuffman, encodeHuffman, huffmanLength } from './huffman.ts';
-import { STATIC_COUNT, STATIC_FIELDS } from './static-table.ts';
+import { STATIC_COUNT, STATIC_FIELDS } from './static-fields.ts';
 
 const LIMITS = { maxBytes: 60 * 1024, maxCount: 100 };
 const block = new FieldBlock();
