@@ -3,11 +3,12 @@
 import { createRegistry, type DescMessage, type Registry } from '@bufbuild/protobuf';
 import * as messages from '@lateen/xds/messages';
 import * as adminMessages from '@lateen/xds/messages/admin';
+import * as proxyMessages from '@lateen/xds/messages/proxy';
 
 let registry: Registry | undefined;
 
 export function messageRegistry(): Registry {
-  registry ??= createRegistry(...schemasIn(messages), ...schemasIn(adminMessages));
+  registry ??= createRegistry(...schemasIn(messages), ...schemasIn(proxyMessages), ...schemasIn(adminMessages));
   return registry;
 }
 

@@ -4,6 +4,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
 import type { CorsRuntime } from '../runtime/model.ts';
 import type { FilterStep, HttpFilter } from './filter.ts';
+import { overrideOf } from './override.ts';
 
 type Granted = { origin: string; policy: CorsRuntime };
 
@@ -21,7 +22,7 @@ export function createCorsFilter(name: string): HttpFilter {
         return 'continue';
       }
       if (!allowed && policy.forwardNotMatchingPreflights) return 'continue';
-      exchange.respond({ status: 200, details: 'cors_response', headers: allowed ? preflightHeaders(origin, policy) : [] });
+      exchange.respond({ status: 200, details: 'cors_response', headers: allowed ? preflightHeaders(exchange, { origin, policy }) : [] });
       return 'stop';
     },
     onResponse(exchange, head) {
@@ -32,22 +33,21 @@ export function createCorsFilter(name: string): HttpFilter {
 }
 
 function policyOf(exchange: Exchange, name: string): CorsRuntime | undefined {
-  const decision = exchange.route();
-  if (decision.kind === 'not_found') return undefined;
-  const override = decision.filterOverrides.get(name);
+  const override = overrideOf(exchange, name);
   if (override?.kind === 'cors') return override.cors;
-  if (override?.kind === 'disabled') return undefined;
+  const decision = exchange.route();
   return decision.kind === 'forward' ? decision.action.cors : undefined;
 }
 
-function preflightHeaders(origin: string, policy: CorsRuntime): [string, string][] {
+function preflightHeaders(exchange: Exchange, { origin, policy }: Granted): [string, string][] {
   const headers: [string, string][] = [['access-control-allow-origin', origin]];
   if (policy.allowCredentials) headers.push(['access-control-allow-credentials', 'true']);
   if (policy.allowMethods !== '') headers.push(['access-control-allow-methods', policy.allowMethods]);
   if (policy.allowHeaders !== '') headers.push(['access-control-allow-headers', policy.allowHeaders]);
   if (policy.exposeHeaders !== '') headers.push(['access-control-expose-headers', policy.exposeHeaders]);
   if (policy.maxAge !== '') headers.push(['access-control-max-age', policy.maxAge]);
-  if (policy.allowPrivateNetworkAccess) headers.push(['access-control-allow-private-network', 'true']);
+  const asksPrivate = exchange.head.value('access-control-request-private-network') === 'true';
+  if (policy.allowPrivateNetworkAccess && asksPrivate) headers.push(['access-control-allow-private-network', 'true']);
   return headers;
 }
 

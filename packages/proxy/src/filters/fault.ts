@@ -5,6 +5,7 @@ import type { LocalReply } from '../http/local-reply.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { FaultRuntime, HttpFilterRuntime } from '../runtime/model.ts';
 import type { FilterStep, HttpFilter } from './filter.ts';
+import { overrideOf } from './override.ts';
 import { ThrottledStream } from './throttled-stream.ts';
 
 type Config = Extract<HttpFilterRuntime, { kind: 'fault' }>;
@@ -43,10 +44,8 @@ export function createFaultFilter(config: Config): HttpFilter {
 }
 
 function faultOf(exchange: Exchange, config: Config): FaultRuntime | undefined {
-  const decision = exchange.route();
-  if (decision.kind === 'not_found') return undefined;
-  const override = decision.filterOverrides.get(config.name);
-  if (override?.kind === 'disabled') return undefined;
+  if (exchange.route().kind === 'not_found') return undefined;
+  const override = overrideOf(exchange, config.name);
   return override?.kind === 'fault' ? override.fault : config.fault;
 }
 

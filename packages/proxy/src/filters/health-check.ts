@@ -2,6 +2,7 @@
 // upstream said a moment ago.
 
 import type { Exchange } from '../http/exchange.ts';
+import type { LocalReply } from '../http/local-reply.ts';
 import type { HttpFilterRuntime } from '../runtime/model.ts';
 import type { HttpFilter } from './filter.ts';
 
@@ -11,22 +12,24 @@ export function createHealthCheckFilter(config: Config): HttpFilter {
   const { name } = config;
   /** What the upstream answered last, and until when (monotonic) that holds. */
   const cached = { status: 0, untilMs: 0 };
+  const answer = (exchange: Exchange, reply: LocalReply): 'stop' => {
+    const { cluster } = exchange.context.proxy.node;
+    exchange.respond({ ...reply, headers: [['x-envoy-upstream-healthchecked-cluster', cluster]] });
+    return 'stop';
+  };
   return {
     name,
     onRequest(exchange) {
       if (!config.matches(exchange)) return 'continue';
       if (exchange.context.isDraining() || exchange.context.proxy.isFailingHealthChecks()) {
-        exchange.respond({ status: 503, details: 'health_check_failed' });
-        return 'stop';
+        return answer(exchange, { status: 503, details: 'health_check_failed' });
       }
       if (!config.passThrough) {
-        exchange.respond(isServing(exchange, config) ? { status: 200, details: 'health_check_ok' } : FAILED);
-        return 'stop';
+        return answer(exchange, isServing(exchange, config) ? { status: 200, details: 'health_check_ok' } : FAILED);
       }
       if (config.cacheMs === 0) return 'continue';
       if (exchange.context.proxy.clock.monotonicMs() < cached.untilMs) {
-        exchange.respond({ status: cached.status, details: 'health_check_cached' });
-        return 'stop';
+        return answer(exchange, { status: cached.status, details: 'health_check_cached' });
       }
       exchange.setState(name, true);
       return 'continue';

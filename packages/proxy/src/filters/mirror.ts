@@ -2,6 +2,7 @@
 
 import type { Exchange } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
+import { applyHeaderMutations } from '../http/header-mutations.ts';
 import type { ClientStream, ClientStreamHandler } from '../http/stream.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { MirrorRuntime } from '../runtime/model.ts';
@@ -16,11 +17,13 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
   const { proxy } = exchange.context;
   for (const mirror of mirrors) {
     if (mirror.fraction < 1 && proxy.random() >= mirror.fraction) continue;
-    const cluster = proxy.clusters.get(mirror.cluster);
+    const cluster = proxy.clusters.get(mirror.clusterHeader ? (exchange.header(mirror.clusterHeader) ?? '') : mirror.cluster);
     const host = cluster?.pick({ host: exchange.connection.localIp, port: exchange.connection.localPort });
     if (!cluster || !host) continue;
     const head = exchange.head.clone();
-    if (mirror.appendShadowSuffix) head.set('host', shadowed(exchange.authority));
+    if (mirror.hostRewrite !== undefined) head.set('host', mirror.hostRewrite);
+    else if (mirror.appendShadowSuffix) head.set('host', shadowed(exchange.authority));
+    applyHeaderMutations(head, mirror.requestHeaders, exchange);
     const copy = new MirrorRequest({ method: exchange.method, path: exchange.path, head, body: body?.bytes });
     const timeout = new Timeout(() => copy.cancel());
     proxy.timeouts.arm(timeout, MIRROR_TIMEOUT_MS);

@@ -31,8 +31,12 @@ function sourceOf(exchange: Exchange, policy: HashPolicy, cookies: string[]): st
   switch (policy.kind) {
     case 'header': {
       const values = exchange.headerValues(policy.name);
-      return values.length === 0 ? undefined : values.sort().join('\0');
+      if (values.length === 0) return undefined;
+      const { rewrite } = policy;
+      return (rewrite ? values.map((value) => rewrite(value)) : values).sort().join('\0');
     }
+    case 'filter_state':
+      return exchange.filterStateText(policy.key);
     case 'source_ip':
       return ipOf(exchange.remoteAddress);
     case 'query_parameter':

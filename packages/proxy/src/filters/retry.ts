@@ -43,7 +43,6 @@ const BARE_RULES: RetryRuntime = {
   avoidPreviousHosts: false,
   omitCanaryHosts: false,
   omitHostMetadata: undefined,
-  previousPrioritiesFrequency: undefined,
   backoffBaseMs: 25,
   backoffMaxMs: 250,
   rateLimitedBackoff: undefined,
@@ -78,6 +77,17 @@ export function retriesReset(rules: RetryRuntime, reason: ResetReason, requestSe
 export function retryDelayMs(rules: RetryRuntime, attempt: number, random: () => number): number {
   const ceiling = Math.min(rules.backoffMaxMs, rules.backoffBaseMs * 2 ** (attempt - 1));
   return Math.floor(random() * ceiling);
+}
+
+/** How long the upstream asks to wait, if the rules look at such headers and one says something sensible. */
+export function toldDelayMs({ rateLimitedBackoff }: RetryRuntime, head: Head, nowMs: number): number | undefined {
+  for (const { name, format } of rateLimitedBackoff?.headers ?? []) {
+    const text = head.value(name);
+    if (text === undefined || !/^\d{1,12}$/.test(text)) continue;
+    const delayMs = Number(text) * 1000 - (format === 'seconds' ? 0 : nowMs);
+    if (delayMs > 0 && delayMs <= (rateLimitedBackoff?.maxMs ?? 0)) return delayMs;
+  }
+  return undefined;
 }
 
 // RFC 9110 9.2.2.

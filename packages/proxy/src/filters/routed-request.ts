@@ -13,12 +13,14 @@ import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
 import type { PoolUser } from '../upstream/http-pool.ts';
+import { followRedirect } from './internal-redirect.ts';
 import { sendMirrors } from './mirror.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
 import { hashRequest, type RequestHash } from './request-hash.ts';
-import { isIdempotent, retriesReset, retriesResponse, retryDelayMs, retryRulesOf } from './retry.ts';
+import { isIdempotent, retriesReset, retriesResponse, retryDelayMs, retryRulesOf, toldDelayMs } from './retry.ts';
+import { hostRejection } from './retry-hosts.ts';
 import { failureReply, RESET_FLAGS, underscored } from './upstream-failure.ts';
-import { prepareUpstreamRequest, timeoutOf } from './upstream-request.ts';
+import { prepareUpstreamRequest, timeoutOf, updateAuthority } from './upstream-request.ts';
 
 /** How often a request may move to a fresh connection because the idle one it was given had just been closed. */
 const MAX_IDLE_RACES = 3;
@@ -142,10 +144,12 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
       exchange.head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));
     }
     const avoid = this.rules?.avoidPreviousHosts ? this.triedHosts : undefined;
+    const rejects = this.rules && this.triedHosts && hostRejection(this.rules);
     const host = cluster.pick(this.originalDestination(), {
       hash: this.requestHash?.hash,
       metadataMatch: this.decision.metadataMatch,
       avoid,
+      rejects,
       attempts: this.rules?.hostSelectionMaxAttempts ?? 1,
     });
     if (!host) {
@@ -167,8 +171,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   }
 
   private rewriteHost(name: string): void {
-    this.exchange.authority = name;
-    this.exchange.head.set('host', name);
+    updateAuthority(this.exchange, name, { append: this.decision.action.appendXForwardedHost, suppress: this.suppress });
   }
 
   private originalDestination(): { host: string; port: number } | undefined {
@@ -208,7 +211,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   }
 
   private mayRepeat(): boolean {
-    return this.rules !== undefined || isIdempotent(this.exchange.method) || this.decision.action.mirrors.length > 0;
+    const { mirrors, internalRedirect } = this.decision.action;
+    return this.rules !== undefined || isIdempotent(this.exchange.method) || mirrors.length > 0 || internalRedirect !== undefined;
   }
 
   onPoolFailure(reason: ResetReason, transportFailure: string): void {
@@ -249,7 +253,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   }
 
   /** Schedules another attempt, if the limits allow one. */
-  private retry(): boolean {
+  private retry(response?: Head): boolean {
     const { rules, exchange, cluster, breaker } = this;
     if (!rules || this.replay?.overflowed || exchange.upgrade !== '') return false;
     if (this.retryInFlight) this.endRetry(false);
@@ -275,7 +279,9 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
       this.retryPending = false;
       this.attempt();
     });
-    exchange.context.proxy.timeouts.arm(this.backoff, retryDelayMs(rules, this.retries, exchange.context.proxy.random));
+    const { random, clock, timeouts } = exchange.context.proxy;
+    const told = response && toldDelayMs(rules, response, clock.now());
+    timeouts.arm(this.backoff, told === undefined ? retryDelayMs(rules, this.retries, random) : told * (1 + random() / 2));
     return true;
   }
 
@@ -341,12 +347,13 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     if (host) cluster.reportResult(host, head.status);
     if (this.rules && retriesResponse(this.rules, head)) {
       const { client } = this;
-      if (this.retry()) {
+      if (this.retry(head)) {
         if (!end) client?.cancel();
         return;
       }
     }
     this.endRetry(head.status < 500);
+    if (this.decision.action.internalRedirect?.statuses.has(head.status) && this.redirectInternally(head, end)) return;
     this.replay?.discard();
     this.whole?.cancel();
     this.responding = true;
@@ -373,6 +380,22 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
       this.end();
     } else this.touch();
     exchange.sendResponse(head, first, end);
+  }
+
+  /** Sends the request where the answer points, if the route lets the proxy do so. */
+  private redirectInternally(head: Head, end: boolean): boolean {
+    const { exchange, client, replay } = this;
+    const { method } = exchange;
+    if (!exchange.requestEnded || replay?.overflowed || exchange.upgrade !== '' || !followRedirect(exchange, this.decision, head))
+      return false;
+    this.client = undefined;
+    if (!end) client?.cancel();
+    this.end();
+    exchange.forwarder = undefined;
+    exchange.first = exchange.method === method ? replay?.bytes : undefined;
+    exchange.context.filters.at(-1)?.onRequest?.(exchange);
+    exchange.first = undefined;
+    return true;
   }
 
   onInformational(head: Head): void {

@@ -37,6 +37,7 @@ function route(exchange: Exchange, suppressEnvoyHeaders: boolean): void {
         mutations: decision.responseHeaders,
       });
     case 'forward':
+      exchange.virtualCluster = decision.virtualHost.virtualClusters.find((each) => each.matches(exchange))?.name;
       return new RoutedRequest(exchange, decision, suppressEnvoyHeaders).start();
   }
 }

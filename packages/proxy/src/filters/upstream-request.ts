@@ -45,7 +45,7 @@ export function prepareUpstreamRequest(exchange: Exchange, decision: ForwardDeci
     const host = head.value('host');
     if (host !== undefined && host !== exchange.authority && isAuthority(host)) exchange.authority = host;
   }
-  rewriteAuthority(exchange, decision);
+  rewriteAuthority(exchange, decision, suppress);
   if (action.rewrite) {
     if (!suppress) head.set('x-envoy-original-path', wireText(exchange.path));
     exchange.path = targetText(action.rewrite.apply(exchange.path));
@@ -57,7 +57,7 @@ const NOT_IN_TARGET = /[^\x21-\x7e]/gu;
 
 const targetText = (path: string): string => path.replaceAll(NOT_IN_TARGET, (character) => encodeURIComponent(character));
 
-function rewriteAuthority(exchange: Exchange, decision: ForwardDecision): void {
+function rewriteAuthority(exchange: Exchange, decision: ForwardDecision, suppress: boolean): void {
   const { action } = decision;
   const { head } = exchange;
   const before = exchange.authority;
@@ -77,7 +77,14 @@ function rewriteAuthority(exchange: Exchange, decision: ForwardDecision): void {
     }
   }
   if (after === undefined || after === '' || after === before || !isAuthority(after)) return;
-  if (action.appendXForwardedHost) head.add('x-forwarded-host', before);
-  exchange.authority = after;
-  head.set('host', after);
+  updateAuthority(exchange, after, { append: action.appendXForwardedHost, suppress });
+}
+
+/** The request now is for `authority`; upstreams may learn what it was for. */
+export function updateAuthority(exchange: Exchange, authority: string, { append, suppress }: { append: boolean; suppress: boolean }): void {
+  const { head } = exchange;
+  if (!suppress) head.set('x-envoy-original-host', exchange.authority);
+  if (append) head.add('x-forwarded-host', exchange.authority);
+  exchange.authority = authority;
+  head.set('host', authority);
 }

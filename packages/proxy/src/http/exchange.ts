@@ -7,6 +7,8 @@ import { equalsAscii } from './bytes.ts';
 import type { HcmContext } from './context.ts';
 import { type ClientFacts, prepareRequestHeaders } from './forwarding-headers.ts';
 import type { Head } from './head.ts';
+import type { HeadMemory } from './head-memory.ts';
+import { recycleResponseHead } from './head-pool.ts';
 import { knownId } from './known-headers.ts';
 import { composeLocalReply, type LocalReply } from './local-reply.ts';
 import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from './request-record.ts';
@@ -15,6 +17,7 @@ import type { ConnectionInfo, RequestView, TlsFacts } from './request-view.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
 
 const DATE = knownId('date');
+const EXPECT = knownId('expect');
 const SERVER = knownId('server');
 
 /** What forwards the request: the router, once it has begun. */
@@ -75,6 +78,8 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   responseHead: Head | undefined;
   responseTrailers: Head | undefined;
   responseCode = 0;
+  /** Set by the router where the virtual host counts kinds of requests. */
+  virtualCluster: string | undefined;
   /** The text of an answer made here, while it is laid out. */
   localReplyBody = '';
   responseFlags = 0;
@@ -116,39 +121,62 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   /** Runs the request: refusal, filters, forwarding. `first` is valid during the call. */
   begin(upgrade: string, first: Buffer | undefined, end: boolean): void {
     const { head, context } = this;
-    this.method = methodOf(head);
+    const { memory } = head;
+    const known = memory?.texts;
+    this.method = known ? known.method : methodOf(head);
     this.requestEnded = end;
     if (first) this.bytesReceived = first.length;
     if (end) this.requestDurationMs = this.elapsedMs();
     context.observer.requestStarted();
-    if (head.version < 11 && !context.hcm.http1.acceptHttp10) {
-      return this.refuse({ status: 426, body: 'Upgrade Required', details: 'low_version' });
-    }
-    if (head.version < 20 && !METHODS.has(this.method))
-      return this.refuse({ status: 400, body: 'Bad Request', details: 'http1.codec_error' });
-    const target = readTarget(head, this.method, context, this.connection.localPort);
-    if (target.kind === 'refused') {
-      const body = target.details === 'http1.invalid_url' ? 'Bad Request' : '';
-      return this.refuse({ status: target.status, body, details: target.details });
-    }
-    this.path = this.originalPath = target.path;
-    this.authority = target.authority;
+    if (known && known.rules === context.hcm && known.localPort === this.connection.localPort) {
+      this.path = this.originalPath = known.path;
+      this.authority = known.authority;
+    } else if (!this.readStart(memory)) return;
     prepareRequestHeaders(head, context, this.connection, this);
-    if (target.kind === 'redirect') {
-      return this.respond({ status: 307, details: 'path_normalization_redirect', headers: [['location', target.path]] });
-    }
     const { underscoresInHeaders } = context.hcm;
     if (underscoresInHeaders !== 'allow' && !this.acceptUnderscores(underscoresInHeaders === 'drop_header')) return;
     if (upgrade !== '' && upgrade !== 'h2c') this.upgrade = upgrade;
     if (upgrade === 'h2c') head.remove('http2-settings');
     // What follows a refused CONNECT was meant for somebody else.
     if (this.method === 'CONNECT') this.stream.closeAfterResponse();
-    if (head.has('expect')) this.handleExpect(end);
+    if (head.hasKnown(EXPECT, 'expect')) this.handleExpect(end);
     this.first = first;
     this.continueRequest();
     this.first = undefined;
     // A filter stopped the request: what has come of the body must outlive this call.
     if (first && !this.forwarder && !this.responseHead) this.holdRequestData(Buffer.from(first));
+  }
+
+  /** Method, path and authority; false when the request was answered instead. */
+  private readStart(memory: HeadMemory | undefined): boolean {
+    const { head, context } = this;
+    const { hcm } = context;
+    if (head.version < 11 && !hcm.http1.acceptHttp10) {
+      this.refuse({ status: 426, body: 'Upgrade Required', details: 'low_version' });
+      return false;
+    }
+    if (head.version < 20 && !METHODS.has(this.method)) {
+      this.refuse({ status: 400, body: 'Bad Request', details: 'http1.codec_error' });
+      return false;
+    }
+    const { localPort } = this.connection;
+    const target = readTarget(head, this.method, context, localPort);
+    if (target.kind === 'refused') {
+      const body = target.details === 'http1.invalid_url' ? 'Bad Request' : '';
+      this.refuse({ status: target.status, body, details: target.details });
+      return false;
+    }
+    const { path, authority } = target;
+    this.path = this.originalPath = path;
+    this.authority = authority;
+    if (target.kind === 'redirect') {
+      prepareRequestHeaders(head, context, this.connection, this);
+      this.respond({ status: 307, details: 'path_normalization_redirect', headers: [['location', path]] });
+      return false;
+    }
+    // An added line is a Host that had to be rewritten, which the same head would need again.
+    if (memory && head.addedCount === 0) memory.texts = { method: this.method, path, authority, rules: hcm, localPort };
+    return true;
   }
 
   private acceptUnderscores(drop: boolean): boolean {
@@ -281,6 +309,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
 
   onComplete(): void {
     this.finish();
+    if (this.responseHead) recycleResponseHead(this.responseHead);
   }
 
   // --- the answer's way out
@@ -304,7 +333,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     this.responseCode = head.status;
     if (head.known(DATE) < 0) head.add('date', httpDate(this.startTimeMs));
     if (hcm.serverHeader === 'overwrite') {
-      if (head.known(SERVER) >= 0) head.remove('server');
+      if (head.hasKnown(SERVER, 'server')) head.remove('server');
       head.add('server', hcm.serverName);
     } else if (hcm.serverHeader === 'append_if_absent' && !head.has('server')) head.add('server', hcm.serverName);
     if (hcm.via !== '') head.add('via', hcm.via);
@@ -399,6 +428,10 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     return this.responseHead?.size ?? 0;
   }
 
+  get responseTrailersBytes(): number {
+    return this.responseTrailers?.size ?? 0;
+  }
+
   get grpcStatus(): number | undefined {
     const text = this.responseTrailers?.value('grpc-status') ?? this.responseHead?.value('grpc-status');
     return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
@@ -435,7 +468,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   }
 
   responseHeader(lowerName: string): string | undefined {
-    if (lowerName === ':status') return this.responseCode === 0 ? undefined : String(this.responseCode);
+    if (lowerName === ':status') return String(this.responseHead?.status || this.responseCode || '') || undefined;
     return this.responseHead?.value(lowerName);
   }
 

@@ -28,10 +28,14 @@ export type LocalReply = {
 /** The message for `reply`; the body is empty when there is none. */
 export function composeLocalReply(exchange: Exchange, reply: LocalReply): { head: Head; body: Buffer } {
   const head = new Head(0);
-  // Formats and filters of mappers see the answer as it is becoming.
-  exchange.responseCode = reply.status;
+  head.status = reply.status;
+  nameCluster(exchange);
   for (const [name, value] of reply.headers ?? []) head.add(name, value);
-  if (reply.mutations) applyHeaderMutations(head, reply.mutations, exchange);
+  if (reply.mutations) {
+    exchange.responseHead = head;
+    applyHeaderMutations(head, reply.mutations, exchange);
+    exchange.responseHead = undefined;
+  }
   const { text, contentType, status } = layOut(exchange, reply, head);
   head.status = status;
   exchange.responseCode = status;
@@ -52,11 +56,23 @@ export function composeLocalReply(exchange: Exchange, reply: LocalReply): { head
 
 const NOTHING = Buffer.alloc(0);
 
+/** The log of an answer by a filter names the cluster that the route would have led to. */
+function nameCluster(exchange: Exchange): void {
+  const { decision, context } = exchange;
+  if (decision?.kind !== 'forward' || exchange.upstreamCluster !== '') return;
+  const cluster = context.proxy.clusters.get(decision.cluster)?.runtime;
+  if (!cluster) return;
+  exchange.cluster = cluster;
+  exchange.upstreamCluster = cluster.name;
+}
+
 type LaidOut = { text: string; contentType: string; status: number };
 
 function layOut(exchange: Exchange, reply: LocalReply, head: Head): LaidOut {
   const { localReplies } = exchange.context.hcm;
   const plain = { text: reply.body ?? '', contentType: 'text/plain', status: reply.status };
+  // Formats and filters of mappers see the answer's status.
+  exchange.responseCode = reply.status;
   if (reply.bodyFormat) return formatted(exchange, reply.bodyFormat, plain);
   if (!localReplies) return plain;
   const mapper = localReplies.mappers.find((each) => passes(each, exchange));

@@ -137,6 +137,9 @@ export interface RequestRecord {
   readonly requestMessages: number;
   readonly responseMessages: number;
   /** Dynamic metadata by filter name; undefined when nothing was set. */
+  /** Kind of request by the virtual host's virtual clusters. */
+  readonly virtualCluster?: string | undefined;
+  readonly responseTrailersBytes?: number;
   /** Text of an answer that this proxy made, before it was laid out. */
   readonly localReplyBody?: string;
   /** What filters of the request or its connection stored under a key. */

@@ -1,9 +1,14 @@
 // Gives every operator of the substitution format its meaning: parsed format in, closures over the request record out.
 // Values come from the network, so what would forge a second line or break the quoting is escaped here.
 
+import { createHash } from 'node:crypto';
 import type { Json } from '@lateen/base';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
+import type { CertificateFacts } from '../http/request-view.ts';
+import { queryParameter } from '../runtime/compile/match.ts';
 import type { Format, FormatOperator, FormatPart } from '../runtime/index.ts';
+import { environmentVariable, HOSTNAME } from './process-facts.ts';
+import { longFlags } from './response-flags.ts';
 import { formatTime } from './time-format.ts';
 
 /** An operator's value; undefined prints as "-". Numbers stay numbers in JSON logs. */
@@ -147,6 +152,58 @@ function grpcStatus(argument: string | undefined): FormatReader {
   };
 }
 
+/** "key", "key:PLAIN", "key:FIELD:name": values are texts here, so every form prints the same. */
+const filterState: Compile = (argument = '') => {
+  const [key = ''] = argument.split(':');
+  return (record) => record.filterStateText?.(key);
+};
+
+/** Certificate times: "Jan  1 00:00:00 2030 GMT"-like in Envoy's default, else by format. */
+function validity(read: (record: RequestRecord) => number | undefined): Compile {
+  return (argument) => (record) => {
+    const ms = read(record);
+    return ms === undefined ? undefined : formatTime(ms, argument || '%b %e %H:%M:%S %Y GMT');
+  };
+}
+
+const METADATA_SOURCES: Readonly<Record<string, Compile>> = {
+  DYNAMIC: metadataOperator((record) => record.dynamicMetadata),
+  CLUSTER: metadataOperator((record) => record.cluster?.metadata),
+  ROUTE: metadataOperator((record) => record.decision?.route?.metadata),
+  VIRTUAL_HOST: metadataOperator((record) => record.decision?.virtualHost?.metadata),
+  UPSTREAM_HOST: metadataOperator((record) => record.endpoint?.metadata),
+};
+
+/** "WQ" (default) or "NQ", then which path: as it came, as it went, or the former where they differ (default). */
+const pathOperator: Compile = (argument = '') => {
+  const [query, which = 'ORIG_OR_PATH'] = argument.split(':');
+  return (record) => {
+    const path = which === 'PATH' ? record.path : record.originalPath;
+    return query === 'NQ' ? withoutQuery(path) : path;
+  };
+};
+
+/** Moments of a request, in milliseconds from its start. */
+const MOMENTS: Readonly<Record<string, (record: RequestRecord) => number | undefined>> = {
+  DS_RX_BEG: () => 0,
+  DS_RX_END: (record) => record.requestDurationMs,
+  US_RX_BEG: (record) => record.responseDurationMs,
+  DS_TX_BEG: (record) => record.responseDurationMs,
+  US_RX_END: (record) => (record.responseDurationMs === undefined ? undefined : record.durationMs),
+  DS_TX_END: (record) => record.durationMs,
+};
+const PER_MS: Readonly<Record<string, number>> = { ms: 1, us: 1e3, ns: 1e6 };
+
+/** "DS_RX_BEG:US_RX_BEG:us"; a moment that is not measured prints as unknown. */
+const commonDuration: Compile = (argument = '') => {
+  const [from = '', to = '', unit = 'us'] = argument.split(':');
+  return (record) => {
+    const start = MOMENTS[from]?.(record);
+    const end = MOMENTS[to]?.(record);
+    return start === undefined || end === undefined ? undefined : Math.floor((end - start) * (PER_MS[unit] ?? 1));
+  };
+};
+
 const READERS: Record<FormatOperator, Compile> = {
   BYTES_RECEIVED: plain((record) => record.bytesReceived),
   BYTES_SENT: plain((record) => record.bytesSent),
@@ -160,29 +217,31 @@ const READERS: Record<FormatOperator, Compile> = {
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((record) => record.connection.localIp),
   DOWNSTREAM_LOCAL_PORT: plain((record) => record.connection.localPort),
   DOWNSTREAM_LOCAL_URI_SAN: plain((record) => record.connection.localPrincipal),
-  DOWNSTREAM_PEER_URI_SAN: plain((record) => record.connection.peerPrincipal),
-  // Of a peer's certificate the data path keeps the URI SAN only.
-  DOWNSTREAM_LOCAL_SUBJECT: nothing,
-  DOWNSTREAM_LOCAL_DNS_SAN: nothing,
-  DOWNSTREAM_PEER_CERT: nothing,
-  DOWNSTREAM_PEER_DNS_SAN: nothing,
-  DOWNSTREAM_PEER_FINGERPRINT_1: nothing,
-  DOWNSTREAM_PEER_FINGERPRINT_256: nothing,
-  DOWNSTREAM_PEER_ISSUER: nothing,
-  DOWNSTREAM_PEER_SERIAL: nothing,
-  DOWNSTREAM_PEER_SUBJECT: nothing,
-  DOWNSTREAM_TLS_CIPHER: nothing,
-  DOWNSTREAM_TLS_VERSION: nothing,
+  DOWNSTREAM_PEER_URI_SAN: plain(({ connection }) => connection.tls?.peer?.uriSans.join(',') || connection.peerPrincipal),
+  DOWNSTREAM_LOCAL_SUBJECT: plain(({ connection }) => connection.tls?.local?.subject),
+  DOWNSTREAM_LOCAL_DNS_SAN: plain(({ connection }) => connection.tls?.local?.dnsSans.join(',')),
+  DOWNSTREAM_PEER_CERT: plain(({ connection }) => encodedPem(connection.tls?.peer)),
+  DOWNSTREAM_PEER_CERT_V_START: validity(({ connection }) => connection.tls?.peer?.validFromMs),
+  DOWNSTREAM_PEER_CERT_V_END: validity(({ connection }) => connection.tls?.peer?.validToMs),
+  DOWNSTREAM_PEER_DNS_SAN: plain(({ connection }) => connection.tls?.peer?.dnsSans.join(',')),
+  DOWNSTREAM_PEER_FINGERPRINT_1: plain(({ connection }) => connection.tls?.peer && sha1Of(connection.tls.peer)),
+  DOWNSTREAM_PEER_FINGERPRINT_256: plain(({ connection }) => connection.tls?.peer && bareHex(connection.tls.peer.fingerprint256)),
+  DOWNSTREAM_PEER_ISSUER: plain(({ connection }) => connection.tls?.peer?.issuer),
+  DOWNSTREAM_PEER_SERIAL: plain(({ connection }) => connection.tls?.peer && bareHex(connection.tls.peer.serialNumber)),
+  DOWNSTREAM_PEER_SUBJECT: plain(({ connection }) => connection.tls?.peer?.subject),
+  DOWNSTREAM_TLS_CIPHER: plain(({ connection }) => connection.tls?.cipher),
+  DOWNSTREAM_TLS_SESSION_ID: plain(({ connection }) => connection.tls?.sessionId),
+  DOWNSTREAM_TLS_VERSION: plain(({ connection }) => connection.tls?.version),
+  // A connection whose handshake failed carries no request.
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: nothing,
   DOWNSTREAM_REMOTE_ADDRESS: plain((record) => record.downstreamRemoteAddress),
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(record.downstreamRemoteAddress)),
   DOWNSTREAM_REMOTE_PORT: plain((record) => portOf(record.downstreamRemoteAddress)),
-  DURATION: plain((record) => Math.round(record.durationMs)),
+  DURATION: plain((record) => Math.floor(record.durationMs)),
   DYNAMIC_METADATA: metadataOperator((record) => record.dynamicMetadata),
   CLUSTER_METADATA: metadataOperator((record) => record.cluster?.metadata),
   UPSTREAM_METADATA: metadataOperator((record) => record.endpoint?.metadata),
-  // No filter here sets filter state: empty, as in Envoy without a setter.
-  FILTER_STATE: nothing,
+  FILTER_STATE: filterState,
   GRPC_STATUS: grpcStatus,
   GRPC_STATUS_NUMBER: () => grpcStatus('NUMBER'),
   PROTOCOL: plain((record) => record.protocol),
@@ -201,34 +260,85 @@ const READERS: Record<FormatOperator, Compile> = {
     rounded(responseDurationMs === undefined ? undefined : durationMs - responseDurationMs),
   ),
   RESPONSE_FLAGS: plain((record) => formatResponseFlags(record.responseFlags)),
-  RESPONSE_FLAGS_LONG: plain((record) => formatResponseFlags(record.responseFlags)),
+  RESPONSE_FLAGS_LONG: plain((record) => longFlags(record.responseFlags)),
   RESPONSE_HEADERS_BYTES: plain((record) => record.responseHeadersBytes),
   ROUTE_NAME: plain((record) => record.routeName),
   START_TIME: (argument) => (record) => formatTime(record.startTimeMs, argument),
-  STREAM_ID: plain((record) => record.streamId),
+  // The request id is the stream's name, as in Envoy.
+  STREAM_ID: plain((record) => record.requestHeader('x-request-id') ?? record.streamId),
   UNIQUE_ID: plain((record) => `${record.connection.id}-${record.streamId}`),
   TRACE_ID: plain((record) => traceId(record)),
-  UPSTREAM_CLUSTER: plain((record) => record.cluster?.observabilityName ?? record.upstreamCluster),
-  UPSTREAM_CLUSTER_RAW: plain((record) => record.upstreamCluster),
+  // A cluster that does not exist has no name in Envoy's logs.
+  UPSTREAM_CLUSTER: plain((record) => record.cluster?.observabilityName),
+  UPSTREAM_CLUSTER_RAW: plain((record) => record.cluster?.name),
   UPSTREAM_HOST: plain((record) => record.upstreamHost),
   UPSTREAM_HOST_NAME: plain((record) => record.endpoint?.hostname || record.upstreamHost),
   UPSTREAM_LOCAL_ADDRESS: plain((record) => record.upstreamLocalAddress),
   UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(record.upstreamLocalAddress)),
   UPSTREAM_LOCAL_PORT: plain((record) => portOf(record.upstreamLocalAddress)),
-  UPSTREAM_PEER_SUBJECT: nothing,
+  UPSTREAM_HEADER_BYTES_RECEIVED: plain((record) => (record.upstreamHost === '' ? 0 : record.responseHeadersBytes)),
+  UPSTREAM_HOST_NAME_WITHOUT_PORT: plain((record) => record.endpoint?.hostname.replace(/:\d+$/, '') || hostOf(record.upstreamHost)),
+  UPSTREAM_LOCAL_DNS_SAN: plain(({ upstreamTls }) => upstreamTls?.local?.dnsSans.join(',')),
+  UPSTREAM_LOCAL_SUBJECT: plain(({ upstreamTls }) => upstreamTls?.local?.subject),
+  UPSTREAM_LOCAL_URI_SAN: plain(({ upstreamTls }) => upstreamTls?.local?.uriSans.join(',')),
+  UPSTREAM_PEER_CERT: plain(({ upstreamTls }) => encodedPem(upstreamTls?.peer)),
+  UPSTREAM_PEER_CERT_V_START: validity(({ upstreamTls }) => upstreamTls?.peer?.validFromMs),
+  UPSTREAM_PEER_CERT_V_END: validity(({ upstreamTls }) => upstreamTls?.peer?.validToMs),
+  UPSTREAM_PEER_DNS_SAN: plain(({ upstreamTls }) => upstreamTls?.peer?.dnsSans.join(',')),
+  UPSTREAM_PEER_ISSUER: plain(({ upstreamTls }) => upstreamTls?.peer?.issuer),
+  UPSTREAM_PEER_SUBJECT: plain(({ upstreamTls }) => upstreamTls?.peer?.subject),
+  UPSTREAM_TLS_SESSION_ID: plain(({ upstreamTls }) => upstreamTls?.sessionId),
+  UPSTREAM_WIRE_BYTES_RECEIVED: plain((record) => (record.upstreamHost === '' ? 0 : record.responseHeadersBytes + record.bytesSent)),
   UPSTREAM_PEER_URI_SAN: plain((record) => record.upstreamPeerPrincipal),
   UPSTREAM_PROTOCOL: plain((record) => record.upstreamProtocol),
   UPSTREAM_REMOTE_ADDRESS: plain((record) => record.upstreamHost),
   UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(record.upstreamHost)),
   UPSTREAM_REMOTE_PORT: plain((record) => portOf(record.upstreamHost)),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: plain((record) => record.upstreamAttemptCount),
-  UPSTREAM_TLS_CIPHER: nothing,
-  UPSTREAM_TLS_VERSION: nothing,
+  UPSTREAM_TLS_CIPHER: plain(({ upstreamTls }) => upstreamTls?.cipher),
+  UPSTREAM_TLS_VERSION: plain(({ upstreamTls }) => upstreamTls?.version),
   UPSTREAM_TRANSPORT_FAILURE_REASON: plain((record) => record.upstreamTransportFailureReason),
-  VIRTUAL_CLUSTER_NAME: nothing,
+  VIRTUAL_CLUSTER_NAME: plain((record) => record.virtualCluster),
+  ACCESS_LOG_TYPE: plain((record) => (record.kind === 'http' ? 'DownstreamEnd' : 'TcpConnectionEnd')),
+  COMMON_DURATION: commonDuration,
+  // Flags that extensions of Envoy's define.
+  CUSTOM_FLAGS: nothing,
+  DOWNSTREAM_HEADER_BYTES_RECEIVED: plain((record) => record.requestHeadersBytes),
+  DOWNSTREAM_WIRE_BYTES_RECEIVED: plain((record) => record.requestHeadersBytes + record.bytesReceived),
+  EMIT_TIME: (argument) => (record) => formatTime(record.startTimeMs + record.durationMs, argument),
+  EMIT_TIME_LOCAL: (argument) => (record) => formatTime(record.startTimeMs + record.durationMs, argument),
+  ENVIRONMENT: (argument = '') => {
+    const value = environmentVariable(argument);
+    return () => value;
+  },
+  HOSTNAME: plain(() => HOSTNAME),
+  LOCAL_REPLY_BODY: plain((record) => record.localReplyBody),
+  METADATA: (argument = '') => {
+    const [source = '', ...path] = argument.split(':');
+    return (METADATA_SOURCES[source] ?? nothing)(path.join(':'));
+  },
+  PATH: pathOperator,
+  QUERY_PARAM:
+    (argument = '') =>
+    (record) =>
+      queryParameter(record.originalPath, argument),
+  QUERY_PARAMS: plain((record) => record.originalPath.split('?', 2)[1]),
+  RESPONSE_TRAILERS_BYTES: plain((record) => record.responseTrailersBytes ?? 0),
+  // Of QUIC connections.
+  ROUNDTRIP_DURATION: nothing,
+  // Nothing is traced.
+  SPAN_ID: nothing,
+  // The proxy's clock is UTC, whatever the machine's is.
+  START_TIME_LOCAL: (argument) => (record) => formatTime(record.startTimeMs, argument),
 };
 
-const rounded = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : Math.round(ms));
+type Certificate = CertificateFacts | undefined;
+const encodedPem = (certificate: Certificate): string | undefined => certificate && encodeURIComponent(certificate.pem());
+const bareHex = (text: string): string => text.replaceAll(':', '').toLowerCase();
+const sha1Of = (certificate: CertificateFacts): string => createHash('sha1').update(derOf(certificate.pem())).digest('hex');
+const derOf = (pem: string): Buffer => Buffer.from(pem.replace(/-----[A-Z ]+-----|\s/g, ''), 'base64');
+
+const rounded = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : Math.floor(ms));
 
 function traceId(record: RequestRecord): string | undefined {
   return record.requestHeader('x-b3-traceid') ?? record.requestHeader('traceparent')?.split('-')[1];

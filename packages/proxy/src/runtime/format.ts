@@ -6,14 +6,17 @@ import type { Format, FormatPart } from './model/format.ts';
 
 /** Operators without an argument. */
 const PLAIN_OPERATORS = [
+  'ACCESS_LOG_TYPE',
   'BYTES_RECEIVED',
   'BYTES_SENT',
   'CONNECTION_ID',
   'CONNECTION_TERMINATION_DETAILS',
+  'CUSTOM_FLAGS',
   'DOWNSTREAM_DIRECT_LOCAL_ADDRESS',
   'DOWNSTREAM_DIRECT_REMOTE_ADDRESS',
   'DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT',
   'DOWNSTREAM_DIRECT_REMOTE_PORT',
+  'DOWNSTREAM_HEADER_BYTES_RECEIVED',
   'DOWNSTREAM_LOCAL_ADDRESS',
   'DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
   'DOWNSTREAM_LOCAL_PORT',
@@ -32,9 +35,13 @@ const PLAIN_OPERATORS = [
   'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
   'DOWNSTREAM_REMOTE_PORT',
   'DOWNSTREAM_TLS_CIPHER',
+  'DOWNSTREAM_TLS_SESSION_ID',
   'DOWNSTREAM_TLS_VERSION',
   'DOWNSTREAM_TRANSPORT_FAILURE_REASON',
+  'DOWNSTREAM_WIRE_BYTES_RECEIVED',
   'DURATION',
+  'HOSTNAME',
+  'LOCAL_REPLY_BODY',
   'PROTOCOL',
   'REQUESTED_SERVER_NAME',
   'REQUEST_DURATION',
@@ -46,18 +53,29 @@ const PLAIN_OPERATORS = [
   'RESPONSE_FLAGS',
   'RESPONSE_FLAGS_LONG',
   'RESPONSE_HEADERS_BYTES',
+  'RESPONSE_TRAILERS_BYTES',
   'RESPONSE_TX_DURATION',
+  'ROUNDTRIP_DURATION',
   'ROUTE_NAME',
+  'SPAN_ID',
   'STREAM_ID',
   'TRACE_ID',
   'UNIQUE_ID',
   'UPSTREAM_CLUSTER',
   'UPSTREAM_CLUSTER_RAW',
+  'UPSTREAM_HEADER_BYTES_RECEIVED',
   'UPSTREAM_HOST',
   'UPSTREAM_HOST_NAME',
+  'UPSTREAM_HOST_NAME_WITHOUT_PORT',
   'UPSTREAM_LOCAL_ADDRESS',
   'UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
+  'UPSTREAM_LOCAL_DNS_SAN',
   'UPSTREAM_LOCAL_PORT',
+  'UPSTREAM_LOCAL_SUBJECT',
+  'UPSTREAM_LOCAL_URI_SAN',
+  'UPSTREAM_PEER_CERT',
+  'UPSTREAM_PEER_DNS_SAN',
+  'UPSTREAM_PEER_ISSUER',
   'UPSTREAM_PEER_SUBJECT',
   'UPSTREAM_PEER_URI_SAN',
   'UPSTREAM_PROTOCOL',
@@ -66,13 +84,19 @@ const PLAIN_OPERATORS = [
   'UPSTREAM_REMOTE_PORT',
   'UPSTREAM_REQUEST_ATTEMPT_COUNT',
   'UPSTREAM_TLS_CIPHER',
+  'UPSTREAM_TLS_SESSION_ID',
   'UPSTREAM_TLS_VERSION',
   'UPSTREAM_TRANSPORT_FAILURE_REASON',
+  'UPSTREAM_WIRE_BYTES_RECEIVED',
   'VIRTUAL_CLUSTER_NAME',
 ] as const;
 
 /** Operators that need an argument, and those for which it is optional. */
 const ARGUMENT_OPERATORS = [
+  'COMMON_DURATION',
+  'ENVIRONMENT',
+  'METADATA',
+  'QUERY_PARAM',
   'REQ',
   'REQ_WITHOUT_QUERY',
   'RESP',
@@ -82,7 +106,29 @@ const ARGUMENT_OPERATORS = [
   'UPSTREAM_METADATA',
   'FILTER_STATE',
 ] as const;
-const OPTIONAL_ARGUMENT_OPERATORS = ['START_TIME', 'GRPC_STATUS', 'GRPC_STATUS_NUMBER'] as const;
+const OPTIONAL_ARGUMENT_OPERATORS = [
+  'START_TIME',
+  'START_TIME_LOCAL',
+  'EMIT_TIME',
+  'EMIT_TIME_LOCAL',
+  'GRPC_STATUS',
+  'GRPC_STATUS_NUMBER',
+  'PATH',
+  'QUERY_PARAMS',
+  'DOWNSTREAM_PEER_CERT_V_START',
+  'DOWNSTREAM_PEER_CERT_V_END',
+  'UPSTREAM_PEER_CERT_V_START',
+  'UPSTREAM_PEER_CERT_V_END',
+] as const;
+
+/** What arguments look like where only some are known. */
+const CHECKS: Readonly<Record<string, RegExp>> = {
+  COMMON_DURATION: /^[A-Z_]+:[A-Z_]+(?::(?:ms|us|ns))?$/,
+  GRPC_STATUS: /^(?:CAMEL_STRING|SNAKE_STRING|NUMBER)?$/,
+  METADATA: /^(?:DYNAMIC|CLUSTER|ROUTE|UPSTREAM_HOST|VIRTUAL_HOST):/,
+  PATH: /^(?:WQ|NQ)?(?::(?:ORIG|PATH|ORIG_OR_PATH))?$/,
+  QUERY_PARAMS: /^(?:ORIG|DECODED)?$/,
+};
 
 export type FormatOperator =
   | (typeof PLAIN_OPERATORS)[number]
@@ -149,6 +195,8 @@ function endsOperator(text: string, at: number): boolean {
 }
 
 function problemOf(operator: string, argument: string | undefined): string | undefined {
+  const check = CHECKS[operator];
+  if (check && argument !== undefined && !check.test(argument)) return `%${operator}% does not know the argument ${JSON.stringify(argument)}`;
   if (OPTIONAL_ARGUMENT.has(operator)) return undefined;
   if (WITH_ARGUMENT.has(operator)) return argument ? undefined : `operator %${operator}% needs an argument`;
   if (!PLAIN.has(operator)) return `unknown operator %${operator}%`;

@@ -1,48 +1,12 @@
 // Runtimes for tests, written as Envoy writes its configuration (JSON) and compiled by the real compiler.
 
-import { createRegistry, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
-import {
-  ClusterLoadAssignmentSchema,
-  ClusterSchema,
-  corsHttpFilter,
-  DownstreamTlsContextSchema,
-  faultHttpFilter,
-  HttpConnectionManagerSchema,
-  headerMutationHttpFilter,
-  healthCheckHttpFilter,
-  httpInspectorListenerFilter,
-  istioPeerMetadata,
-  ListenerSchema,
-  originalDstListenerFilter,
-  RouteConfigurationSchema,
-  routerHttpFilter,
-  TcpProxySchema,
-  tlsInspectorListenerFilter,
-  tlsSpiffeValidatorConfig,
-  UpstreamTlsContextSchema,
-} from '@lateen/xds/messages/proxy';
+import { fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import { ClusterLoadAssignmentSchema, ClusterSchema, ListenerSchema, RouteConfigurationSchema } from '@lateen/xds/messages/proxy';
+import { messageRegistry } from '../ads/registry.ts';
 import { type Compiled, compileCluster, compileEndpoints, compileListener, compileRouteTable } from '../runtime/index.ts';
 import type { Runtime } from '../runtime/model.ts';
 
-const registry = createRegistry(
-  HttpConnectionManagerSchema,
-  TcpProxySchema,
-  RouteConfigurationSchema,
-  routerHttpFilter.RouterSchema,
-  corsHttpFilter.CorsSchema,
-  corsHttpFilter.CorsPolicySchema,
-  faultHttpFilter.HTTPFaultSchema,
-  headerMutationHttpFilter.HeaderMutationSchema,
-  headerMutationHttpFilter.HeaderMutationPerRouteSchema,
-  healthCheckHttpFilter.HealthCheckSchema,
-  istioPeerMetadata.ConfigSchema,
-  originalDstListenerFilter.OriginalDstSchema,
-  httpInspectorListenerFilter.HttpInspectorSchema,
-  tlsInspectorListenerFilter.TlsInspectorSchema,
-  DownstreamTlsContextSchema,
-  UpstreamTlsContextSchema,
-  tlsSpiffeValidatorConfig.SPIFFECertValidatorConfigSchema,
-);
+const registry = messageRegistry();
 
 /** A typed configuration. */
 export const any = (name: string, fields: JsonObject = {}): JsonObject => ({ '@type': `type.googleapis.com/${name}`, ...fields });

@@ -1,3 +1,5 @@
+import { toJson } from '@bufbuild/protobuf';
+import { ValueSchema } from '@bufbuild/protobuf/wkt';
 import {
   HeaderValueOption_HeaderAppendAction as Action,
   type commonMutationRules,
@@ -107,7 +109,7 @@ function compileQueryMutation(mutation: KeyValueMutation, report: Report): Query
   const { append } = mutation;
   const { record, entry } = append ?? {};
   const name = record?.key ?? entry?.key ?? '';
-  const value = record ? record.value : entry && new TextDecoder().decode(entry.value);
+  const value = record ? record.value && toJson(ValueSchema, record.value) : entry && new TextDecoder().decode(entry.value);
   if (name === '') report.refuse('remove or append with a key is required');
   const text = value === undefined || typeof value === 'string' ? (value ?? '') : JSON.stringify(value);
   const format = report.at('append').take(parseFormat(text));

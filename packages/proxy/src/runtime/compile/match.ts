@@ -139,8 +139,19 @@ function compileHeaderValue(specifier: HeaderMatcher['headerMatchSpecifier'], re
 
 export function compileHeaderMatcher(matcher: HeaderMatcher, report: Report): RequestCondition {
   const { text, test } = compileHeaderTest(matcher, report);
-  const read = headerReader(matcher.name.toLowerCase());
-  return { text, test: (view) => test(() => read(view)) };
+  const name = matcher.name.toLowerCase();
+  const read = headerReader(name);
+  return {
+    text,
+    test(view) {
+      const value = read(view);
+      // Of several lines each is looked at by itself; an inverted matcher must hold for all.
+      const values = value?.includes(',') ? view.headerValues(name) : [];
+      if (values.length < 2) return test(() => value);
+      const holds = (each: string) => test(() => each);
+      return matcher.invertMatch ? values.every(holds) : values.some(holds);
+    },
+  };
 }
 
 export function compileQueryMatcher(matcher: QueryParameterMatcher, report: Report): RequestCondition {

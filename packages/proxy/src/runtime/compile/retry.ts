@@ -2,7 +2,6 @@ import {
   omitCanaryHostsPredicate,
   omitHostMetadataPredicate,
   previousHostsRetryPredicate,
-  previousPrioritiesPredicate,
   RetryPolicy_ResetHeaderFormat as ResetFormat,
   type RetryPolicy,
   type RetryPolicy_RateLimitedRetryBackOff,
@@ -19,7 +18,6 @@ const check = honours(RetryPolicySchema, [
   'numRetries',
   'perTryTimeout',
   'perTryIdleTimeout',
-  'retryPriority',
   'retryHostPredicate',
   'hostSelectionRetryMaxAttempts',
   'retriableStatusCodes',
@@ -38,13 +36,6 @@ const HOST_PREDICATES = [
     (message): Partial<HostPredicates> => ({ omitHostMetadata: lbMetadataOf(message.metadataMatch) }),
   ),
 ];
-const PRIORITIES = [
-  extension(previousPrioritiesPredicate.PreviousPrioritiesConfigSchema, (message, report) => {
-    if (message.updateFrequency <= 0) report.at('update_frequency').refuse('must be positive');
-    return message.updateFrequency;
-  }),
-];
-
 const KNOWN: ReadonlySet<string> = new Set(RETRY_CONDITIONS);
 
 export function compileRetryPolicy(policy: RetryPolicy, report: Report): RetryRuntime {
@@ -80,8 +71,6 @@ export function compileRetryPolicy(policy: RetryPolicy, report: Report): RetryRu
     avoidPreviousHosts: hosts.avoidPreviousHosts ?? false,
     omitCanaryHosts: hosts.omitCanaryHosts ?? false,
     omitHostMetadata: hosts.omitHostMetadata,
-    previousPrioritiesFrequency:
-      policy.retryPriority && compileAny(policy.retryPriority.configType.value, PRIORITIES, report.at('retry_priority').at('typed_config')),
     backoffBaseMs,
     backoffMaxMs,
     rateLimitedBackoff:

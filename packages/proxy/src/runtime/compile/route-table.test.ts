@@ -8,7 +8,6 @@ import {
   omitCanaryHostsPredicate,
   omitHostMetadataPredicate,
   previousHostsRetryPredicate,
-  previousPrioritiesPredicate,
   RouteConfigurationSchema,
   safeCrossSchemePredicate,
   uriTemplateMatch,
@@ -24,7 +23,6 @@ const registry = createRegistry(
   omitCanaryHostsPredicate.OmitCanaryHostsPredicateSchema,
   omitHostMetadataPredicate.OmitHostMetadataConfigSchema,
   previousHostsRetryPredicate.PreviousHostsPredicateSchema,
-  previousPrioritiesPredicate.PreviousPrioritiesConfigSchema,
   safeCrossSchemePredicate.SafeCrossSchemeConfigSchema,
   uriTemplateMatch.UriTemplateMatchConfigSchema,
   uriTemplateRewrite.UriTemplateRewriteConfigSchema,
@@ -414,7 +412,6 @@ test('weights by a header, internal redirects, retry predicates, rate limits', (
               metadataMatch: { filterMetadata: { 'envoy.lb': { a: 'b' } } },
             }),
           ],
-          retryPriority: extension('retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', { updateFrequency: 2 }),
           rateLimitedRetryBackOff: { resetHeaders: [{ name: 'Retry-After' }] },
         },
         rateLimits: [
@@ -440,8 +437,8 @@ test('weights by a header, internal redirects, retry predicates, rate limits', (
     false,
   );
   assert.deepEqual(
-    [retry?.omitCanaryHosts, retry?.omitHostMetadata, retry?.previousPrioritiesFrequency, retry?.rateLimitedBackoff],
-    [true, { a: 'b' }, 2, { headers: [{ name: 'retry-after', format: 'seconds' }], maxMs: 300_000 }],
+    [retry?.omitCanaryHosts, retry?.omitHostMetadata, retry?.rateLimitedBackoff],
+    [true, { a: 'b' }, { headers: [{ name: 'retry-after', format: 'seconds' }], maxMs: 300_000 }],
   );
   assert.deepEqual(rateLimits[0]?.descriptor({ ...view, remoteAddress: '10.0.0.1:0', decision }, ''), [
     { key: 'generic_key', value: 'g' },

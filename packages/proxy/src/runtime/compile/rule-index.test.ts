@@ -5,6 +5,8 @@ import { RouteConfigurationSchema } from '@lateen/xds/messages';
 import fc from 'fast-check';
 import type { RequestView } from '../model.ts';
 import { compileRouteTable } from './compile.ts';
+import type { CompiledRoute } from './route.ts';
+import { createRuleIndex } from './rule-index.ts';
 
 const path = fc.array(fc.constantFrom('a', 'b', 'A'), { maxLength: 3 }).map((segments) => `/${segments.join('/')}`);
 const kind = fc.constantFrom('path' as const, 'prefix' as const, 'any case' as const);
@@ -46,4 +48,39 @@ test('the index finds the rule that a scan in order finds', () => {
       assert.equal(found.route, table.value.explain(view, () => 0).decision.route);
     }),
   );
+});
+
+test('a request tries as many rules in a table of 4,000 as in one of 40', () => {
+  const triedIn = (count: number): number => {
+    let tried = 0;
+    const rules = Array.from({ length: count }, (_, i) => {
+      const kind = i % 2 === 0 ? ('path' as const) : ('prefix' as const);
+      const literal = `/service-${i}/`;
+      const path = {
+        kind,
+        literal,
+        caseSensitive: true,
+        template: undefined,
+        text: '',
+        test(text: string) {
+          tried++;
+          return kind === 'path' ? text === literal : text.startsWith(literal);
+        },
+      };
+      return { path, conditions: [], fraction: 1 } as unknown as CompiledRoute;
+    });
+    const index = createRuleIndex(rules);
+    const last = rules.at(-1);
+    assert.equal(
+      index.find(`/service-${count - 1}/x`, viewOf('/', false), () => 0),
+      last,
+    );
+    assert.equal(
+      index.find('/nothing', viewOf('/', false), () => 0),
+      undefined,
+    );
+    return tried;
+  };
+  assert.equal(triedIn(40), 1);
+  assert.equal(triedIn(4000), 1);
 });

@@ -257,8 +257,6 @@ export type RetryRuntime = {
   readonly omitCanaryHosts: boolean;
   /** Hosts whose `envoy.lb` metadata has all of these are not retried on. */
   readonly omitHostMetadata: { readonly [key: string]: Json } | undefined;
-  /** After so many attempts in a priority the others are preferred; undefined: priorities stay. */
-  readonly previousPrioritiesFrequency: number | undefined;
   readonly backoffBaseMs: number;
   readonly backoffMaxMs: number;
   /** Waits as long as the upstream says in one of these headers. */
