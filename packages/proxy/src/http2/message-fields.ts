@@ -199,6 +199,7 @@ function buildRequest(block: FieldBlock, contentLength: number): HeadTemplate {
   let at = bytes.write(method, 0, 'latin1');
   template.methodEnd = at;
   bytes[at++] = SP;
+  template.targetStart = at;
   copyBytes(block.bytes, valueStart(block, target), targetLength, bytes, at);
   at += targetLength;
   template.targetEnd = at;
