@@ -189,7 +189,8 @@ export class ActiveListener {
       if (!secured) return;
       // A protocol that ALPN settled is not guessed from bytes.
       const protocol = secured.tls?.applicationProtocol ?? '';
-      chain.begin(secured, describeConnection({ ...facts, tls: secured.tls }), protocol);
+      const serverName = facts.serverName || (secured.tls?.serverName ?? '');
+      chain.begin(secured, describeConnection({ ...facts, serverName, transportProtocol: 'tls', tls: secured.tls }), protocol);
       secured.resume();
     });
   }

@@ -80,6 +80,10 @@ export class TcpConnection implements ConnectionHandler {
       { hash: this.hashOf(info), metadataMatch: this.metadataMatch },
     );
     if (!cluster || !host) return this.fail('UH');
+    if (!cluster.canConnectTo(host)) {
+      cluster.stats.upstream_cx_overflow++;
+      return this.fail('UO');
+    }
     this.attempts++;
     this.host = host;
     record.upstreamAttemptCount = this.attempts;
@@ -114,6 +118,7 @@ export class TcpConnection implements ConnectionHandler {
     this.connected = true;
     record.upstreamLocalAddress = upstream.localAddress;
     record.upstreamTls = upstream.tls;
+    if (this.cluster && this.host) this.cluster.reportLocal(this.host, 'connected');
     this.observer.connectionOpened(record);
     if (this.tcp.logsOnConnected) this.log();
     const { progress } = this.observer;

@@ -6,6 +6,7 @@ import { type Json, stableStringify } from '@lateen/base';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { dial } from '../io/dial.ts';
+import { upstreamHeader } from '../proxy-protocol/upstream.ts';
 import type { UpstreamTransport } from '../runtime/model.ts';
 import { tlsStatsOf } from '../tls/tls-stats.ts';
 import { secureUpstream } from '../tls/upstream-tls.ts';
@@ -36,9 +37,18 @@ export function connectUpstream(
   const { transport, clock, secret } = cluster.context;
   const target = { host: host.ip, port: host.port, localAddress: cluster.runtime.bindAddress };
   const chosen = transportOf(cluster, host);
-  if (chosen.kind === 'raw_buffer') return dial(transport, target, events.handler, events.onConnect);
+  const { proxyProtocol } = chosen;
+  if (chosen.kind === 'raw_buffer') {
+    const connection = dial(transport, target, events.handler, () => {
+      if (proxyProtocol) connection.write(upstreamHeader(proxyProtocol, options.downstream));
+      events.onConnect();
+    });
+    return connection;
+  }
   const { localAddress, ...address } = target;
   const raw = transport.dial(localAddress === undefined ? address : { ...address, localAddress });
+  // Before the handshake's own listener, so that the header is the first on the wire.
+  if (proxyProtocol) raw.once('connect', () => raw.write(upstreamHeader(proxyProtocol, options.downstream)));
   const { endpoint } = host;
   const tlsOptions = {
     applicationProtocols: options.applicationProtocols,

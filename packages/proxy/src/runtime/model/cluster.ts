@@ -242,7 +242,16 @@ export type UpstreamProtocol =
   /** By ALPN (TLS only). */
   | { readonly kind: 'auto'; readonly http2: Http2Settings };
 
-export type UpstreamTransport = { readonly kind: 'raw_buffer' } | { readonly kind: 'tls'; readonly tls: UpstreamTlsRuntime };
+export type UpstreamTransport = ({ readonly kind: 'raw_buffer' } | { readonly kind: 'tls'; readonly tls: UpstreamTlsRuntime }) & {
+  /** A PROXY header goes before everything else. */
+  readonly proxyProtocol?: UpstreamProxyProtocol;
+};
+
+export type UpstreamProxyProtocol = {
+  readonly version: 1 | 2;
+  /** Which TLVs of the downstream's header are passed on. */
+  passesTlv(type: number): boolean;
+};
 
 export type EndpointsRuntime = {
   readonly clusterName: string;
