@@ -1,5 +1,7 @@
 // Why a handshake failed, in Envoy's words: access logs and the text of 503 answers carry them.
 
+import { codeOf } from '@lateen/base';
+
 /** BoringSSL's reason codes within its SSL library (16). */
 const SSL_LIBRARY = 0x10000000;
 const REASONS: Readonly<Record<string, readonly [name: string, code: number]>> = {
@@ -32,7 +34,24 @@ const ALERTS: readonly (readonly [pattern: string, name: string, alert: number])
 const text = (name: string, code: number, detail = ''): string =>
   `TLS_error:|${SSL_LIBRARY + code}:SSL routines:OPENSSL_internal:${name}${detail && `:${detail}`}:TLS_error_end`;
 
-/** Of an error of Node's TLS. Errors of the socket below (ECONNRESET) give undefined. */
+const SYSTEM_LIBRARY = 0x02000000;
+const SYSTEM_ERRORS: Readonly<Record<string, readonly [text: string, errno: number]>> = {
+  EPIPE: ['Broken pipe', 32],
+  ECONNRESET: ['Connection reset by peer', 104],
+  ETIMEDOUT: ['Connection timed out', 110],
+};
+
+/** Of an error that ended a handshake; undefined when the peer just closed. */
+export function describeHandshakeError(error: unknown): string | undefined {
+  const code = codeOf(error);
+  const system = code !== undefined && Object.hasOwn(SYSTEM_ERRORS, code) ? SYSTEM_ERRORS[code] : undefined;
+  if (!system) return describeTlsError(code) ?? code;
+  // Node reports a mere end as ECONNRESET too, but then no system call failed.
+  if (!(error instanceof Error && 'syscall' in error)) return undefined;
+  return `TLS_error:|${SYSTEM_LIBRARY + system[1]}:system library:OPENSSL_internal:${system[0]}:TLS_error_end`;
+}
+
+/** Of OpenSSL's errors as Node names them; other codes give undefined. */
 export function describeTlsError(code: string | undefined): string | undefined {
   if (code === undefined || !code.startsWith('ERR_SSL_')) return undefined;
   const known = Object.hasOwn(REASONS, code) ? REASONS[code] : undefined;
@@ -46,6 +65,3 @@ export function describeTlsError(code: string | undefined): string | undefined {
 
 /** The peer's certificate was refused. */
 export const describeVerifyFailure = (why: string): string => text('CERTIFICATE_VERIFY_FAILED', 125, `verify cert failed: ${why}`);
-
-/** `TLS_error…` as told by `Connection`'s `onClose`, or another transport's error. */
-export const isTlsFailure = (error: string | undefined): error is string => error?.startsWith('TLS_error:') ?? false;

@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import { codeOf } from '@lateen/base';
 import type { TlsFacts } from '../http/request-view.ts';
 import { Connection, type ConnectionHandler } from '../io/connection.ts';
-import { describeTlsError } from './failure.ts';
+import { describeHandshakeError } from './failure.ts';
 
 export class TlsConnection extends Connection {
   /** The socket below, later the session over it. */
@@ -57,8 +57,7 @@ export class TlsConnection extends Connection {
   private readonly onSessionEnd = (): void => this.handler.onEnd();
   private readonly onSessionDrain = (): void => this.handler.onDrain();
   private readonly onError = (error: unknown): void => {
-    const code = codeOf(error);
-    this.failure ??= describeTlsError(code) ?? code ?? 'ECONNRESET';
+    this.failure ??= this.socket === this.raw || this.tls ? (codeOf(error) ?? 'ECONNRESET') : describeHandshakeError(error);
   };
   private readonly onRawClose = (): void => {
     if (this.socket === this.raw) this.finish(this.failure);

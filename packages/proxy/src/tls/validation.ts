@@ -60,9 +60,9 @@ export function createValidator(context: ValidationRuntime | undefined, expectsS
     const chainReason = judgeChain(peer, names.value);
     if (chainReason !== undefined) return refuse('fail_verify_error', chainReason);
     if (expectsServerName) {
-      if (!isNamed(names.value, serverName)) return refuse('fail_verify_san', 'verify SAN list');
+      if (!isNamed(names.value, serverName)) return refuse('fail_verify_san', sanReason(names.value));
     } else if (context.matchSubjectAltNames.length > 0 && !matchesAny(context.matchSubjectAltNames, names.value)) {
-      return refuse('fail_verify_san', 'SAN matcher');
+      return refuse('fail_verify_san', sanReason(names.value));
     }
     if (hasPins && !isPinned(leaf, context)) return refuse('fail_verify_cert_hash', 'cert hash and spki');
     return hasRoots || hasPins ? accepted : tolerated;
@@ -82,6 +82,9 @@ const intolerable = (reason: string): Verdict => ({
   failure: describeTlsError(`ERR_SSL_${reason}`) as string,
 });
 const refuse = (counter: VerifyCounter, why: string): Verdict => ({ ok: false, counter, failure: describeVerifyFailure(why) });
+
+const sanReason = ({ dns, uri, email, ip }: SubjectAltNames): string =>
+  `SAN matcher, certificate SANs are [${[...dns, ...uri, ...email, ...ip].join(', ')}]`;
 
 function matchesAny(matchers: readonly SanMatcher[], names: SubjectAltNames): boolean {
   return matchers.some((matcher) => {

@@ -190,7 +190,8 @@ export function insecureReason(validation: ValidationRuntime): string | undefine
   return undefined;
 }
 
-const DEFAULT_CLIENT_MAX: TlsVersion = 'TLSv1.3';
+// As Envoy's clients; Istio asks for 1.3 between its proxies.
+const DEFAULT_CLIENT_MAX: TlsVersion = 'TLSv1.2';
 const VERSIONS: Partial<Record<number, TlsVersion>> = {
   [Protocol.TLSv1_0]: 'TLSv1',
   [Protocol.TLSv1_1]: 'TLSv1.1',
