@@ -1,12 +1,13 @@
 // The data plane, assembled: listeners in front, clusters behind, one immutable runtime between them.
 
-import { randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { type Clock, type Logger, messageOf, type SocketAddress, silentLogger, systemClock, type Transport } from '@lateen/base';
 import type { NodeIdentity, ProxyContext } from './http/context.ts';
 import { type ProxyObserver, silentObserver } from './http/observer.ts';
+import { createRequestIds } from './http/request-id.ts';
 import { createHostTransport } from './io/host-transport.ts';
 import { createTimeouts } from './io/timer-wheel.ts';
+import { clockPerTurn } from './io/turn-clock.ts';
 import type { ActiveListener } from './listener/active-listener.ts';
 import { Counters } from './listener/counters.ts';
 import { ListenerSet } from './listener/listener-set.ts';
@@ -68,7 +69,7 @@ export type Proxy = {
 
 /** Creates a data plane with nothing configured. The caller closes it. */
 export function createProxy(options: ProxyOptions = {}): Proxy {
-  const clock = options.clock ?? systemClock;
+  const clock = clockPerTurn(options.clock ?? systemClock);
   const transport = options.transport ?? createHostTransport();
   const logger = options.logger ?? silentLogger;
   const random = options.random ?? Math.random;
@@ -93,7 +94,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     clock,
     timeouts,
     random,
-    newRequestId: options.newRequestId ?? randomUUID,
+    newRequestId: options.newRequestId ?? createRequestIds(),
     node: options.node ?? { id: '', cluster: '', metadata: {} },
     clusters,
     runtime: () => runtime,

@@ -463,6 +463,14 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     return this.header(lowerName);
   }
 
+  requestHeaderValues(lowerName: string): readonly string[] {
+    return this.headerValues(lowerName);
+  }
+
+  responseHeaderValues(lowerName: string): readonly string[] {
+    return this.responseHead?.values(lowerName) ?? [];
+  }
+
   requestTrailer(lowerName: string): string | undefined {
     return this.requestTrailers?.value(lowerName);
   }

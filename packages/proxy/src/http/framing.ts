@@ -1,11 +1,12 @@
 // What the headers say about the message as a whole: body framing, connection persistence, hop-by-hop fields. Every ambiguity
 // that parsers of the world resolve differently is refused here (RFC 9112 sections 6 and 11).
 
-import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, type BodyKind } from './body-parser.ts';
+import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE } from './body-parser.ts';
 import { equalsAsciiIgnoreCase } from './bytes.ts';
 import type { Head } from './head.ts';
 import type { HeadFault } from './head-parser.ts';
 import { knownId } from './known-headers.ts';
+import type { Framing } from './message-framing.ts';
 
 const CONNECTION = knownId('connection');
 const CONTENT_LENGTH = knownId('content-length');
@@ -14,17 +15,6 @@ const UPGRADE = knownId('upgrade');
 const TE = knownId('te');
 const KEEP_ALIVE = knownId('keep-alive');
 const PROXY_CONNECTION = knownId('proxy-connection');
-
-/** Filled by `readFraming`; one per codec, reused. */
-export class Framing {
-  body: BodyKind = BODY_NONE;
-  /** For BODY_LENGTH. */
-  length = 0;
-  /** The sender will keep the connection open after this message. */
-  keepAlive = true;
-  /** Lower-case protocol of an Upgrade that Connection names; empty without one. */
-  upgrade = '';
-}
 
 const fault = (details: string, status = 400): HeadFault => ({ status, details });
 const BAD_LENGTH = fault('http1.invalid_content_length');

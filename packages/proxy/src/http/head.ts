@@ -2,6 +2,7 @@
 // somebody asks for it; untouched lines are copied to the wire as one range.
 
 import { COLON, CR, equalsAscii, LF, SP, writeText } from './bytes.ts';
+import type { HeadMemory } from './head-memory.ts';
 import { idOfName, KNOWN_COUNT } from './known-headers.ts';
 
 const FIRST_BYTES = 1024;
@@ -35,6 +36,8 @@ export class Head {
   version = 11;
   /** Of a response. */
   status = 0;
+  /** What an HTTP/1.1 codec remembers with it; undefined for heads of other origin. */
+  memory: HeadMemory | undefined;
   /** Some known header stands on several lines. */
   hasRepeats = false;
   /** Some line begins with "x-envoy-". */
@@ -77,6 +80,7 @@ export class Head {
     this.hasEnvoyHeaders = false;
     this.first.fill(-1);
     this.addedCount = 0;
+    if (this.memory) this.memory.texts = undefined;
   }
 
   /** Room for `size` bytes; what is there stays. */
@@ -202,6 +206,11 @@ export class Head {
       found = true;
     }
     return found;
+  }
+
+  /** As `remove`, for a known header: cheap when it is not there. */
+  removeKnown(id: number, lowerName: string): boolean {
+    return ((this.first[id] as number) >= 0 || this.addedCount > 0) && this.remove(lowerName);
   }
 
   /** Sets a known header (see `knownId`) to a single value: as `set`, cheaper. */

@@ -2,9 +2,10 @@
 
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
-import { Framing, readResponseFraming } from './framing.ts';
+import { readResponseFraming } from './framing.ts';
 import { Head } from './head.ts';
 import { type HeadLimits, INCOMPLETE, parseResponseHead, parseTrailers } from './head-parser.ts';
+import { type CodecHead, takeResponseHead } from './head-pool.ts';
 import { knownId } from './known-headers.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
 import type { ClientStream, ClientStreamHandler, RequestLine, ResetReason } from './stream.ts';
@@ -34,9 +35,10 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   readonly protocol = 'HTTP/1.1';
   connection!: Connection;
   private readonly host: Http1ClientHost;
-  private readonly head = new Head(LIMITS.maxCount);
+  /** Of a response that has begun; it belongs to the handler once it was handed over. */
+  private heldHead: CodecHead | undefined;
   private trailers: Head | undefined;
-  private readonly framing = new Framing();
+  private keepAlive = true;
   private readonly chunks = new ChunkedDecoder();
   private state = IDLE;
   private handler: ClientStreamHandler | undefined;
@@ -106,7 +108,8 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   }
 
   pauseResponse(): void {
-    this.connection.pause();
+    // Once the answer is complete, the connection serves others.
+    if (this.handler) this.connection.pause();
   }
 
   resumeResponse(): void {
@@ -142,11 +145,19 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     }
   }
 
+  private get head(): CodecHead {
+    this.heldHead ??= takeResponseHead();
+    return this.heldHead;
+  }
+
   private readHead(bytes: Buffer, from: number): number {
     const { head } = this;
     let at = from;
     let size: number;
     if (this.partial === 0) {
+      const known = head.memory.repeat(head, bytes, at);
+      if (known > 0 && !DECIDING.has(this.method)) return this.beginFramed(bytes, at + known);
+      head.memory.keep(bytes, at);
       size = parseResponseHead(head, bytes, at, bytes.length, LIMITS);
       if (size > 0) {
         head.adopt(bytes, at, size);
@@ -155,6 +166,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
       if (size < 0) return this.fail('protocol error', 'http1.codec_error', bytes.length);
     }
     const before = this.partial;
+    head.memory.forget();
     head.grow(before + bytes.length - at);
     bytes.copy(head.bytes, before, at);
     this.partial += bytes.length - at;
@@ -169,10 +181,19 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   }
 
   private begin(bytes: Buffer, from: number): number {
-    const { head, framing, handler } = this;
+    const { head } = this;
+    if (head.status < 200) return this.beginInformational(bytes, from);
+    if (readResponseFraming(head.memory.framing, head, this.method)) return this.fail('protocol error', 'http1.framing', bytes.length);
+    if (!DECIDING.has(this.method)) head.memory.settle(head);
+    return this.beginFramed(bytes, from);
+  }
+
+  private beginFramed(bytes: Buffer, from: number): number {
+    const { head, handler } = this;
+    const { framing } = head.memory;
     let at = from;
-    if (head.status < 200) return this.beginInformational(bytes, at);
-    if (readResponseFraming(framing, head, this.method)) return this.fail('protocol error', 'http1.framing', bytes.length);
+    this.heldHead = undefined;
+    this.keepAlive = framing.keepAlive;
     let first: Buffer | undefined;
     let end = false;
     switch (framing.body) {
@@ -212,7 +233,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     if (end) {
       // The connection is free before the answer is passed on: a pipelined request that follows at once shall find it.
       this.state = IDLE;
-      this.finish(at === bytes.length && framing.keepAlive);
+      this.finish(at === bytes.length && this.keepAlive);
       handler?.onResponseHead(head, first, true);
       return bytes.length;
     }
@@ -225,7 +246,8 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     const { head, handler } = this;
     if (head.status === 101) {
       if (!this.upgrading) return this.fail('protocol error', 'http1.unexpected_upgrade', bytes.length);
-      readResponseFraming(this.framing, head, this.method);
+      readResponseFraming(head.memory.framing, head, this.method);
+      this.heldHead = undefined;
       this.state = TUNNEL;
       handler?.onUpgraded(head);
       return at;
@@ -280,13 +302,14 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   private complete(trailers: Head | undefined, inStep: boolean): void {
     const { handler } = this;
     this.state = IDLE;
-    this.finish(inStep && this.framing.keepAlive);
+    this.finish(inStep && this.keepAlive);
     handler?.onResponseEnd(trailers);
   }
 
   /** The response is complete; the connection is free once the request is, too. */
   private finish(reusable: boolean): void {
     this.handler = undefined;
+    this.connection.resume();
     this.release(reusable && this.requestDone);
   }
 
@@ -337,6 +360,9 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     if (state !== IDLE) handler?.onUpstreamReset('connection termination', '');
   }
 }
+
+// The body of a response to these depends on the method, too.
+const DECIDING = new Set(['HEAD', 'CONNECT']);
 
 // A request of these methods without a body says so (RFC 9110 8.6).
 const BODY_EXPECTED = new Set(['POST', 'PUT', 'PATCH']);

@@ -4,10 +4,12 @@
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
 import { equalsAscii, TOKEN_LOWER } from './bytes.ts';
-import { Framing, readRequestFraming } from './framing.ts';
+import { readRequestFraming } from './framing.ts';
 import { Head } from './head.ts';
 import { faultOf, type HeadFault, type HeadLimits, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
+import { type CodecHead, recycleRequestHead, takeRequestHead } from './head-pool.ts';
 import { knownId } from './known-headers.ts';
+import type { Framing } from './message-framing.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
 import { reasonOf, statusLine } from './status-lines.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
@@ -60,8 +62,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   readonly connection: Connection;
   private readonly options: Http1ServerOptions;
   private readonly host: Http1ServerHost;
-  private readonly head: Head;
-  private readonly framing = new Framing();
+  /** Of the request that is being read or answered; undefined while there is none. */
+  private heldHead: CodecHead | undefined;
   private readonly chunks = new ChunkedDecoder();
   private trailers: Head | undefined;
   private state = READING_HEAD;
@@ -84,8 +86,12 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.connection = connection;
     this.host = host;
     this.options = options;
-    this.head = new Head(options.limits.maxCount);
     connection.handler = this;
+  }
+
+  private get head(): CodecHead {
+    this.heldHead ??= takeRequestHead(this.options.limits.maxCount);
+    return this.heldHead;
   }
 
   get isIdle(): boolean {
@@ -140,15 +146,21 @@ export class Http1Server implements ConnectionHandler, ServerStream {
         return at + 2;
       }
       if (TOKEN_LOWER[bytes[at] as number] === 0) return this.refuse(faultOf(-1), bytes.length);
-      const size = parseRequestHead(this.head, bytes, at, bytes.length, this.options.limits);
+      const { head } = this;
+      const { limits } = this.options;
+      const known = head.memory.repeat(head, bytes, at);
+      if (known > 0 && known <= limits.maxBytes) return this.beginFramed(bytes, at + known);
+      head.memory.keep(bytes, at);
+      const size = parseRequestHead(head, bytes, at, bytes.length, limits);
       if (size > 0) {
-        this.head.adopt(bytes, at, size);
+        head.adopt(bytes, at, size);
         return this.begin(bytes, at + size);
       }
       if (size < 0) return this.refuse(faultOf(size), bytes.length);
       this.host.onHeadStarted();
     }
     const { head } = this;
+    head.memory.forget();
     head.grow(this.partial + bytes.length - at);
     bytes.copy(head.bytes, this.partial, at);
     const before = this.partial;
@@ -165,10 +177,16 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   private begin(bytes: Buffer, at: number): number {
-    const { head, framing } = this;
-    this.emptyLines = 0;
-    const fault = readRequestFraming(framing, head);
+    const { head } = this;
+    const fault = readRequestFraming(head.memory.framing, head);
     if (fault) return this.refuse(fault, bytes.length);
+    head.memory.settle(head);
+    return this.beginFramed(bytes, at);
+  }
+
+  private beginFramed(bytes: Buffer, at: number): number {
+    const { framing } = this.head.memory;
+    this.emptyLines = 0;
     this.requestDone = false;
     this.responseDone = false;
     this.responseStarted = false;
@@ -195,7 +213,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   private accept(first: Buffer | undefined, end: boolean): void {
-    const handler = this.host.onRequest(this.head, this.framing, first, end);
+    const { head } = this;
+    const handler = this.host.onRequest(head, head.memory.framing, first, end);
     // The answer may be complete before we learn whose it was.
     this.request = handler;
     this.completeIfDone();
@@ -338,7 +357,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     let extra = '';
     this.chunkedResponse = false;
     if (status === 101) {
-      extra = `connection: upgrade\r\nupgrade: ${this.framing.upgrade}\r\n`;
+      extra = `connection: upgrade\r\nupgrade: ${this.head.memory.framing.upgrade}\r\n`;
     } else {
       if (!this.requestDone) this.closing ||= end;
       if (!hasLength && !this.isBodyForbidden(status)) {
@@ -430,6 +449,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     }
     this.responseDone = false;
     this.state = READING_HEAD;
+    if (this.heldHead) recycleRequestHead(this.heldHead);
+    this.heldHead = undefined;
     this.host.onIdle();
     if (!this.consuming) this.releaseHeld();
   }

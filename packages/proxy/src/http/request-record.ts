@@ -137,6 +137,9 @@ export interface RequestRecord {
   readonly requestMessages: number;
   readonly responseMessages: number;
   /** Dynamic metadata by filter name; undefined when nothing was set. */
+  /** Each line of a header by itself. */
+  requestHeaderValues?(lowerName: string): readonly string[];
+  responseHeaderValues?(lowerName: string): readonly string[];
   /** Kind of request by the virtual host's virtual clusters. */
   readonly virtualCluster?: string | undefined;
   readonly responseTrailersBytes?: number;

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { TlsFacts } from '../http/request-view.ts';
+import { turn } from './turn-clock.ts';
 
 export interface ConnectionHandler {
   /** `bytes` may be read and changed during the call only; `Connection.keep` makes them last. */
@@ -87,10 +88,14 @@ export abstract class Connection {
 
   /** For the carrier: bytes have arrived. */
   received(bytes: Buffer): void {
+    turn.id++;
+    turn.active = true;
     try {
       this.handler.onData(bytes);
+      turn.active = false;
     } catch (error) {
       // A fault of ours must cost one connection, not the process with everybody's connections.
+      turn.active = false;
       process.emitWarning(error instanceof Error ? error : String(error));
       this.destroy();
     }
