@@ -1,6 +1,7 @@
 // Every message type that the proxy can read, for proto3 JSON with Any (bootstrap files, config dumps).
 
 import { createRegistry, type DescMessage, type Registry } from '@bufbuild/protobuf';
+import { StructSchema } from '@bufbuild/protobuf/wkt';
 import * as messages from '@lateen/xds/messages';
 import * as adminMessages from '@lateen/xds/messages/admin';
 import * as proxyMessages from '@lateen/xds/messages/proxy';
@@ -8,7 +9,7 @@ import * as proxyMessages from '@lateen/xds/messages/proxy';
 let registry: Registry | undefined;
 
 export function messageRegistry(): Registry {
-  registry ??= createRegistry(...schemasIn(messages), ...schemasIn(proxyMessages), ...schemasIn(adminMessages));
+  registry ??= createRegistry(StructSchema, ...schemasIn(messages), ...schemasIn(proxyMessages), ...schemasIn(adminMessages));
   return registry;
 }
 

@@ -10,7 +10,7 @@ export function createBufferFilter(config: Config): HttpFilter {
   return {
     name: config.name,
     onRequest(exchange) {
-      if (exchange.requestEnded || exchange.upgrade !== '' || exchange.method === 'CONNECT') return 'continue';
+      if (exchange.upgrade !== '' || exchange.method === 'CONNECT') return 'continue';
       const override = overrideOf(exchange, config.name);
       const limitBytes = override?.kind === 'buffer' ? override.maxRequestBytes : config.maxRequestBytes;
       let sizeBytes = 0;
@@ -22,6 +22,7 @@ export function createBufferFilter(config: Config): HttpFilter {
       };
       exchange.holdLimitBytes = limitBytes;
       if (exchange.first && !take(exchange.first)) return 'stop';
+      if (exchange.requestEnded) return 'continue';
       exchange.addRequestTap({
         onRequestData: take,
         onRequestEnd() {

@@ -25,7 +25,7 @@ export function createHealthCheckFilter(config: Config): HttpFilter {
         return answer(exchange, { status: 503, details: 'health_check_failed' });
       }
       if (!config.passThrough) {
-        return answer(exchange, isServing(exchange, config) ? { status: 200, details: 'health_check_ok' } : FAILED);
+        return answer(exchange, stateOf(exchange, config));
       }
       if (config.cacheMs === 0) return 'continue';
       if (exchange.context.proxy.clock.monotonicMs() < cached.untilMs) {
@@ -42,14 +42,15 @@ export function createHealthCheckFilter(config: Config): HttpFilter {
   };
 }
 
-const FAILED = { status: 503, details: 'health_check_cluster_unhealthy', flag: 'LH' } as const;
-
-/** Every named cluster has enough healthy hosts. */
-function isServing(exchange: Exchange, { clusterMinHealthyPercent }: Config): boolean {
+/** 200 where every named cluster has enough healthy hosts. */
+function stateOf(exchange: Exchange, { clusterMinHealthyPercent }: Config): LocalReply {
   for (const [name, percent] of clusterMinHealthyPercent) {
-    const hosts = exchange.context.proxy.clusters.get(name)?.listHosts() ?? [];
+    const hosts = exchange.context.proxy.clusters.get(name)?.listHosts();
+    const why = !hosts ? 'no_cluster_found' : hosts.length === 0 ? 'cluster_empty' : 'cluster_unhealthy';
+    const healthy = hosts?.filter((host) => host.isAvailable).length ?? 0;
     // A cluster without hosts is healthy when nothing is asked of it, as in Envoy.
-    if (hosts.length === 0 ? percent > 0 : 100 * hosts.filter((host) => host.isAvailable).length < percent * hosts.length) return false;
+    const isServing = hosts !== undefined && (hosts.length === 0 ? percent === 0 : 100 * healthy >= percent * hosts.length);
+    if (!isServing) return { status: 503, details: `health_check_failed_${why}`, flag: 'LH' };
   }
-  return true;
+  return { status: 200, details: 'health_check_ok' };
 }

@@ -42,9 +42,27 @@ export function followRedirect(exchange: Exchange, decision: ForwardDecision, he
   }
   exchange.setState(STATE, { count: state.count + 1, visited } satisfies State);
   rewriteHead(exchange, { response: head, copies: policy.copyResponseHeaders, originalUrl: urlOf(before) });
-  exchange.upstreamAttemptCount = 0;
+  reportHop(exchange, head);
   exchange.context.observer.count?.(`cluster.${exchange.cluster?.statName}.upstream_internal_redirect_succeeded_total`);
   return true;
+}
+
+/** Each hop is a request of its own to logs and counters, as in Envoy. */
+function reportHop(exchange: Exchange, head: Head): void {
+  const { observer, proxy } = exchange.context;
+  const next = exchange.decision?.kind === 'forward' ? proxy.clusters.get(exchange.decision.cluster)?.runtime : undefined;
+  const { bytesReceived } = exchange;
+  exchange.cluster = next;
+  exchange.responseCode = head.status;
+  exchange.responseCodeDetails = 'internal_redirect';
+  exchange.durationMs = exchange.elapsedMs();
+  observer.finish(exchange);
+  observer.requestStarted();
+  // The body is sent again and counted again.
+  exchange.bytesReceived = 2 * bytesReceived;
+  exchange.responseCode = 0;
+  exchange.responseCodeDetails = '';
+  exchange.upstreamAttemptCount = 0;
 }
 
 function failed(exchange: Exchange, why: string): false {

@@ -1,5 +1,6 @@
 // Shadow traffic: a copy of a complete request goes to another cluster, and nobody waits for or sees its answer.
 
+import { networkInterfaces } from 'node:os';
 import type { Exchange } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
 import { applyHeaderMutations } from '../http/header-mutations.ts';
@@ -23,6 +24,7 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
     const head = exchange.head.clone();
     if (mirror.hostRewrite !== undefined) head.set('host', mirror.hostRewrite);
     else if (mirror.appendShadowSuffix) head.set('host', shadowed(exchange.authority));
+    markInternal(head);
     applyHeaderMutations(head, mirror.requestHeaders, exchange);
     const copy = new MirrorRequest({ method: exchange.method, path: exchange.path, head, body: body?.bytes });
     const timeout = new Timeout(() => copy.cancel());
@@ -30,6 +32,19 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
     copy.onDone = () => timeout.cancel();
     cluster.poolOf(host, exchange.protocol)?.acquire(copy, cluster.breakers.default);
   }
+}
+
+let ownAddress: string | undefined;
+
+/** Copies come from this proxy itself: they say so as Envoy's do. */
+function markInternal(head: Head): void {
+  ownAddress ??=
+    Object.values(networkInterfaces())
+      .flat()
+      .find((one) => one?.family === 'IPv4' && !one.internal)?.address ?? '127.0.0.1';
+  const told = head.value('x-forwarded-for');
+  head.set('x-envoy-internal', 'true');
+  head.set('x-forwarded-for', told === undefined ? ownAddress : `${told},${ownAddress}`);
 }
 
 function shadowed(authority: string): string {

@@ -1,8 +1,8 @@
 // Stores values made of the request where routing, access logs and other filters find them.
 
 import type { Exchange } from '../http/exchange.ts';
-import { formatText } from '../http/header-mutations.ts';
-import type { FilterStateRuntime, HttpFilterRuntime } from '../runtime/model.ts';
+import { compileFormat } from '../observe/format.ts';
+import type { FilterStateRuntime, Format, HttpFilterRuntime } from '../runtime/model.ts';
 import type { HttpFilter } from './filter.ts';
 import { overrideOf } from './override.ts';
 
@@ -21,10 +21,21 @@ export function createSetFilterStateFilter(config: Config): HttpFilter {
   };
 }
 
+const compiled = new WeakMap<Format, ReturnType<typeof compileFormat>>();
+
+function render(format: Format, exchange: Exchange): string {
+  let text = compiled.get(format);
+  if (!text) {
+    text = compileFormat(format);
+    compiled.set(format, text);
+  }
+  return text(exchange);
+}
+
 function store(exchange: Exchange, values: readonly FilterStateRuntime[]): void {
   for (const { key, value, readOnly, skipIfEmpty } of values) {
-    const text = formatText(value, exchange);
-    if (text === '' && skipIfEmpty) continue;
+    const text = render(value, exchange);
+    if ((text === '' || text === '-') && skipIfEmpty) continue;
     exchange.filterState ??= new Map();
     if (readOnly && exchange.filterState.has(key)) continue;
     exchange.filterState.set(key, text);

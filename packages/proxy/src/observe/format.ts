@@ -2,7 +2,7 @@
 // Values come from the network, so what would forge a second line or break the quoting is escaped here.
 
 import { createHash } from 'node:crypto';
-import type { Json } from '@lateen/base';
+import { type Json, stableStringify } from '@lateen/base';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
 import type { CertificateFacts } from '../http/request-view.ts';
 import { queryParameter } from '../runtime/compile/match.ts';
@@ -93,9 +93,13 @@ const requestHeader = (record: RequestRecord, name: string): string | undefined 
     case 'x-envoy-original-path':
       return record.originalPath === record.path ? undefined : record.originalPath;
     default:
-      return record.requestHeader(name);
+      return firstLine(record.requestHeader(name), () => record.requestHeaderValues?.(name));
   }
 };
+
+/** Of several lines of a header the operators print the first, as Envoy's do. */
+const firstLine = (joined: string | undefined, lines: () => readonly string[] | undefined): string | undefined =>
+  joined?.includes(',') ? (lines()?.[0] ?? joined) : joined;
 
 const withoutQuery = (path: string | undefined): string | undefined => path?.split('?', 1)[0];
 
@@ -118,7 +122,7 @@ function metadataOperator(read: (record: RequestRecord) => { get(namespace: stri
         value =
           typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
       }
-      return value === undefined || typeof value === 'string' ? value : JSON.stringify(value as Json);
+      return value === undefined || typeof value === 'string' ? value : stableStringify(value as Json);
     };
   };
 }
@@ -247,7 +251,7 @@ const READERS: Record<FormatOperator, Compile> = {
   PROTOCOL: plain((record) => record.protocol),
   REQ: headerOperator(requestHeader),
   REQ_WITHOUT_QUERY: headerOperator((record, name) => withoutQuery(requestHeader(record, name))),
-  RESP: headerOperator((record, name) => record.responseHeader(name)),
+  RESP: headerOperator((record, name) => firstLine(record.responseHeader(name), () => record.responseHeaderValues?.(name))),
   TRAILER: headerOperator((record, name) => record.responseTrailer(name)),
   REQUESTED_SERVER_NAME: plain((record) => record.connection.requestedServerName),
   REQUEST_DURATION: plain((record) => rounded(record.requestDurationMs)),

@@ -10,34 +10,35 @@ export type PathTemplate = {
 };
 
 const MAX_VARIABLES = 5;
-const LITERAL = /^[a-zA-Z0-9\-._~%!$&'()+,;:@=]+$/;
+const LITERAL = /^[a-zA-Z0-9\-._~%!$&'()+,;:@=]*$/;
 const ONE_SEGMENT = "[a-zA-Z0-9\\-._~%!$&'()+,;:@=]+";
 const MANY_SEGMENTS = "[a-zA-Z0-9\\-._~%!$&'()+,;:@=/]*";
 const VARIABLE = /^\{([a-zA-Z][a-zA-Z0-9_]{0,15})(?:=([^{}]*))?\}$/;
 
 export function compilePathTemplate(text: string): Result<PathTemplate> {
   if (!text.startsWith('/')) return fail('must start with "/"');
-  const segments = splitSegments(text.slice(1));
-  if (!segments) return fail('has unbalanced braces');
   const variables: string[] = [];
-  const patterns: string[] = [];
-  for (const [i, segment] of segments.entries()) {
-    const variable = VARIABLE.exec(segment);
-    if (segment.includes('{') && !variable) return fail(`malformed variable ${JSON.stringify(segment)}`);
-    const pattern = segmentPattern(variable ? (variable[2] ?? '*') : segment);
-    if (!pattern.ok) return pattern;
-    if (pattern.value.includes(MANY_SEGMENTS) && i < segments.length - 1) return fail('"**" must be the last operator');
+  let pattern = '';
+  const operators: string[] = [];
+  for (const piece of text.split(/(\{[^{}]*\})/)) {
+    const variable = VARIABLE.exec(piece);
+    if (!variable && /[{}]/.test(piece)) return fail(`malformed variable ${JSON.stringify(piece)}`);
+    const inner = variable ? (variable[2] ?? '*') : piece;
+    operators.push(...(inner.match(/\*+/g) ?? []));
+    const part = patternOf(inner);
+    if (!part.ok) return part;
     if (!variable) {
-      patterns.push(pattern.value);
+      pattern += part.value;
       continue;
     }
     const name = variable[1] as string;
     if (variables.includes(name)) return fail(`variable ${name} is there twice`);
     variables.push(name);
-    patterns.push(`(${pattern.value})`);
+    pattern += `(${part.value})`;
   }
+  if (operators.slice(0, -1).includes('**')) return fail('"**" must be the last operator');
   if (variables.length > MAX_VARIABLES) return fail(`more than ${MAX_VARIABLES} variables`);
-  const regex = compileRegex(`/${patterns.join('/')}`);
+  const regex = compileRegex(pattern);
   if (!regex.ok) return regex;
   return ok({
     text,
@@ -46,22 +47,8 @@ export function compilePathTemplate(text: string): Result<PathTemplate> {
   });
 }
 
-/** Splits at slashes outside of braces. */
-function splitSegments(text: string): string[] | undefined {
-  const segments: string[] = [''];
-  let depth = 0;
-  for (const char of text) {
-    if (char === '{') depth++;
-    if (char === '}') depth--;
-    if (depth < 0 || depth > 1) return undefined;
-    if (char === '/' && depth === 0) segments.push('');
-    else segments[segments.length - 1] += char;
-  }
-  return depth === 0 ? segments : undefined;
-}
-
-/** A literal, "*", "**", or a path of them. */
-function segmentPattern(text: string): Result<string> {
+/** Literals, "*" and "**", with slashes between. */
+function patternOf(text: string): Result<string> {
   const parts: string[] = [];
   for (const part of text.split('/')) {
     if (part === '**') parts.push(MANY_SEGMENTS);

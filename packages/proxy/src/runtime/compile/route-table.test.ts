@@ -464,7 +464,7 @@ test('what Envoy refuses is refused', () => {
       { routes: [{ match: { prefix: '/' }, route: { cluster: 'c', prefixRewrite: '/', regexRewrite: { pattern: { regex: 'a' } } } }] },
       /only one of prefix_rewrite/,
     ],
-    [{ routes: [{ match: TEMPLATE('/a/**/b'), ...to('c') }] }, /"\*\*" must be the last operator/],
+    [{ routes: [{ match: TEMPLATE('/a/**/*'), ...to('c') }] }, /"\*\*" must be the last operator/],
     [{ routes: [{ match: { prefix: '/' }, route: { clusterSpecifierPlugin: 'p' } }] }, /cluster_specifier_plugin: is not supported/],
   ];
   for (const [host, reason] of refusals) {
