@@ -66,9 +66,14 @@ export function bootstrapOf(scenes: readonly Scene[], options: { ports: Ports; h
   });
 }
 
+/** `http_options` and `http1_options` of a scene's cluster go into its HttpProtocolOptions. */
 function clusterOf(name: string, fields: object, http2Upstream: boolean): object {
   const assignment = (fields as { load_assignment?: object }).load_assignment;
-  const { http_options: httpOptions = {}, ...others } = fields as { http_options?: object };
+  const {
+    http_options: httpOptions = {},
+    http1_options: http1 = {},
+    ...others
+  } = fields as { http_options?: object; http1_options?: object };
   return {
     name,
     type: 'STATIC',
@@ -78,7 +83,7 @@ function clusterOf(name: string, fields: object, http2Upstream: boolean): object
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
         '@type': type('upstreams.http.v3.HttpProtocolOptions'),
-        explicit_http_config: http2Upstream ? { http2_protocol_options: {} } : { http_protocol_options: {} },
+        explicit_http_config: http2Upstream ? { http2_protocol_options: {} } : { http_protocol_options: http1 },
         ...httpOptions,
       },
     },

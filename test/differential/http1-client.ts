@@ -4,36 +4,40 @@ import { connect } from 'node:net';
 import type { Answer, Case, HeaderList, Request } from './model.ts';
 import { requestsOf } from './model.ts';
 
-export type Exchange = { answers: Answer[]; closed?: boolean };
+export type Exchange = {
+  answers: Answer[];
+  closed?: boolean /** The connection stays open until then, so that its end does not meet what the proxy still does. */;
+  close(): void;
+};
 /** Tells the upstream and the log which case this is, and what the upstream is to do. */
 export type Tag = (upstream: Request['upstream']) => [name: string, value: string][];
 
+/** Envoy names itself as the client of requests from 127.0.0.1, and would have to be compared machine by machine. */
+export const CLIENT_ADDRESS = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1';
 const TIMEOUT_MS = 6000;
-const CLOSE_TIMEOUT_MS = 2000;
+/** Longer than Envoy waits for the other side (delayed_close_timeout). */
+const CLOSE_TIMEOUT_MS = 1300;
 
 /** Runs a case on one connection to 127.0.0.1:port. */
 export async function exchangeHttp1(port: number, one: Case, tag: Tag): Promise<Exchange> {
   const connection = openConnection(port);
   const answers: Answer[] = [];
-  try {
-    if ('raw' in one.request) {
-      const { raw, answers: count = 1, isHead = false, upstream } = one.request;
-      const lines = linesOf(tag(upstream));
-      for (const [i, part] of raw.entries()) {
-        if (i > 0) await new Promise((next) => setTimeout(next, 30));
-        connection.write(part.replaceAll('{tag}', lines));
-      }
-      for (let i = 0; i < count; i++) answers.push(await connection.read(isHead));
-    } else {
-      for (const request of requestsOf(one)) {
-        connection.write(bytesOf(request, tag));
-        answers.push(await connection.read(request.method === 'HEAD'));
-      }
+  if ('raw' in one.request) {
+    const { raw, answers: count = 1, isHead = false, upstream } = one.request;
+    const lines = linesOf(tag(upstream));
+    for (const [i, part] of raw.entries()) {
+      if (i > 0) await new Promise((next) => setTimeout(next, 30));
+      connection.write(part.replaceAll('{tag}', lines));
     }
-    return { answers: answers.filter(({ status }) => status > 0), ...(one.seesClose && { closed: await connection.ends() }) };
-  } finally {
-    connection.close();
+    for (let i = 0; i < count; i++) answers.push(await connection.read(isHead));
+  } else {
+    for (const request of requestsOf(one)) {
+      connection.write(bytesOf(request, tag));
+      answers.push(await connection.read(request.method === 'HEAD'));
+    }
   }
+  const closed = one.seesClose ? { closed: await connection.ends() } : {};
+  return { answers: answers.filter(({ status }) => status > 0), ...closed, close: connection.close };
 }
 
 const linesOf = (headers: readonly [string, string][]) => headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
@@ -50,7 +54,7 @@ function bytesOf(request: Request, tag: Tag): string {
 }
 
 function openConnection(port: number) {
-  const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+  const socket = connect({ host: '127.0.0.1', port, localAddress: CLIENT_ADDRESS, allowHalfOpen: true });
   let text = '';
   let ended = false;
   let wake = () => {};

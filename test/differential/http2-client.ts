@@ -1,22 +1,21 @@
 // HTTP/2 with prior knowledge to the proxy.
 
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
-import type { Exchange, Tag } from './http1-client.ts';
+import { connect as connectTcp } from 'node:net';
+import { CLIENT_ADDRESS, type Exchange, type Tag } from './http1-client.ts';
 import { type Answer, type Case, type Request, requestsOf } from './model.ts';
 
 const TIMEOUT_MS = 6000;
 
 /** Runs a case on one connection to 127.0.0.1:port. */
 export async function exchangeHttp2(port: number, one: Case, tag: Tag): Promise<Exchange> {
-  const session = connect(`http://127.0.0.1:${port}`);
+  const session = connect(`http://127.0.0.1:${port}`, {
+    createConnection: () => connectTcp({ host: '127.0.0.1', port, localAddress: CLIENT_ADDRESS }),
+  });
   session.on('error', () => {});
-  try {
-    const answers: Answer[] = [];
-    for (const request of requestsOf(one)) answers.push(await ask(session, request, tag));
-    return { answers };
-  } finally {
-    session.destroy();
-  }
+  const answers: Answer[] = [];
+  for (const request of requestsOf(one)) answers.push(await ask(session, request, tag));
+  return { answers, close: () => session.destroy() };
 }
 
 function ask(session: ClientHttp2Session, request: Request, tag: Tag): Promise<Answer> {

@@ -25,8 +25,8 @@ export type Scene = {
   legs?: readonly Leg[];
   /** One request after the other, in order. Default: several at once. */
   isSequential?: boolean;
-  /** Why Lateen does not do this yet: the cases run and are shown as todo. */
-  todo?: string;
+  /** Which upstream sees a request first is left to chance: compared by upstream name. */
+  sortsSeen?: boolean;
 };
 
 export type Case = {
@@ -34,7 +34,8 @@ export type Case = {
   /** One, or several one after the other on the same connection. */
   request: Request | readonly Request[] | RawRequest;
   legs?: readonly Leg[];
-  todo?: string | Partial<Record<Leg, string>>;
+  /** Chance decides what is logged: not compared. */
+  logVaries?: boolean;
   /** Where Lateen answers something else on purpose. The pair does not count as equal. */
   differs?: string;
   /** Waits up to 2 s for the connection to end and compares whether it did. HTTP/1.1 to the proxy only. */

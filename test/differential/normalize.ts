@@ -1,5 +1,6 @@
 // Puts placeholders where two runs of the same program differ.
 
+import { networkInterfaces } from 'node:os';
 import type { Ports } from './bootstrap.ts';
 import type { Answer, HeaderList, Seen } from './model.ts';
 
@@ -9,13 +10,22 @@ const VOLATILE: Record<string, [pattern: RegExp, placeholder: string]> = {
   'x-envoy-upstream-service-time': [/^\d+$/, '<ms>'],
 };
 
-export type Normalize = { text(text: string): string; answer(answer: Answer): Answer; seen(one: Seen): Seen };
+export type Normalize = {
+  text(text: string): string;
+  answer(answer: Answer): Answer /** `index` among the requests of one case. */;
+  seen(one: Seen, index: number): Seen;
+};
 
 /** With the ports of this run. */
 export function createNormalize(ports: Ports): Normalize {
   const names = new Map<string, string>();
   for (const [name, port] of [...ports.upstreams, ...ports.listeners]) names.set(String(port), name);
-  const text = (value: string) => value.replace(/\b127\.0\.0\.1:(\d+)/g, (_, port: string) => `127.0.0.1:<${names.get(port) ?? 'port'}>`);
+  const ownAddresses = new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address) ?? []));
+  ownAddresses.delete('127.0.0.1');
+  const text = (value: string) => {
+    if (ownAddresses.has(value)) return '<own address>';
+    return value.replace(/\b127\.0\.0\.([12]):(\d+)/g, (_, last: string, port: string) => `127.0.0.${last}:<${names.get(port) ?? 'port'}>`);
+  };
   const list = (headers: HeaderList): HeaderList =>
     headers
       .map(([name, value]): [string, string] => {
@@ -31,6 +41,15 @@ export function createNormalize(ports: Ports): Normalize {
       body: answer.body.length > 300 ? `${answer.body.length} bytes` : text(answer.body),
       ...(answer.trailers && { trailers: list(answer.trailers) }),
     }),
-    seen: (one) => ({ ...one, path: text(one.path), headers: list(one.headers), ...(one.trailers && { trailers: list(one.trailers) }) }),
+    seen: (one, index) => ({
+      ...one,
+      path: text(one.path),
+      // Of a retry: what is left.
+      headers: list(one.headers).map(([name, value]): [string, string] => [
+        name,
+        name === 'x-envoy-expected-rq-timeout-ms' && (index > 0 || Number(value) % 50 > 0) ? '<ms>' : value,
+      ]),
+      ...(one.trailers && { trailers: list(one.trailers) }),
+    }),
   };
 }

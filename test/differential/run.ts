@@ -21,9 +21,9 @@ export const keyOf = (scene: Scene, one: Case, leg: Leg) => `${scene.name} / ${o
 
 /** All scenes through one Envoy for each upstream protocol. */
 export async function runEnvoy(scenes: readonly Scene[], upstreams: Upstreams): Promise<Results> {
-  return inFolder(async (folder) => {
-    const results: Results = new Map();
-    for (const http2Upstream of [false, true]) {
+  const results: Results = new Map();
+  for (const http2Upstream of [false, true]) {
+    await inFolder(async (folder) => {
       const ports = await portsOf(scenes, upstreams, http2Upstream);
       const first = ports.listeners.get(scenes[0]!.name)!;
       const running = await startEnvoyOn(bootstrapOf(scenes, { ports, http2Upstream, logFolder: folder }), { folder, port: first });
@@ -32,9 +32,9 @@ export async function runEnvoy(scenes: readonly Scene[], upstreams: Upstreams): 
       } finally {
         await running.close();
       }
-    }
-    return results;
-  });
+    });
+  }
+  return results;
 }
 
 /** Each scene through a proxy of its own, so that a refused one does not hide the others. */
@@ -77,16 +77,19 @@ async function runScene(scene: Scene, { running, ports, upstreams, http2Upstream
   });
   // Aborted and mirrored requests may end after their answers.
   await new Promise((next) => setTimeout(next, 30));
+  for (const { close } of exchanges) close();
   const seen = upstreams.take();
   const lines = (await running.log(join(folder, `${scene.name}.log`))).map((line) => normalize.text(line));
   for (const [index, { one, leg }] of pairs.entries()) {
     const { answers, closed } = exchanges[index]!;
+    const requests = (seen.get(String(index)) ?? []).map(normalize.seen);
+    if (scene.sortsSeen) requests.sort((a, b) => (a.upstream < b.upstream ? -1 : a.upstream > b.upstream ? 1 : 0));
     const outcome: Outcome = {
       answers: answers.map(normalize.answer),
-      seen: (seen.get(String(index)) ?? []).map(normalize.seen),
+      seen: requests,
       ...(closed !== undefined && { closed }),
     };
-    const log = lines.filter((line) => line.startsWith(`${index}|`)).map((line) => line.slice(line.indexOf('|') + 1));
+    const log = one.logVaries ? [] : lines.filter((line) => line.startsWith(`${index}|`)).map((line) => line.slice(line.indexOf('|') + 1));
     results.set(keyOf(scene, one, leg), { outcome, log });
   }
 }

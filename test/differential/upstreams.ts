@@ -123,7 +123,8 @@ async function answer({ request, response, name, order, attempt }: Order): Promi
   if (order.raw !== undefined) return void socket.end(Buffer.from(order.raw, 'latin1'));
   for (const status of order.informational ?? []) inform(response, status);
   const status = nth(order.status, attempt) ?? 200;
-  const isEmpty = status === 204 || status === 304;
+  // Node ends an answer with 205 at its head, whatever is written.
+  const isEmpty = status === 204 || status === 205 || status === 304;
   const body = isEmpty ? '' : (order.body ?? `from ${name}`);
   const headers: Headers = { 'x-upstream': name, ...(!isEmpty && { 'content-type': 'text/plain' }), ...order.headers };
   response.sendDate = false;

@@ -1,6 +1,12 @@
 // All groups: each is one Envoy start for each upstream protocol, and one golden file.
 
 import type { Scene } from '../model.ts';
+import { actions } from './actions.ts';
+import { edge } from './edge.ts';
+import { filters } from './filters.ts';
+import { headers } from './headers.ts';
 import { matching } from './matching.ts';
+import { messages } from './messages.ts';
+import { resilience } from './resilience.ts';
 
-export const GROUPS: Record<string, readonly Scene[]> = { matching };
+export const GROUPS: Record<string, readonly Scene[]> = { matching, actions, headers, resilience, edge, messages, filters };

@@ -19,6 +19,7 @@ const FRAGMENT = 'Istio starts Envoy with http_reject_path_with_fragment off: th
 export const matching: readonly Scene[] = [
   {
     name: 'path-matchers',
+    legs: ['h1-h1', 'h2-h2'],
     routes: [
       to(exact('/exact'), 'a', {}, { name: 'exact' }),
       to(exact('/Case', { case_sensitive: false }), 'b', {}, { name: 'exact-insensitive' }),
@@ -77,6 +78,7 @@ export const matching: readonly Scene[] = [
   },
   {
     name: 'path-templates',
+    legs: ['h1-h1', 'h2-h2'],
     routes: [
       to(template('/api/*/users'), 'a', {}, { name: 'star' }),
       to(template('/files/**'), 'b', {}, { name: 'starstar' }),
@@ -105,6 +107,7 @@ export const matching: readonly Scene[] = [
   },
   {
     name: 'path-order',
+    legs: ['h1-h1', 'h2-h2'],
     routes: [
       to(prefix('/a/b'), 'a', {}, { name: 'a-b' }),
       to(prefix('/a'), 'b', {}, { name: 'a' }),
@@ -134,6 +137,7 @@ export const matching: readonly Scene[] = [
   },
   {
     name: 'header-matchers',
+    legs: ['h1-h1', 'h2-h2'],
     routes: [
       ['exact', header('x-m', { exact: 'yes' })],
       ['fold', header('x-m', { exact: 'Yes', ignore_case: true })],
@@ -199,6 +203,7 @@ export const matching: readonly Scene[] = [
   },
   {
     name: 'query-matchers',
+    legs: ['h1-h1', 'h2-h2'],
     routes: [
       to(exact('/exact', { query_parameters: [{ name: 'k', string_match: { exact: 'v' } }] }), 'a'),
       to(exact('/regex', { query_parameters: [{ name: 'k', string_match: regex('[0-9]+') }] }), 'a'),
@@ -252,6 +257,7 @@ export const matching: readonly Scene[] = [
   },
   {
     name: 'methods-and-fractions',
+    legs: ['h1-h1', 'h2-h2'],
     routes: [
       to(exact('/m', { headers: [header(':method', { exact: 'POST' })] }), 'b', {}, { name: 'post' }),
       to(exact('/m', { headers: [header(':method', regex('PUT|PATCH'))] }), 'c', {}, { name: 'put' }),
@@ -294,6 +300,7 @@ export const matching: readonly Scene[] = [
   },
   {
     name: 'domains',
+    legs: ['h1-h1', 'h2-h2'],
     virtualHosts: [
       ['any', '*'],
       ['exact', 'shop.test', 'shop.test:8080'],
@@ -336,6 +343,7 @@ export const matching: readonly Scene[] = [
   },
   {
     name: 'domains-without-any',
+    legs: ['h1-h1', 'h2-h2'],
     routeConfig: { ignore_port_in_host_matching: true },
     virtualHosts: [{ name: 'only', domains: ['shop.test', '*.shop.test'], routes: [to(exact('/'), 'a'), to(prefix('/x'), 'b')] }],
     cases: ['shop.test', 'shop.test:8080', 'www.shop.test:1', 'other.test', 'shop.test:'].map((host) => get('/', { host })),
@@ -357,6 +365,7 @@ export const matching: readonly Scene[] = [
   },
   {
     name: 'vhost-by-header',
+    legs: ['h1-h1', 'h2-h2'],
     routeConfig: { vhost_header: 'x-vhost' },
     virtualHosts: [
       { name: 'one', domains: ['one.test'], routes: [says(ANY, 200, 'one')] },

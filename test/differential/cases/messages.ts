@@ -1,0 +1,173 @@
+// HTTP/1.1 and HTTP/2 messages: bodies, trailers, informational answers, framing.
+
+import { withEndpoints } from '../bootstrap.ts';
+import type { Scene } from '../model.ts';
+import { ANY, ask, exact, get, raw, says, to } from './build.ts';
+
+const H = 'Host: example.test\r\n{tag}';
+const post = (headers: string, body: string) => `POST / HTTP/1.1\r\n${H}${headers}\r\n${body}`;
+const CHUNKED = 'Transfer-Encoding: chunked\r\n';
+
+const BODY_FIRST = 'nothing of a request whose body is broken from its first byte goes upstream';
+/** Where Lateen refuses more than Envoy does. */
+const STRICTER: Record<string, string> = {
+  'a lone CR in a value': 'RFC 9112 2.2: a bare CR makes the message invalid; Envoy drops the byte',
+  'no version': 'RFC 9112 2.3: there is no HTTP/0.9 to be upgraded from',
+  'a chunk size that is none': BODY_FIRST,
+  'a negative chunk size': BODY_FIRST,
+};
+
+export const messages: readonly Scene[] = [
+  {
+    name: 'bodies',
+    routes: [says(exact('/own'), 200, 'own'), to(ANY, 'a')],
+    cases: [
+      get('/'),
+      get('/', { method: 'HEAD' }),
+      get('/', { method: 'POST' }),
+      get('/', { method: 'PUT' }),
+      get('/', { method: 'DELETE' }),
+      get('/', { method: 'PATCH' }),
+      get('/', { method: 'OPTIONS' }),
+      get('/', { method: 'POST', body: 'data' }),
+      get('/', { method: 'POST', body: '' }),
+      get('/', { method: 'PUT', chunks: ['da', 'ta'] }),
+      get('/', { method: 'DELETE', body: 'data' }),
+      get('/', { body: 'data' }),
+      ask('chunks', { method: 'POST', chunks: ['one', 'two', 'three'] }),
+      ask('no chunks', { method: 'POST', chunks: [] }),
+      ask('a large body', { method: 'POST', body: 'x'.repeat(300_000) }, { legs: ['h1-h1', 'h2-h1'] }),
+      ask('large chunks', { method: 'POST', chunks: Array.from({ length: 20 }, () => 'x'.repeat(20_000)) }, { legs: ['h1-h1', 'h2-h1'] }),
+      ask('a large answer', { upstream: { body: 'y'.repeat(300_000) } }),
+      ask('a large chunked answer', { upstream: { body: 'y'.repeat(300_000), isChunked: true } }),
+      ask('a chunked answer', { upstream: { isChunked: true } }),
+      ask('an empty answer', { upstream: { body: '' } }),
+      ask('an empty chunked answer', { upstream: { body: '', isChunked: true } }),
+      ask('chunked answer to HEAD', { method: 'HEAD', upstream: { isChunked: true } }),
+      ...[200, 201, 202, 204, 205, 206, 300, 301, 304, 400, 401, 404, 418, 429, 500, 503, 504].map((status) =>
+        ask(`status ${status}`, { upstream: { status } }),
+      ),
+      ask('204 to POST', { method: 'POST', body: 'data', upstream: { status: 204 } }),
+      ask('304 to HEAD', { method: 'HEAD', upstream: { status: 304 } }),
+      ask('503 to HEAD', { method: 'HEAD', upstream: { status: 503 } }),
+      ask('early hints', { upstream: { informational: [103] } }),
+      ask('processing', { upstream: { informational: [102] } }),
+      ask('two early hints', { upstream: { informational: [103, 103] } }),
+      ask('three on one connection', {}, { request: [{ path: '/1' }, { path: '/2', method: 'POST', body: 'x' }, { path: '/own' }] }),
+      ask('after an error', {}, { request: [{ path: '/1', upstream: { status: 503 } }, { path: '/2' }] }),
+      ask('after HEAD', {}, { request: [{ path: '/1', method: 'HEAD' }, { path: '/2' }] }),
+      ask('after 304', {}, { request: [{ path: '/1', upstream: { status: 304 } }, { path: '/2' }] }),
+    ],
+  },
+  {
+    name: 'trailers',
+    manager: { http_protocol_options: { enable_trailers: true } },
+    clusters: { 'with-trailers': { ...withEndpoints('a'), http1_options: { enable_trailers: true } } },
+    routes: [to(ANY, 'with-trailers')],
+    cases: [
+      ask('of a request', { method: 'POST', chunks: ['da', 'ta'], trailers: { 'x-sum': '1' } }),
+      ask('of an answer', { headers: { te: 'trailers' }, upstream: { trailers: { 'x-sum': '2' } } }),
+      ask('of an answer, not asked for', { upstream: { trailers: { 'x-sum': '2' } } }),
+      ask('of both', { method: 'POST', chunks: ['x'], trailers: { 'x-a': '1' }, upstream: { trailers: { 'x-b': '2' } } }),
+      ask('of an answer without body', { upstream: { body: '', trailers: { 'x-sum': '3' } } }),
+      ask('gRPC', {
+        method: 'POST',
+        headers: { 'content-type': 'application/grpc' },
+        chunks: ['\0\0\0\0\x01x'],
+        upstream: { headers: { 'content-type': 'application/grpc' }, body: 'x', trailers: { 'grpc-status': '0' } },
+      }),
+      ask('gRPC error', {
+        method: 'POST',
+        headers: { 'content-type': 'application/grpc' },
+        chunks: ['x'],
+        upstream: {
+          headers: { 'content-type': 'application/grpc' },
+          body: '',
+          trailers: { 'grpc-status': '5', 'grpc-message': 'not found' },
+        },
+      }),
+    ],
+  },
+  {
+    name: 'trailers-off',
+    routes: [to(ANY, 'a')],
+    cases: [
+      ask('of a request', { method: 'POST', chunks: ['da', 'ta'], trailers: { 'x-sum': '1' } }),
+      ask('of an answer', { upstream: { trailers: { 'x-sum': '2' } } }),
+      ask('gRPC', {
+        method: 'POST',
+        headers: { 'content-type': 'application/grpc' },
+        chunks: ['x'],
+        upstream: { headers: { 'content-type': 'application/grpc' }, body: 'x', trailers: { 'grpc-status': '0' } },
+      }),
+    ],
+  },
+  {
+    name: 'framing',
+    routes: [says(exact('/own'), 200, 'own'), to(ANY, 'a')],
+    legs: ['h1-h1', 'h1-h2'],
+    cases: [
+      raw('expect', [post('Expect: 100-continue\r\nContent-Length: 5\r\n', ''), 'hello']),
+      raw('expect something else', post('Expect: the-unexpected\r\nContent-Length: 5\r\n', 'hello')),
+      raw('expect, answered at once', [`POST /own HTTP/1.1\r\n${H}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n`]),
+      raw('a body in pieces', [post('Content-Length: 5\r\n', 'he'), 'llo']),
+      raw('chunks in pieces', [post(CHUNKED, '5\r\nhel'), 'lo\r\n', '0\r\n', '\r\n']),
+      raw('a chunk extension', post(CHUNKED, '5;a=b\r\nhello\r\n0\r\n\r\n')),
+      raw('chunk sizes with zeros', post(CHUNKED, '0005\r\nhello\r\n000\r\n\r\n')),
+      raw('hex chunk sizes', post(CHUNKED, 'A\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n')),
+      raw('a head in pieces', ['GET / HT', `TP/1.1\r\n${H}X-A: b`, '\r\n\r\n']),
+      raw('an absolute target', `GET http://abs.test/x?y HTTP/1.1\r\n${H}\r\n`),
+      raw('an absolute target without path', `GET http://abs.test HTTP/1.1\r\n${H}\r\n`),
+      raw('https target', `GET https://abs.test/x HTTP/1.1\r\n${H}\r\n`),
+      raw('OPTIONS *', `OPTIONS * HTTP/1.1\r\n${H}\r\n`),
+      raw('an empty line first', `\r\nGET / HTTP/1.1\r\n${H}\r\n`),
+      raw('spaces around a value', `GET / HTTP/1.1\r\n${H}X-A: \t b \t\r\n\r\n`),
+      raw('no space after the colon', `GET / HTTP/1.1\r\n${H}X-A:b\r\n\r\n`),
+      raw('an empty value', `GET / HTTP/1.1\r\n${H}X-A:\r\n\r\n`),
+      raw('pipelined', `GET /1 HTTP/1.1\r\n${H}\r\nGET /2 HTTP/1.1\r\n${H}\r\n`, { answers: 2 }),
+      raw('pipelined after a body', `${post('Content-Length: 2\r\n', 'hi')}GET /2 HTTP/1.1\r\n${H}\r\n`, { answers: 2 }),
+      raw('pipelined after chunks', `${post(CHUNKED, '2\r\nhi\r\n0\r\n\r\n')}GET /2 HTTP/1.1\r\n${H}\r\n`, { answers: 2 }),
+      raw('connection: close', `GET / HTTP/1.1\r\n${H}Connection: close\r\n\r\n`, { seesClose: true }),
+      raw('kept open', `GET / HTTP/1.1\r\n${H}\r\n`, { seesClose: true }),
+      raw('custom method', `PROPFIND / HTTP/1.1\r\n${H}\r\n`),
+      raw('content-length twice, the same', post('Content-Length: 5\r\nContent-Length: 5\r\n', 'hello')),
+    ],
+  },
+  {
+    name: 'refused',
+    routes: [to(ANY, 'a')],
+    legs: ['h1-h1'],
+    cases: [
+      ['no host', 'GET / HTTP/1.1\r\n{tag}\r\n'],
+      ['HTTP/1.0', `GET / HTTP/1.0\r\n${H}\r\n`],
+      ['a space before the colon', `GET / HTTP/1.1\r\n${H}X-A : b\r\n\r\n`],
+      ['no colon', `GET / HTTP/1.1\r\n${H}nothing\r\n\r\n`],
+      ['NUL in a value', `GET / HTTP/1.1\r\n${H}X-A: b\0c\r\n\r\n`],
+      ['a lone CR in a value', `GET / HTTP/1.1\r\n${H}X-A: b\rc\r\n\r\n`],
+      ['no target', `GET HTTP/1.1\r\n${H}\r\n`],
+      ['a target without slash', `GET x HTTP/1.1\r\n${H}\r\n`],
+      ['no version', `GET /\r\n${H}\r\n`],
+      ['two lengths', post('Content-Length: 5\r\nContent-Length: 6\r\n', 'hello!')],
+      ['a length that is none', post('Content-Length: +5\r\n', 'hello')],
+      ['a negative length', post('Content-Length: -5\r\n', 'hello')],
+      ['a length and chunks', post(`Content-Length: 5\r\n${CHUNKED}`, '0\r\n\r\n')],
+      ['an unknown coding', post('Transfer-Encoding: gzip\r\n', '')],
+      ['gzip and chunked', post('Transfer-Encoding: gzip, chunked\r\n', '0\r\n\r\n')],
+      ['chunked twice', post('Transfer-Encoding: chunked, chunked\r\n', '0\r\n\r\n')],
+      ['a chunk size that is none', post(CHUNKED, 'zz\r\nhello\r\n0\r\n\r\n')],
+      ['a negative chunk size', post(CHUNKED, '-1\r\nhello\r\n0\r\n\r\n')],
+      ['an endless chunk size', post(CHUNKED, 'fffffffffffffffff\r\nhello')],
+      ['TLS', '\x16\x03\x01\x00\x05\x01\x00\x00\x01\x01'],
+      ['rubbish', 'hello, is anybody there?\r\n\r\n'],
+      ['a name with a space', `GET / HTTP/1.1\r\n${H}X A: b\r\n\r\n`],
+      ['a name with NUL', `GET / HTTP/1.1\r\n${H}X\0A: b\r\n\r\n`],
+      ['an empty name', `GET / HTTP/1.1\r\n${H}: b\r\n\r\n`],
+      ['a method with a bracket', `G(T / HTTP/1.1\r\n${H}\r\n`],
+      ['a head of 70 KiB', `GET / HTTP/1.1\r\n${H}X-Long: ${'l'.repeat(70_000)}\r\n\r\n`],
+      ['120 headers', `GET / HTTP/1.1\r\n${H}${'X-A: 1\r\n'.repeat(120)}\r\n`],
+      ['a target of 70 KiB', `GET /${'p'.repeat(70_000)} HTTP/1.1\r\n${H}\r\n`],
+    ].map(([name, bytes]) =>
+      raw(name as string, bytes as string, { seesClose: true, ...(STRICTER[name as string] && { differs: STRICTER[name as string] }) }),
+    ),
+  },
+];
