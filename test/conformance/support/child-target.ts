@@ -11,8 +11,8 @@ export type ChildTarget = {
   portOf(listener: string): number;
   /** After a garbage collection. */
   measure(): Promise<Measured>;
-  /** Fills the heap up to this size. */
-  fill(heapBytes: number): Promise<void>;
+  /** Fills the heap up to this share of its limit; 0 lets go. */
+  fill(share: number): Promise<void>;
   /** The process ended by itself. */
   hasDied(): boolean;
   close(): Promise<void>;
@@ -53,9 +53,9 @@ export async function startChildTarget(
       tell({ kind: 'measure' });
       return measured;
     },
-    async fill(heapBytes) {
+    async fill(share) {
       const filled = hear('filled');
-      tell({ kind: 'fill', heapBytes });
+      tell({ kind: 'fill', share });
       await filled;
     },
     hasDied: () => child.exitCode !== null || child.signalCode !== null,

@@ -1,10 +1,11 @@
 // The proxy as a child process, for tests that measure or overload it. Takes the bootstrap from its parent, answers questions.
 
+import { getHeapStatistics } from 'node:v8';
 import { silentLogger } from '@lateen/base';
 import { runProxy } from '@lateen/proxy';
 import { parseBootstrap } from '@lateen/proxy/bootstrap';
 
-export type ToChild = { kind: 'start'; bootstrap: string } | { kind: 'measure' } | { kind: 'fill'; heapBytes: number } | { kind: 'stop' };
+export type ToChild = { kind: 'start'; bootstrap: string } | { kind: 'measure' } | { kind: 'fill'; share: number } | { kind: 'stop' };
 export type Measured = {
   kind: 'measured';
   rssBytes: number;
@@ -23,6 +24,7 @@ export type FromChild =
   | { kind: 'filled' };
 
 const say = (message: FromChild): void => void process.send?.(message);
+const YOUNG_BYTES = 96 * 2 ** 20;
 const ballast: unknown[] = [];
 let running: Awaited<ReturnType<typeof runProxy>> | undefined;
 
@@ -50,16 +52,20 @@ function measure(): void {
   });
 }
 
-/** Holds on to so much heap that this much is used. */
-function fill(heapBytes: number): void {
+/** Holds on to so much heap that this share of V8's limit is used; 0 lets go. */
+function fill(share: number): void {
   ballast.length = 0;
-  while (process.memoryUsage().heapUsed < heapBytes) ballast.push(Array.from({ length: 10_000 }, (_, i) => ({ i })));
+  globalThis.gc?.();
+  // V8 counts its young generation into the limit and dies when the old one is full.
+  const goal = share * (getHeapStatistics().heap_size_limit - YOUNG_BYTES);
+  // A mebibyte at a time, which makes no garbage.
+  while (getHeapStatistics().used_heap_size < goal) ballast.push(new Array(131_072).fill(0.5));
   say({ kind: 'filled' });
 }
 
 process.on('message', (message: ToChild) => {
   if (message.kind === 'start') start(message.bootstrap).catch((error: unknown) => say({ kind: 'failed', why: String(error) }));
   else if (message.kind === 'measure') measure();
-  else if (message.kind === 'fill') fill(message.heapBytes);
+  else if (message.kind === 'fill') fill(message.share);
   else running?.close().finally(() => process.exit(0));
 });
