@@ -2,12 +2,12 @@
 
 import type { Connection } from '../io/connection.ts';
 import type { BreakerState } from '../upstream/circuit-breaker.ts';
-import { BlockMemo } from './block-memo.ts';
 import { Http2ClientStream } from './client-stream.ts';
+import { FIELDS_REFUSED } from './field-reader.ts';
 import * as f from './frames.ts';
-import type { HeadTemplate } from './head-template.ts';
+import type { HeaderBlock } from './header-assembly.ts';
 import { readResponse } from './message-fields.ts';
-import { FIELDS_REFUSED, Session, type SessionOptions } from './session.ts';
+import { Session, type SessionOptions } from './session.ts';
 import { clientSettings } from './settings.ts';
 import type { Http2Stream } from './stream.ts';
 
@@ -23,14 +23,13 @@ export interface ClientSessionHost {
 
 export class ClientSession extends Session {
   private readonly host: ClientSessionHost;
-  private readonly responseMemo = new BlockMemo<HeadTemplate>();
   private nextStream = 1;
   private retired = false;
   /** Requests begun on this connection. */
   requests = 0;
 
   constructor(connection: Connection, host: ClientSessionHost, options: SessionOptions) {
-    super(connection, options, false);
+    super(connection, options, { isServer: false, readHead: readResponse });
     this.host = host;
     const { output } = this.writer;
     output.reserve(f.PREFACE.length);
@@ -47,6 +46,7 @@ export class ClientSession extends Session {
 
   /** `breaker`: what the request is counted under. */
   open(breaker: BreakerState): Http2ClientStream {
+    this.keepalive?.probe(this.options.services.monotonicMs() - this.readMs);
     const stream = new Http2ClientStream(this, this.nextStream, breaker);
     this.nextStream += 2;
     this.requests++;
@@ -77,33 +77,33 @@ export class ClientSession extends Session {
     return streamId % 2 === 0 || streamId >= this.nextStream;
   }
 
-  protected countsResets(): boolean {
+  protected get countsResets(): boolean {
     return false;
   }
 
-  protected onHeaderBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): boolean {
+  protected onHeaderBlock(block: HeaderBlock): boolean {
+    const { streamId, endStream, bytes, start, end } = block;
     const stream = this.streams.get(streamId) as Http2ClientStream | undefined;
-    if (!stream) return this.onStrayBlock(streamId, bytes, start, end);
-    if (!stream.awaitsHead || stream.remoteClosed) return this.onTrailers(stream, endStream, bytes, { start, end });
-    const template = this.decodeBlock(this.responseMemo, bytes, { start, end }, readResponse);
-    if (template === undefined) return false;
+    if (!stream) return this.onStrayBlock(block);
+    if (!stream.awaitsHead || stream.remoteClosed) return this.onTrailers(stream, block);
+    const template = this.fields.head(bytes, start, end);
+    if (template === undefined) return this.failCompression();
     if (template === FIELDS_REFUSED) return this.resetStream(stream, f.INTERNAL_ERROR, template);
     if (typeof template === 'string') return this.malformed(stream, template);
-    const first = endStream || template.status < 200 ? undefined : this.takeFirstData(streamId, stream.recvWindow);
-    if (first) {
-      stream.recvWindow -= first.bytes.length;
-      this.credit(stream, first.bytes.length);
-    }
+    const first = endStream || template.status < 200 ? undefined : this.takeFirstData(stream);
+    if (first) this.credit(stream, first.bytes.length);
     const fault = stream.receiveHead(template, first?.bytes, endStream || (first?.end ?? false));
     return fault === undefined ? !this.over : this.malformed(stream, fault);
   }
 
   /** Of a stream that we gave up: decoded, because the table must keep in step, and dropped. */
-  private onStrayBlock(streamId: number, bytes: Buffer, start: number, end: number): boolean {
+  private onStrayBlock({ streamId, bytes, start, end }: HeaderBlock): boolean {
     if (this.isIdleStream(streamId)) return this.fail(f.PROTOCOL_ERROR, 'HEADERS on an idle stream');
-    if (this.decodeBlock(this.responseMemo, bytes, { start, end }, readResponse) === undefined) return false;
+    if (this.fields.head(bytes, start, end) === undefined) return this.failCompression();
     return this.calm(this.guard.onIdleFrame(), 'frames on closed streams');
   }
+
+  protected onBlockPending(): void {}
 
   protected onGoaway(lastStreamId: number): void {
     this.retired = true;

@@ -33,7 +33,9 @@ export class FrameReader {
   /** Part of a frame's head or payload, of which `have` bytes are there. */
   private held: Buffer = NOTHING;
   private have = 0;
-  /** Of the DATA frame under way: content and padding still to come. */
+  /** Of the DATA frame under way, without padding. */
+  contentLength = 0;
+  /** Content and padding of it still to come. */
   private content = 0;
   private padding = 0;
   private bytes: Buffer = NOTHING;
@@ -152,6 +154,7 @@ export class FrameReader {
   private beginData(): boolean {
     const { frame } = this;
     this.content = frame.length;
+    this.contentLength = frame.length;
     this.padding = 0;
     if ((frame.flags & PADDED) !== 0) {
       if (frame.length === 0) return this.badPadding();
@@ -166,6 +169,7 @@ export class FrameReader {
   private readPadLength(): boolean {
     this.padding = this.bytes[this.at++] as number;
     this.content = this.frame.length - 1 - this.padding;
+    this.contentLength = this.content;
     if (this.content < 0) return this.badPadding();
     return this.content > 0 ? this.enter(CONTENT) : this.endContent(NOTHING);
   }

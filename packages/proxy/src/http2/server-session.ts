@@ -1,12 +1,13 @@
 // The server's end of a connection: opens streams for requests and hands them over.
 
 import type { Connection } from '../io/connection.ts';
-import { BlockMemo } from './block-memo.ts';
+import { FIELDS_REFUSED } from './field-reader.ts';
 import * as f from './frames.ts';
 import type { HeadTemplate } from './head-template.ts';
+import type { HeaderBlock } from './header-assembly.ts';
 import { readRequest } from './message-fields.ts';
 import { Http2ServerStream } from './server-stream.ts';
-import { FIELDS_REFUSED, Session, type SessionOptions } from './session.ts';
+import { Session, type SessionOptions } from './session.ts';
 import { serverSettings } from './settings.ts';
 
 /** The connection manager behind the session. */
@@ -29,17 +30,14 @@ export interface ServerSessionHost {
 
 export class ServerSession extends Session {
   private readonly host: ServerSessionHost;
-  private readonly requestMemo = new BlockMemo<HeadTemplate>();
   private lastStream = 0;
   /** Requests above it are not taken; set by GOAWAY. */
   private lastAccepted = f.MAX_STREAM_ID;
-  private readonly readHead: Parameters<Session['decodeBlock']>[3];
 
   constructor(connection: Connection, host: ServerSessionHost, options: SessionOptions) {
-    super(connection, options, true);
-    this.host = host;
     const { allowConnect } = options.settings;
-    this.readHead = (fields) => readRequest(fields, allowConnect);
+    super(connection, options, { isServer: true, readHead: (fields) => readRequest(fields, allowConnect) });
+    this.host = host;
     this.sendPreface(serverSettings(options.settings));
     connection.handler = this;
   }
@@ -74,20 +72,21 @@ export class ServerSession extends Session {
     return streamId > this.lastStream || streamId % 2 === 0;
   }
 
-  protected countsResets(): boolean {
+  protected get countsResets(): boolean {
     return true;
   }
 
-  protected onHeaderBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): boolean {
+  protected onHeaderBlock(block: HeaderBlock): boolean {
+    const { streamId, endStream } = block;
     const open = this.streams.get(streamId);
-    if (open) return this.onTrailers(open, endStream, bytes, { start, end });
+    if (open) return this.onTrailers(open, block);
     if (streamId % 2 === 0) return this.fail(f.PROTOCOL_ERROR, 'even stream id');
     const isNew = streamId > this.lastStream;
     if (!isNew && !this.recent.wasResetByUs(streamId)) {
       return this.fail(this.recent.wasOpen(streamId) ? f.STREAM_CLOSED : f.PROTOCOL_ERROR, 'HEADERS on a closed stream');
     }
-    const template = this.decodeBlock(this.requestMemo, bytes, { start, end }, this.readHead);
-    if (template === undefined) return false;
+    const template = this.fields.head(block.bytes, block.start, block.end);
+    if (template === undefined) return this.failCompression();
     // Trailers of a request that we have given up; or one that the peer knew would not be taken.
     if (!isNew) return this.calm(this.guard.onIdleFrame(), 'frames on closed streams');
     if (streamId > this.lastAccepted) return true;
@@ -100,17 +99,13 @@ export class ServerSession extends Session {
 
   private open(streamId: number, template: HeadTemplate, endStream: boolean): boolean {
     const stream = new Http2ServerStream(this, streamId, template);
-    const first = endStream || stream.isRequestWhole ? undefined : this.takeFirstData(streamId, stream.recvWindow);
+    const first = endStream || stream.isRequestWhole ? undefined : this.takeFirstData(stream);
+    if (first) this.credit(stream, first.bytes.length);
     const end = endStream || (first?.end ?? false);
     if (!stream.acceptFirst(first?.bytes.length ?? 0, end)) {
-      if (first) this.creditConnection(first.bytes.length);
       return this.refuseMalformed(streamId, end, 'content-length differs from the body');
     }
     this.streams.set(streamId, stream);
-    if (first) {
-      stream.recvWindow -= first.bytes.length;
-      this.credit(stream, first.bytes.length);
-    }
     this.host.onRequest(stream, template, first?.bytes, stream.isRequestWhole);
     return !this.over;
   }
@@ -129,8 +124,8 @@ export class ServerSession extends Session {
     return this.fail(f.PROTOCOL_ERROR, why);
   }
 
-  protected override onBlockOpened(isOpen: boolean): void {
-    this.host.onHeadPending(isOpen);
+  protected onBlockPending(isPending: boolean): void {
+    this.host.onHeadPending(isPending);
   }
 
   protected onGoaway(): void {

@@ -4,16 +4,16 @@
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
 import type { Http2Settings } from '../runtime/model.ts';
-import { BlockMemo } from './block-memo.ts';
+import { FieldReader, type FieldsToMessage } from './field-reader.ts';
 import { EARLY_RESET_MS, FloodGuard } from './flood-guard.ts';
 import { type FrameHandler, type FrameHead, FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import * as f from './frames.ts';
-import type { HeadTemplate } from './head-template.ts';
-import { COMPRESSION_ERROR, DECODED, type FieldLimits, HpackDecoder } from './hpack/decoder.ts';
-import { FieldBlock } from './hpack/field-block.ts';
-import { readTrailers } from './message-fields.ts';
+import { HeaderAssembly, type HeaderBlock } from './header-assembly.ts';
+import type { FieldLimits } from './hpack/decoder.ts';
+import { Keepalive } from './keepalive.ts';
 import { RecentStreams } from './recent-streams.ts';
+import { SendStalls } from './send-stalls.ts';
 import { readSettings, type SettingsFault } from './settings.ts';
 import type { Http2Stream, StreamEnd } from './stream.ts';
 
@@ -33,13 +33,7 @@ export type SessionOptions = {
   readonly services: SessionServices;
 };
 
-const block = new FieldBlock();
-/** CONTINUATION frames of one block beyond those that the size of the block explains. */
-const MAX_CONTINUATIONS = 8;
 const PING_DATA = Buffer.from('lateenka', 'latin1');
-
-/** A header block whose END_HEADERS is still to come. */
-type OpenBlock = { streamId: number; endStream: boolean; pieces: Buffer[]; bytes: number; frames: number };
 
 export abstract class Session implements ConnectionHandler, FrameHandler {
   readonly connection: Connection;
@@ -48,49 +42,51 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   readonly streams = new Map<number, Http2Stream>();
   /** Of streams opened from now on. */
   initialRecvWindow: number;
-  protected readonly reader = new FrameReader(this);
-  protected readonly decoder = new HpackDecoder(f.DEFAULT_TABLE_BYTES);
+  /** When the bytes at hand were read: one look at the clock serves all their frames. */
+  readMs: number;
+  protected readonly fields: FieldReader;
   protected readonly guard: FloodGuard;
   protected readonly recent = new RecentStreams();
-  private readonly trailerMemo = new BlockMemo<HeadTemplate>();
+  protected readonly keepalive: Keepalive | undefined;
   /** The connection takes no part in anything any more. */
   protected over = false;
   protected goawaySent = false;
   protected goawayReceived = false;
+  protected peerMaxStreams: number = Number.MAX_SAFE_INTEGER;
+  private readonly reader = new FrameReader(this);
+  private readonly headers: HeaderAssembly;
+  private readonly stalls: SendStalls;
   private settingsReceived = false;
   private settingsAcked = false;
   private recvWindow: number;
   private uncredited = 0;
-  private openBlock: OpenBlock | undefined;
   private dataStream: Http2Stream | undefined;
   private prefaceMissing: number;
-  private stall: Timeout | undefined;
-  private keepalive: Timeout | undefined;
-  private pingOutstanding = false;
   private linger: Timeout | undefined;
 
-  constructor(connection: Connection, options: SessionOptions, isServer: boolean) {
-    const { settings, services } = options;
+  constructor(connection: Connection, options: SessionOptions, { isServer, readHead }: { isServer: boolean; readHead: FieldsToMessage }) {
+    const { settings, services, fieldLimits } = options;
     this.connection = connection;
     this.options = options;
     this.writer = new FrameWriter(connection, settings, services.monotonicMs);
     this.guard = new FloodGuard(settings, services.monotonicMs);
+    this.fields = new FieldReader(fieldLimits, readHead);
+    this.headers = new HeaderAssembly(fieldLimits.maxBytes);
+    this.stalls = new SendStalls(options.sendStallMs, services, {
+      pending: this.writer.pending,
+      giveUp: (stream) => void this.resetStream(stream as Http2Stream, f.CANCEL, 'peer takes nothing'),
+    });
     // Until our SETTINGS are acknowledged the peer may go by the default.
     this.initialRecvWindow = Math.max(settings.initialStreamWindowBytes, f.DEFAULT_WINDOW_BYTES);
     this.recvWindow = Math.max(settings.initialConnectionWindowBytes, f.DEFAULT_WINDOW_BYTES);
     this.prefaceMissing = isServer ? f.PREFACE.length : 0;
-    this.armKeepalive();
-  }
-
-  monotonicMs(): number {
-    return this.options.services.monotonicMs();
-  }
-
-  /** When the bytes at hand were read: one look at the clock serves all their frames. */
-  readMs = 0;
-
-  get isOver(): boolean {
-    return this.over;
+    this.readMs = services.monotonicMs();
+    if (settings.keepalive) {
+      this.keepalive = new Keepalive(settings.keepalive, services, {
+        sendPing: () => this.writer.writePing(0, PING_DATA),
+        onLost: () => void this.fail(f.NO_ERROR, 'keepalive timeout'),
+      });
+    }
   }
 
   /** Sends our SETTINGS and opens the connection's window. */
@@ -103,28 +99,28 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   // --- what the two ends do differently
 
   /** A complete header block. False: stop reading. */
-  protected abstract onHeaderBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): boolean;
-  /** A frame for a stream that is not open: whether its id was ever used. */
+  protected abstract onHeaderBlock(block: HeaderBlock): boolean;
+  /** A header block has begun that is not complete, or is now. */
+  protected abstract onBlockPending(isPending: boolean): void;
+  /** Whether no stream with this id was ever opened. */
   protected abstract isIdleStream(streamId: number): boolean;
-  protected abstract onGoaway(lastStreamId: number, code: number): void;
+  protected abstract onGoaway(lastStreamId: number): void;
   protected abstract onPeerSettings(): void;
   protected abstract onStreamRemoved(stream: Http2Stream): void;
   /** The last stream has ended. */
   protected abstract onStreamsGone(): void;
   /** Last call. */
-  protected abstract onSessionOver(error: string | undefined): void;
+  protected abstract onSessionOver(): void;
   /** Whether resets of streams, which the peer opens, wear us out. */
-  protected abstract countsResets(): boolean;
+  protected abstract readonly countsResets: boolean;
   /** The largest stream id of the peer's that we have acted on: for GOAWAY. */
   protected abstract readonly lastPeerStream: number;
-  protected peerMaxStreams = Number.MAX_SAFE_INTEGER;
-  peerAllowsConnect = false;
 
   // --- bytes
 
   onData(bytes: Buffer): void {
     if (this.over) return;
-    this.readMs = this.monotonicMs();
+    this.readMs = this.options.services.monotonicMs();
     let start = 0;
     if (this.prefaceMissing > 0) {
       start = Math.min(this.prefaceMissing, bytes.length);
@@ -137,41 +133,33 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   }
 
   onEnd(): void {
-    if (this.over) return;
-    this.finish('remote closed');
-    this.writer.output.flush();
-    this.connection.end();
-    this.destroySoon();
+    if (!this.over) this.hangUp();
   }
 
   onDrain(): void {
     if (!this.over) this.writer.onDrain();
   }
 
-  onClose(error: string | undefined): void {
+  onClose(): void {
     this.linger?.cancel();
-    this.finish(error ?? 'closed');
+    this.finish('closed');
   }
 
   // --- frames
 
   onFrameHead(frame: FrameHead): boolean {
-    const { type, length, streamId } = frame;
+    const { type } = frame;
     if (!this.settingsReceived && type !== f.SETTINGS) return this.fail(f.PROTOCOL_ERROR, 'no SETTINGS first');
-    if (length > f.DEFAULT_FRAME_BYTES) return this.fail(f.FRAME_SIZE_ERROR, 'frame too large');
-    const { openBlock } = this;
-    if (openBlock ? type !== f.CONTINUATION || streamId !== openBlock.streamId : type === f.CONTINUATION) {
-      return this.fail(f.PROTOCOL_ERROR, 'header block interrupted');
-    }
+    if (frame.length > f.DEFAULT_FRAME_BYTES) return this.fail(f.FRAME_SIZE_ERROR, 'frame too large');
+    if (!this.headers.admits(frame)) return this.fail(f.PROTOCOL_ERROR, 'header block interrupted');
     return type !== f.DATA || this.beginData(frame);
   }
 
   onFrame(frame: FrameHead, bytes: Buffer, start: number, end: number): boolean {
     switch (frame.type) {
       case f.HEADERS:
-        return this.onHeaders(frame, bytes, start, end);
       case f.CONTINUATION:
-        return this.onContinuation(frame, bytes, start, end);
+        return this.onHeaders(frame, bytes, start, end);
       case f.WINDOW_UPDATE:
         return this.onWindowUpdate(frame, bytes, start);
       case f.RST_STREAM:
@@ -184,7 +172,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
         if (frame.streamId !== 0) return this.fail(f.PROTOCOL_ERROR, 'GOAWAY on a stream');
         if (frame.length < 8) return this.fail(f.FRAME_SIZE_ERROR, 'GOAWAY');
         this.goawayReceived = true;
-        this.onGoaway(f.readUint31(bytes, start), f.readUint32(bytes, start + 4));
+        this.onGoaway(f.readUint31(bytes, start));
         return !this.over;
       case f.PRIORITY:
         return this.onPriority(frame, bytes, start);
@@ -207,79 +195,25 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   // --- header blocks
 
   private onHeaders(frame: FrameHead, bytes: Buffer, start: number, end: number): boolean {
-    const { flags, streamId } = frame;
-    if (streamId === 0) return this.fail(f.PROTOCOL_ERROR, 'HEADERS on stream 0');
-    let from = start;
-    let to = end;
-    if ((flags & f.PADDED) !== 0) {
-      if (from === to) return this.fail(f.FRAME_SIZE_ERROR, 'padded HEADERS');
-      to -= bytes[from++] as number;
-    }
-    let dependsOnItself = false;
-    if ((flags & f.PRIORITY_FLAG) !== 0) {
-      if (to - from < 5) return this.fail(to < from ? f.PROTOCOL_ERROR : f.FRAME_SIZE_ERROR, 'HEADERS with priority');
-      dependsOnItself = f.readUint31(bytes, from) === streamId;
-      from += 5;
-    }
-    if (to < from) return this.fail(f.PROTOCOL_ERROR, 'bad padding');
-    const endStream = (flags & f.END_STREAM) !== 0;
-    if (!this.calm(this.guard.onMessageFrame(from === to && !endStream && (flags & f.END_HEADERS) === 0), 'empty frames')) return false;
-    if (dependsOnItself) return this.fail(f.PROTOCOL_ERROR, 'stream depends on itself');
-    if ((flags & f.END_HEADERS) !== 0) return this.onHeaderBlock(streamId, endStream, bytes, from, to);
-    const piece = Buffer.from(bytes.subarray(from, to));
-    this.openBlock = { streamId, endStream, pieces: [piece], bytes: piece.length, frames: 0 };
-    this.onBlockOpened(true);
-    return true;
+    const { headers } = this;
+    const isFirst = frame.type === f.HEADERS;
+    const isEmpty = start === end && (frame.flags & (isFirst ? f.END_HEADERS | f.END_STREAM : f.END_HEADERS)) === 0;
+    if (!this.calm(this.guard.onMessageFrame(isEmpty), 'empty frames')) return false;
+    const fault = isFirst ? headers.begin(frame, bytes, start, end) : headers.continue(frame, bytes, start, end);
+    if (fault) return this.fail(fault.code, fault.why);
+    if (!isFirst || headers.isOpen) this.onBlockPending(headers.isOpen);
+    return headers.isOpen || this.onHeaderBlock(headers.block);
   }
 
-  /** A header block has begun that is not complete, or is now. */
-  protected onBlockOpened(_isOpen: boolean): void {}
-
-  private onContinuation(frame: FrameHead, bytes: Buffer, start: number, end: number): boolean {
-    const open = this.openBlock as OpenBlock;
-    if (!this.calm(this.guard.onMessageFrame(start === end && (frame.flags & f.END_HEADERS) === 0), 'empty frames')) return false;
-    open.frames++;
-    open.bytes += end - start;
-    const { maxBytes } = this.options.fieldLimits;
-    if (open.bytes > maxBytes + f.DEFAULT_FRAME_BYTES || open.frames > MAX_CONTINUATIONS + maxBytes / f.DEFAULT_FRAME_BYTES) {
-      return this.fail(f.ENHANCE_YOUR_CALM, 'header block too long');
-    }
-    open.pieces.push(Buffer.from(bytes.subarray(start, end)));
-    if ((frame.flags & f.END_HEADERS) === 0) return true;
-    this.openBlock = undefined;
-    this.onBlockOpened(false);
-    const whole = Buffer.concat(open.pieces);
-    return this.onHeaderBlock(open.streamId, open.endStream, whole, 0, whole.length);
-  }
-
-  /**
-   * Decodes a block and reads it with `read`, or remembers what it meant last time. A string says what is malformed; undefined: the
-   * connection has failed.
-   */
-  protected decodeBlock(
-    memo: BlockMemo<HeadTemplate>,
-    bytes: Buffer,
-    span: { start: number; end: number },
-    read: (fields: FieldBlock) => HeadTemplate | string,
-  ): HeadTemplate | string | undefined {
-    const { decoder } = this;
-    const known = memo.get(bytes, span.start, span.end, decoder);
-    if (known) return known;
-    const result = decoder.decode(bytes, span, block, this.options.fieldLimits);
-    if (result === COMPRESSION_ERROR) {
-      this.fail(f.COMPRESSION_ERROR_CODE, 'header compression');
-      return undefined;
-    }
-    if (result !== DECODED) return FIELDS_REFUSED;
-    const message = read(block);
-    if (typeof message !== 'string') memo.set(bytes, span, decoder, () => message.settle());
-    return message;
+  /** Compression is out of step. Always false. */
+  protected failCompression(): false {
+    return this.fail(f.COMPRESSION_ERROR_CODE, 'header compression');
   }
 
   /** Trailers of an open stream. */
-  protected onTrailers(stream: Http2Stream, endStream: boolean, bytes: Buffer, span: { start: number; end: number }): boolean {
-    const trailers = this.decodeBlock(this.trailerMemo, bytes, span, readTrailers);
-    if (trailers === undefined) return false;
+  protected onTrailers(stream: Http2Stream, { endStream, bytes, start, end }: HeaderBlock): boolean {
+    const trailers = this.fields.trailer(bytes, start, end);
+    if (trailers === undefined) return this.failCompression();
     if (stream.remoteClosed) return this.resetStream(stream, f.STREAM_CLOSED, 'HEADERS after END_STREAM');
     if (typeof trailers === 'string') return this.malformed(stream, trailers);
     if (!endStream) return this.malformed(stream, 'trailers without END_STREAM');
@@ -299,56 +233,53 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
 
   // --- data
 
-  private beginData(frame: FrameHead): boolean {
-    const { streamId, length } = frame;
+  private beginData({ streamId, length, flags }: FrameHead): boolean {
     if (streamId === 0) return this.fail(f.PROTOCOL_ERROR, 'DATA on stream 0');
-    if (!this.calm(this.guard.onMessageFrame(length === 0 && (frame.flags & f.END_STREAM) === 0), 'empty frames')) return false;
+    if (!this.calm(this.guard.onMessageFrame(length === 0 && (flags & f.END_STREAM) === 0), 'empty frames')) return false;
     this.recvWindow -= length;
     if (this.recvWindow < 0) return this.fail(f.FLOW_CONTROL_ERROR, 'connection window');
     const stream = this.streams.get(streamId);
-    this.dataStream = stream;
-    if (!stream) return this.onStrayData(frame);
-    if (stream.remoteClosed) {
-      this.dataStream = undefined;
+    this.dataStream = undefined;
+    if (!stream || stream.remoteClosed || stream.recvWindow < length) {
       this.creditConnection(length);
-      return this.resetStream(stream, f.STREAM_CLOSED, 'DATA after END_STREAM');
-    }
-    stream.recvWindow -= length;
-    if (stream.recvWindow < 0) {
-      this.dataStream = undefined;
-      this.creditConnection(length);
+      if (!stream) return this.onStrayData(streamId);
+      if (stream.remoteClosed) return this.resetStream(stream, f.STREAM_CLOSED, 'DATA after END_STREAM');
       return this.resetStream(stream, f.FLOW_CONTROL_ERROR, 'stream window');
     }
-    // Padding is taken at once.
-    if ((frame.flags & f.PADDED) !== 0) stream.uncredited += 1;
+    stream.recvWindow -= length;
+    this.dataStream = stream;
     return true;
   }
 
-  private onStrayData({ streamId, length }: FrameHead): boolean {
+  private onStrayData(streamId: number): boolean {
     if (this.isIdleStream(streamId)) return this.fail(f.PROTOCOL_ERROR, 'DATA on an idle stream');
+    // Unless it was on its way when we reset the stream.
     if (!this.recent.wasResetByUs(streamId)) return this.fail(f.STREAM_CLOSED, 'DATA on a closed stream');
-    // On its way when we reset the stream.
-    this.creditConnection(length);
     return this.calm(this.guard.onIdleFrame(), 'frames on closed streams');
   }
 
   onDataPart(frame: FrameHead, part: Buffer, last: boolean): boolean {
     const stream = this.dataStream;
-    if (!stream || stream.gone) return !this.over;
-    if (!stream.receive(part)) return this.malformed(stream, 'body longer than content-length');
-    if (last && (frame.flags & f.END_STREAM) !== 0 && !stream.gone && !stream.receiveEnd(undefined)) {
+    if (!stream) return !this.over;
+    if (stream.gone) this.creditConnection(part.length);
+    else if (!stream.receive(part)) return this.malformed(stream, 'body longer than content-length');
+    if (!last || stream.gone) return !this.over;
+    // Its padding is taken, too.
+    if ((frame.flags & f.PADDED) !== 0) this.credit(stream, frame.length - this.reader.contentLength);
+    if ((frame.flags & f.END_STREAM) !== 0 && !stream.receiveEnd(undefined)) {
       return this.malformed(stream, 'body shorter than content-length');
     }
     return !this.over;
   }
 
   /** A whole DATA frame that lies behind the head at hand, so that the two can be passed on together; undefined: there is none. */
-  protected takeFirstData(streamId: number, maxBytes: number): { bytes: Buffer; end: boolean } | undefined {
-    const length = this.reader.peekData(streamId);
-    if (length === 0 || length > f.DEFAULT_FRAME_BYTES || length > Math.min(maxBytes, this.recvWindow)) return undefined;
+  protected takeFirstData(stream: Http2Stream): { bytes: Buffer; end: boolean } | undefined {
+    const length = this.reader.peekData(stream.id);
+    if (length === 0 || length > f.DEFAULT_FRAME_BYTES || length > Math.min(stream.recvWindow, this.recvWindow)) return undefined;
     const end = (this.reader.peekedFlags & f.END_STREAM) !== 0;
     this.guard.onMessageFrame(false);
     this.recvWindow -= length;
+    stream.recvWindow -= length;
     return { bytes: this.reader.takeData(length), end };
   }
 
@@ -363,7 +294,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     stream.uncredited = 0;
   }
 
-  protected creditConnection(bytes: number): void {
+  private creditConnection(bytes: number): void {
     this.uncredited += bytes;
     if (this.over || this.uncredited * 2 < Math.max(this.options.settings.initialConnectionWindowBytes, f.DEFAULT_WINDOW_BYTES)) return;
     this.writer.writeWindowUpdate(0, this.uncredited);
@@ -375,22 +306,22 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
 
   private onWindowUpdate({ streamId, length }: FrameHead, bytes: Buffer, start: number): boolean {
     if (length !== 4) return this.fail(f.FRAME_SIZE_ERROR, 'WINDOW_UPDATE');
-    this.guard.dataFramesSent = this.writer.dataFramesSent;
+    const { writer } = this;
+    this.guard.dataFramesSent = writer.dataFramesSent;
     if (!this.calm(this.guard.onWindowUpdate(), 'WINDOW_UPDATE frames')) return false;
     const increment = f.readUint31(bytes, start);
     if (streamId === 0) {
       if (increment === 0) return this.fail(f.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
-      if (this.writer.sendWindow + increment > f.MAX_WINDOW_BYTES) return this.fail(f.FLOW_CONTROL_ERROR, 'window overflow');
-      this.writer.sendWindow += increment;
-      this.writer.pump();
-      return !this.over;
+      if (writer.sendWindow + increment > f.MAX_WINDOW_BYTES) return this.fail(f.FLOW_CONTROL_ERROR, 'window overflow');
+      writer.sendWindow += increment;
+    } else {
+      const stream = this.streams.get(streamId);
+      if (!stream) return !this.isIdleStream(streamId) || this.fail(f.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream');
+      if (increment === 0) return this.resetStream(stream, f.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
+      if (stream.sendWindow + increment > f.MAX_WINDOW_BYTES) return this.resetStream(stream, f.FLOW_CONTROL_ERROR, 'window overflow');
+      stream.sendWindow += increment;
     }
-    const stream = this.streams.get(streamId);
-    if (!stream) return !this.isIdleStream(streamId) || this.fail(f.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream');
-    if (increment === 0) return this.resetStream(stream, f.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
-    if (stream.sendWindow + increment > f.MAX_WINDOW_BYTES) return this.resetStream(stream, f.FLOW_CONTROL_ERROR, 'window overflow');
-    stream.sendWindow += increment;
-    this.writer.pump();
+    writer.pump();
     return !this.over;
   }
 
@@ -399,22 +330,21 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     if (streamId === 0 || this.isIdleStream(streamId)) return this.fail(f.PROTOCOL_ERROR, 'RST_STREAM on an idle stream');
     const stream = this.streams.get(streamId);
     if (!stream) return this.calm(this.guard.onIdleFrame(), 'frames on closed streams');
-    const cause: StreamEnd = { kind: 'remote_reset', code: f.readUint32(bytes, start) };
-    this.removeStream(stream, true, false);
-    stream.onBroken(cause);
+    this.removeStream(stream, { isReset: true, byUs: false });
+    stream.onBroken({ kind: 'remote_reset', code: f.readUint32(bytes, start) });
     return !this.over;
   }
 
   private onSettings({ flags, streamId, length }: FrameHead, bytes: Buffer, start: number, end: number): boolean {
     if (streamId !== 0) return this.fail(f.PROTOCOL_ERROR, 'SETTINGS on a stream');
-    if ((flags & f.ACK) !== 0) {
-      if (length !== 0) return this.fail(f.FRAME_SIZE_ERROR, 'SETTINGS ack');
-      if (!this.settingsReceived) return this.fail(f.PROTOCOL_ERROR, 'no SETTINGS first');
-      this.onSettingsAcked();
-      return this.calm(this.guard.onIdleFrame(), 'SETTINGS frames');
-    }
-    if (length % 6 !== 0) return this.fail(f.FRAME_SIZE_ERROR, 'SETTINGS');
+    const isAck = (flags & f.ACK) !== 0;
+    if (isAck ? length !== 0 : length % 6 !== 0) return this.fail(f.FRAME_SIZE_ERROR, 'SETTINGS');
+    if (isAck && !this.settingsReceived) return this.fail(f.PROTOCOL_ERROR, 'no SETTINGS first');
     if (!this.calm(this.guard.onIdleFrame(), 'SETTINGS frames')) return false;
+    if (isAck) {
+      this.onSettingsAcked();
+      return true;
+    }
     this.settingsReceived = true;
     const fault = readSettings(bytes, start, end, (id, value) => this.applySetting(id, value));
     if (fault) return this.fail(fault.code, fault.why);
@@ -437,9 +367,6 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
       case f.MAX_FRAME_SIZE:
         writer.peerMaxFrame = value;
         break;
-      case f.ENABLE_CONNECT_PROTOCOL:
-        this.peerAllowsConnect = value === 1;
-        break;
       default:
     }
     return undefined;
@@ -460,19 +387,15 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   private onSettingsAcked(): void {
     if (this.settingsAcked) return;
     this.settingsAcked = true;
-    const { settings } = this.options;
-    this.initialRecvWindow = settings.initialStreamWindowBytes;
-    this.decoder.setMaxTableBytes(settings.hpackTableBytes);
+    this.initialRecvWindow = this.options.settings.initialStreamWindowBytes;
+    this.fields.setMaxTableBytes(this.options.settings.hpackTableBytes);
   }
 
   private onPing({ flags, streamId, length }: FrameHead, bytes: Buffer, start: number): boolean {
     if (streamId !== 0) return this.fail(f.PROTOCOL_ERROR, 'PING on a stream');
     if (length !== 8) return this.fail(f.FRAME_SIZE_ERROR, 'PING');
-    if ((flags & f.ACK) !== 0) {
-      this.pingOutstanding = false;
-      return this.calm(this.guard.onIdleFrame(), 'PING frames');
-    }
-    this.writer.writePing(f.ACK, bytes.subarray(start, start + 8));
+    if ((flags & f.ACK) !== 0) this.keepalive?.onPong();
+    else this.writer.writePing(f.ACK, bytes.subarray(start, start + 8));
     return this.calm(this.guard.onIdleFrame(), 'PING frames');
   }
 
@@ -484,50 +407,9 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     return f.readUint31(bytes, start) !== streamId || this.fail(f.PROTOCOL_ERROR, 'stream depends on itself');
   }
 
-  // --- keepalive and stalls
-
-  private armKeepalive(): void {
-    const { settings, services } = this.options;
-    const { keepalive } = settings;
-    if (!keepalive || keepalive.intervalMs === 0) return;
-    this.keepalive ??= new Timeout(() => this.onKeepalive());
-    const jitter = (keepalive.intervalMs * keepalive.jitterPercent * services.random()) / 100;
-    services.timeouts.arm(this.keepalive, keepalive.intervalMs + jitter);
-  }
-
-  private onKeepalive(): void {
-    if (this.over) return;
-    if (this.pingOutstanding) {
-      this.fail(f.NO_ERROR, 'keepalive timeout');
-      return;
-    }
-    this.pingOutstanding = true;
-    this.writer.writePing(0, PING_DATA);
-    const { keepalive, services } = { ...this.options.settings, services: this.options.services };
-    const check = new Timeout(() => {
-      if (this.over) return;
-      if (this.pingOutstanding) this.fail(f.NO_ERROR, 'keepalive timeout');
-      else this.armKeepalive();
-    });
-    this.keepalive = check;
-    services.timeouts.arm(check, keepalive?.timeoutMs ?? 0);
-  }
-
-  /** Watches streams whose peer takes nothing; call when one has begun to wait. */
+  /** A stream waits for the peer's window. */
   watchStalls(): void {
-    const { sendStallMs, services } = this.options;
-    if (sendStallMs === 0 || this.stall?.armed) return;
-    this.stall ??= new Timeout(() => this.resetStalled());
-    services.timeouts.arm(this.stall, sendStallMs);
-  }
-
-  private resetStalled(): void {
-    const { sendStallMs } = this.options;
-    const nowMs = this.monotonicMs();
-    for (const stream of [...this.writer.pending]) {
-      if (nowMs - stream.progressMs >= sendStallMs) this.resetStream(stream as Http2Stream, f.CANCEL, 'peer takes nothing');
-    }
-    if (this.writer.pending.length > 0 && !this.over) this.watchStalls();
+    this.stalls.watch();
   }
 
   // --- the ends of streams
@@ -536,7 +418,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   resetStream(stream: Http2Stream, code: number, why: string): boolean {
     if (stream.gone) return !this.over;
     this.writer.writeReset(stream.id, code);
-    this.removeStream(stream, true, true);
+    this.removeStream(stream, { isReset: true, byUs: true });
     stream.onBroken({ kind: 'local_reset', code, why });
     return !this.over;
   }
@@ -545,21 +427,22 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   abandonStream(stream: Http2Stream, code: number): void {
     if (stream.gone) return;
     this.writer.writeReset(stream.id, code);
-    this.removeStream(stream, false, true);
+    this.removeStream(stream, { isReset: false, byUs: true });
   }
 
   /** Both messages are complete. */
   closeStream(stream: Http2Stream): void {
-    if (!stream.gone) this.removeStream(stream, false, false);
+    if (!stream.gone) this.removeStream(stream, { isReset: false, byUs: false });
   }
 
   /** The peer has said that it did nothing with this stream. */
   protected dropRefused(stream: Http2Stream): void {
-    this.removeStream(stream, false, false);
+    this.removeStream(stream, { isReset: false, byUs: false });
     stream.onBroken({ kind: 'remote_reset', code: f.REFUSED_STREAM });
   }
 
-  private removeStream(stream: Http2Stream, isReset: boolean, byUs: boolean): void {
+  /** `isReset`: by the peer, or because of the peer. */
+  private removeStream(stream: Http2Stream, { isReset, byUs }: { isReset: boolean; byUs: boolean }): void {
     stream.gone = true;
     this.streams.delete(stream.id);
     this.recent.note(stream.id, byUs && !stream.remoteClosed);
@@ -567,8 +450,10 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     // What the peer sent and nobody took must not cost the other streams their room.
     this.creditConnection(stream.dropHeld());
     this.onStreamRemoved(stream);
-    const isEarly = isReset && this.countsResets() && this.monotonicMs() - stream.openedMs < EARLY_RESET_MS;
-    if (this.countsResets() && this.guard.onStreamClosed(isEarly)) this.fail(f.ENHANCE_YOUR_CALM, 'too many resets');
+    if (this.countsResets) {
+      const isEarly = isReset && this.options.services.monotonicMs() - stream.openedMs < EARLY_RESET_MS;
+      if (this.guard.onStreamClosed(isEarly)) this.fail(f.ENHANCE_YOUR_CALM, 'too many resets');
+    }
     if (this.streams.size === 0 && !this.over) this.onStreamsGone();
   }
 
@@ -588,17 +473,13 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     return false;
   }
 
-  /** Ends the connection in order; no stream is left. */
+  /** Ends the connection; streams that are left break off. */
   protected hangUp(): void {
-    this.finish('local close');
+    this.finish('closed');
     this.writer.output.flush();
     this.connection.end();
-    this.destroySoon();
-  }
-
-  private destroySoon(): void {
-    const { services, lingerMs } = this.options;
     if (this.connection.closed || this.linger) return;
+    const { services, lingerMs } = this.options;
     this.linger = new Timeout(() => this.connection.destroy());
     services.timeouts.arm(this.linger, lingerMs);
   }
@@ -606,8 +487,8 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   private finish(why: string): void {
     if (this.over) return;
     this.over = true;
-    this.stall?.cancel();
-    this.keepalive?.cancel();
+    this.stalls.stop();
+    this.keepalive?.stop();
     const cause: StreamEnd = { kind: 'connection_closed', why };
     const streams = [...this.streams.values()];
     this.streams.clear();
@@ -617,9 +498,6 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
       this.onStreamRemoved(stream);
       stream.onBroken(cause);
     }
-    this.onSessionOver(why);
+    this.onSessionOver();
   }
 }
-
-/** Instead of a message: the fields are more than the limits allow. */
-export const FIELDS_REFUSED = 'header fields exceed the limits';

@@ -8,16 +8,16 @@ import type { BreakerState } from './circuit-breaker.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { connectUpstream, transportOf } from './connect.ts';
 import type { Host } from './host.ts';
-import { describeConnectError, type HttpPool, type PoolUser } from './http-pool.ts';
+import { describeConnectError, type HttpPool, type PoolNaming, type PoolUser } from './http-pool.ts';
 import { Http1Pool } from './http1-pool.ts';
 import { Http2Pool } from './http2-pool.ts';
 
 /** A pool for requests that go to `host` by this version; `auto` clusters with TLS ask the host. */
-export function createHttpPool(cluster: ClusterState, host: Host, version: 'HTTP/1.1' | 'HTTP/2'): HttpPool {
+export function createHttpPool(cluster: ClusterState, host: Host, version: 'HTTP/1.1' | 'HTTP/2', naming: PoolNaming = {}): HttpPool {
   const { protocol } = cluster.runtime;
-  if (protocol.kind === 'auto' && transportOf(cluster, host).kind === 'tls') return new AlpnPool(cluster, host, protocol.http2);
-  if (version === 'HTTP/2' && protocol.kind !== 'http1') return new Http2Pool(cluster, host, protocol.http2);
-  return new Http1Pool(cluster, host);
+  if (protocol.kind === 'auto' && transportOf(cluster, host).kind === 'tls') return new AlpnPool(cluster, host, protocol.http2, naming);
+  if (version === 'HTTP/2' && protocol.kind !== 'http1') return new Http2Pool(cluster, host, protocol.http2, naming);
+  return new Http1Pool(cluster, host, naming);
 }
 
 type Waiting = { user: PoolUser; breaker: BreakerState; cancelled: boolean; inner: { cancel(): void } | undefined };
@@ -27,13 +27,15 @@ class AlpnPool implements HttpPool {
   private readonly cluster: ClusterState;
   private readonly host: Host;
   private readonly settings: Http2Settings;
+  private readonly naming: PoolNaming;
   private chosen: HttpPool | undefined;
   private waiting: Waiting[] = [];
   private probe: Connection | undefined;
   private timeout: Timeout | undefined;
   private closed = false;
 
-  constructor(cluster: ClusterState, host: Host, settings: Http2Settings) {
+  constructor(cluster: ClusterState, host: Host, settings: Http2Settings, naming: PoolNaming) {
+    this.naming = naming;
     this.cluster = cluster;
     this.host = host;
     this.settings = settings;
@@ -95,7 +97,7 @@ class AlpnPool implements HttpPool {
     });
     cluster.context.timeouts.arm(this.timeout, cluster.runtime.connectTimeoutMs);
     const events = { handler, onConnect: () => this.decide() };
-    this.probe = connectUpstream(cluster, host, { applicationProtocols: ['h2', 'http/1.1'] }, events);
+    this.probe = connectUpstream(cluster, host, { ...this.naming, applicationProtocols: ['h2', 'http/1.1'] }, events);
   }
 
   private decide(): void {
@@ -108,11 +110,11 @@ class AlpnPool implements HttpPool {
     for (const entry of waiting) this.leaveQueue(entry);
     this.waiting = [];
     if (probe.tls?.applicationProtocol === 'h2') {
-      const pool = new Http2Pool(cluster, host, this.settings);
+      const pool = new Http2Pool(cluster, host, this.settings, this.naming);
       this.chosen = pool;
       pool.adopt(probe, first?.breaker ?? cluster.breakers.default);
     } else {
-      this.chosen = new Http1Pool(cluster, host);
+      this.chosen = new Http1Pool(cluster, host, this.naming);
       probe.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
       probe.destroy();
     }

@@ -9,6 +9,9 @@ export interface PoolUser {
   onPoolFailure(reason: ResetReason, transportFailure: string): void;
 }
 
+/** What TLS asks for on behalf of the requests of a pool: SNI, and whether the peer's certificate must have that name. */
+export type PoolNaming = { readonly serverName?: string; readonly expectsServerName?: boolean };
+
 /** The connections to one host that speak one version of HTTP. */
 export interface HttpPool {
   /**

@@ -10,7 +10,7 @@ import type { BreakerState } from './circuit-breaker.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { connectUpstream } from './connect.ts';
 import type { Host } from './host.ts';
-import { describeConnectError, type HttpPool, type PoolUser } from './http-pool.ts';
+import { describeConnectError, type HttpPool, type PoolNaming, type PoolUser } from './http-pool.ts';
 
 type Waiting = { user: PoolUser; breaker: BreakerState };
 
@@ -30,12 +30,14 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
   private readonly cluster: ClusterState;
   private readonly host: Host;
   private readonly settings: Http2Settings;
+  private readonly naming: PoolNaming;
   private readonly members = new Map<ClientSession, Member>();
   private readonly connecting = new Set<Member>();
   private waiting: Waiting[] = [];
   private draining = false;
 
-  constructor(cluster: ClusterState, host: Host, settings: Http2Settings) {
+  constructor(cluster: ClusterState, host: Host, settings: Http2Settings, naming: PoolNaming = {}) {
+    this.naming = naming;
     this.cluster = cluster;
     this.host = host;
     this.settings = settings;
@@ -137,7 +139,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     const onConnect = () => {
       if (this.connecting.delete(member)) this.onConnected(member);
     };
-    member.connection = connectUpstream(cluster, host, { applicationProtocols: ['h2'] }, { handler, onConnect });
+    member.connection = connectUpstream(cluster, host, { ...this.naming, applicationProtocols: ['h2'] }, { handler, onConnect });
   }
 
   private onConnected(member: Member): void {
