@@ -27,12 +27,16 @@ export const SP = 32;
 export const TAB = 9;
 export const COLON = 58;
 
-const LOOP_CHARACTERS = 128;
+const LOOP_CHARACTERS = 8;
 
-/** Writes latin1 text; returns the end. Short text is cheaper in a loop than in a call into C++. */
+type Latin1Buffer = Buffer & { latin1Write(text: string, at: number): number };
+// What `write` calls after it has looked at its arguments; a third of its cost.
+const hasLatin1Write = typeof (Buffer.prototype as Latin1Buffer).latin1Write === 'function';
+
+/** Writes latin1 text; returns the end. Only very short text is cheaper in a loop than in a call into C++ (4 ns a character). */
 export function writeText(out: Buffer, at: number, text: string): number {
   const { length } = text;
-  if (length > LOOP_CHARACTERS) return at + out.write(text, at, 'latin1');
+  if (length > LOOP_CHARACTERS) return at + (hasLatin1Write ? (out as Latin1Buffer).latin1Write(text, at) : out.write(text, at, 'latin1'));
   for (let i = 0; i < length; i++) out[at + i] = text.charCodeAt(i);
   return at + length;
 }

@@ -85,9 +85,12 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     } else if (end && first === undefined && !head.hasKnown(CONTENT_LENGTH, 'content-length') && BODY_EXPECTED.has(line.method)) {
       extra += 'content-length: 0\r\n';
     }
-    const startLine = `${line.method} ${line.path} HTTP/1.1\r\n`;
     this.requestDone = end;
-    writeHead(this.connection, { startLine, head, extraLines: extra, first, chunked: this.chunkedRequest, end }, undefined);
+    writeHead(
+      this.connection,
+      { startLine: line.method, target: line.path, head, extraLines: extra, first, chunked: this.chunkedRequest, end },
+      undefined,
+    );
   }
 
   sendData(bytes: Buffer, source: Connection | undefined): boolean {

@@ -372,7 +372,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     }
     writeHead(
       this.connection,
-      { startLine: statusLine(status), head, extraLines: extra, first, chunked: this.chunkedResponse, end },
+      { startLine: statusLine(status), target: undefined, head, extraLines: extra, first, chunked: this.chunkedResponse, end },
       undefined,
     );
     if (end) this.endResponse();

@@ -2,7 +2,7 @@
 
 import { arena } from '../io/arena.ts';
 import type { Connection } from '../io/connection.ts';
-import { CR, LF, writeText } from './bytes.ts';
+import { CR, LF, SP, writeText } from './bytes.ts';
 import type { Head } from './head.ts';
 
 /** Pieces up to this size are copied next to their framing; larger ones are written from where they are. */
@@ -13,7 +13,10 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 const LAST_PIECE = Buffer.from('\r\n0\r\n\r\n');
 
 export type HeadMessage = {
+  /** The status line with CRLF, or the method. */
   startLine: string;
+  /** The request's target; undefined for a response. */
+  target: string | undefined;
   head: Head;
   /** Framing and hop-by-hop lines that the codec adds, each with CRLF. */
   extraLines: string;
@@ -25,12 +28,25 @@ export type HeadMessage = {
 
 /** Writes a message's head with the first part of its body. `first` is valid during the call only. */
 export function writeHead(connection: Connection, message: HeadMessage, source: Connection | undefined): boolean {
-  const { head, first, chunked, startLine, extraLines } = message;
+  const { head, first, chunked, startLine, target, extraLines } = message;
   const inline = first !== undefined && first.length <= COPY_BYTES;
-  arena.reserve(startLine.length + head.maxSize() + extraLines.length + 2 + (inline ? first.length : 0) + 2 * CHUNK_OVERHEAD);
+  arena.reserve(
+    startLine.length +
+      (target === undefined ? 0 : target.length + 12) +
+      head.maxSize() +
+      extraLines.length +
+      2 +
+      (inline ? first.length : 0) +
+      2 * CHUNK_OVERHEAD,
+  );
   const out = arena.slab;
   let at = arena.position;
   at = writeText(out, at, startLine);
+  if (target !== undefined) {
+    out[at++] = SP;
+    at = writeText(out, at, target);
+    at = writeText(out, at, ' HTTP/1.1\r\n');
+  }
   at = head.writeHeaders(out, at, extraLines);
   out[at++] = CR;
   out[at++] = LF;
