@@ -51,6 +51,9 @@ export function createHeapGauge({ clock, collectFrom, read = readHeap(undefined)
   };
 }
 
+/** V8 counts three semi-spaces into its limit, but gives up when the old generation alone is full. */
+const YOUNG_BYTES = 96 * 1024 * 1024;
+
 /**
  * Reads this process: V8's heap against V8's limit, or all that JavaScript holds (buffers too) against `maxBytes`, by default the
  * control group's limit, whichever is fuller.
@@ -58,12 +61,14 @@ export function createHeapGauge({ clock, collectFrom, read = readHeap(undefined)
 export function readHeap(maxBytes: number | undefined): () => HeapReading {
   const constrained = process.constrainedMemory();
   const limit = maxBytes ?? (constrained > 0 && constrained < Number.MAX_SAFE_INTEGER ? constrained : Number.POSITIVE_INFINITY);
+  const { heap_size_limit } = getHeapStatistics();
+  const heapLimit = Math.max(heap_size_limit - YOUNG_BYTES, heap_size_limit / 2);
   return () => {
-    const { used_heap_size, heap_size_limit, external_memory } = getHeapStatistics();
+    const { used_heap_size, external_memory } = getHeapStatistics();
     const all = used_heap_size + external_memory;
-    return all / limit > used_heap_size / heap_size_limit
+    return all / limit > used_heap_size / heapLimit
       ? { usedBytes: all, limitBytes: limit }
-      : { usedBytes: used_heap_size, limitBytes: heap_size_limit };
+      : { usedBytes: used_heap_size, limitBytes: heapLimit };
   };
 }
 

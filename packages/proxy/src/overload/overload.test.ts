@@ -57,8 +57,8 @@ test('load is taken off step by step as the heap fills, and taken back when it e
   assert.equal(draining.endsKeepalive, true);
   assert.equal(draining.stopsRequests, false);
   const full = { endsKeepalive: true, stopsRequests: true, refusesConnections: true, idle: 'idle 2s' };
-  assert.deepEqual(at(95), { ...full, reset: 'reset 50 from 8 MiB' });
-  assert.deepEqual(at(98), { ...full, reset: 'reset 50 from 0.25 MiB' });
+  assert.deepEqual(at(95), { ...full, reset: 'reset 50 from 1 MiB' });
+  assert.deepEqual(at(98), { ...full, reset: 'reset 50 from 0.03125 MiB' });
   assert.deepEqual(at(40), calm);
   overload.close();
 });

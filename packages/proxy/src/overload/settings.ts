@@ -47,7 +47,7 @@ export const DEFAULT_OVERLOAD: OverloadSettings = {
     ['reset_high_memory_stream', at(0.98, 0.92)],
   ]),
   connectionIdle: { kind: 'ms', ms: 2000 },
-  smallestResetBytes: 256 * 1024,
+  smallestResetBytes: 32 * 1024,
 };
 
 /** The idle timeout at a level of `reduce_timeouts` from 0 to 1. */
