@@ -161,7 +161,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     exchange.upstreamHost = host.address;
     if (this.decision.action.hostRewrite?.kind === 'auto' && host.endpoint.hostname !== '') this.rewriteHost(host.endpoint.hostname);
     if (this.perTryTimeoutMs > 0 && exchange.requestEnded) this.armPerTry();
-    const pool = cluster.poolOf(host, exchange.protocol);
+    const pool = cluster.poolOf(host, exchange.protocol, (name) => exchange.header(name));
     if (!pool) {
       this.end();
       const body = 'HTTP/2 upstreams are not supported';

@@ -9,6 +9,7 @@ import { type ClientFacts, prepareRequestHeaders } from './forwarding-headers.ts
 import type { Head } from './head.ts';
 import type { HeadMemory } from './head-memory.ts';
 import { recycleResponseHead } from './head-pool.ts';
+import { applyHeaderMutations } from './header-mutations.ts';
 import { knownId } from './known-headers.ts';
 import { composeLocalReply, type LocalReply } from './local-reply.ts';
 import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from './request-record.ts';
@@ -57,6 +58,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   authority = '';
   scheme = 'http';
   remoteAddress = '';
+  rejectStatus: number | undefined;
   /** Lower-case protocol asked for by Upgrade; empty without. */
   upgrade = '';
 
@@ -132,7 +134,11 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
       this.path = this.originalPath = known.path;
       this.authority = known.authority;
     } else if (!this.readStart(memory)) return;
+    if (context.hcm.earlyHeaderMutations.length > 0) applyHeaderMutations(head, context.hcm.earlyHeaderMutations, this);
     prepareRequestHeaders(head, context, this.connection, this);
+    if (this.rejectStatus !== undefined) {
+      return this.respond({ status: this.rejectStatus, details: 'rejecting_because_detection_failed' });
+    }
     const { underscoresInHeaders } = context.hcm;
     if (underscoresInHeaders !== 'allow' && !this.acceptUnderscores(underscoresInHeaders === 'drop_header')) return;
     if (upgrade !== '' && upgrade !== 'h2c') this.upgrade = upgrade;
@@ -189,7 +195,10 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
       if (drop) this.head.remove(name);
       else bad = true;
     }
-    if (bad) this.respond({ status: 400, details: 'http1.unexpected_underscore', flag: 'DPE' });
+    if (bad) {
+      this.stream.closeAfterResponse();
+      this.respond({ status: 400, body: 'Bad Request', details: 'http1.unexpected_underscore', flag: 'DPE' });
+    }
     return !bad;
   }
 
@@ -336,7 +345,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
       if (head.hasKnown(SERVER, 'server')) head.remove('server');
       head.add('server', hcm.serverName);
     } else if (hcm.serverHeader === 'append_if_absent' && !head.has('server')) head.add('server', hcm.serverName);
-    if (hcm.via !== '') head.add('via', hcm.via);
+    if (hcm.via !== '') head.set('via', head.has('via') ? `${head.value('via')}, ${hcm.via}` : hcm.via);
     if (hcm.alwaysSetRequestIdInResponse) {
       const id = this.head.value('x-request-id');
       if (id !== undefined) head.set('x-request-id', id);

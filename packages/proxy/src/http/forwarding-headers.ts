@@ -1,8 +1,9 @@
 // What the connection manager does to a request's headers before any filter sees them: who the client is, what a stranger may
 // not say, the request id. As Envoy's mutateRequestHeaders.
 
-import { parseIp } from '@lateen/base';
-import type { HcmContext } from './context.ts';
+import type { HcmRuntime } from '../runtime/model.ts';
+import { addressFromRight, detectClient } from './client-address.ts';
+import type { HcmContext, NodeIdentity } from './context.ts';
 import { settleForwardedClientCert } from './forwarded-client-cert.ts';
 import type { Head } from './head.ts';
 import { knownId } from './known-headers.ts';
@@ -32,6 +33,15 @@ const INTERNAL_HEADERS = [
   'x-envoy-upstream-rq-timeout-ms',
 ] as const;
 const INTERNAL_IDS = INTERNAL_HEADERS.map(knownId);
+/** Of these, what other proxies inside may have set and a proxy between them leaves alone. */
+const EDGE_ONLY: ReadonlySet<string> = new Set([
+  'x-envoy-attempt-count',
+  'x-envoy-decorator-operation',
+  'x-envoy-downstream-service-cluster',
+  'x-envoy-downstream-service-node',
+  'x-envoy-external-address',
+  'x-envoy-original-path',
+]);
 
 const REQUEST_ID = knownId('x-request-id');
 const FORWARDED_FOR = knownId('x-forwarded-for');
@@ -40,36 +50,67 @@ const EXTERNAL_ADDRESS = knownId('x-envoy-external-address');
 
 export type ClientFacts = {
   scheme: string;
-  /** The client as settled: "ip:port", or "ip:0" when it is known from x-forwarded-for only. */
+  /** The client as settled: "ip:port", or "ip:0" when it is known from headers only. */
   remoteAddress: string;
+  /** Status for a request whose client cannot be told, where the configuration wants that. */
+  rejectStatus: number | undefined;
 };
 
 /** Sanitises and completes the headers of a request; writes what was settled to `facts`. */
 export function prepareRequestHeaders(head: Head, context: HcmContext, connection: ConnectionInfo, facts: ClientFacts): void {
   const { hcm, proxy } = context;
-  facts.remoteAddress = connection.remoteAddress;
-  const isEdge = hcm.useRemoteAddress;
-  if (isEdge && head.hasEnvoyHeaders) {
-    for (let i = 0; i < INTERNAL_IDS.length; i++) {
-      if (head.known(INTERNAL_IDS[i] as number) >= 0) head.remove(INTERNAL_HEADERS[i] as string);
-    }
-  }
-  settleAddress(head, context, connection, facts);
+  const mayBeInternal = settleAddress(head, hcm, connection, facts);
+  const isInternal = mayBeInternal && (hcm.isInternalAddress?.(ipOf(facts.remoteAddress)) ?? false);
+  const isEdge = hcm.useRemoteAddress && !isInternal;
+  if (!isInternal) removeInternalHeaders(head, context, isEdge);
+  if (isEdge) head.setKnown(EXTERNAL_ADDRESS, 'x-envoy-external-address', ipOf(facts.remoteAddress));
   settleProto(head, context, connection, facts);
   if (hcm.appendXForwardedPort && !head.has('x-forwarded-port')) head.add('x-forwarded-port', String(connection.localPort));
   settleForwardedClientCert(head, hcm.forwardClientCert, connection.tls);
   const hasId = head.known(REQUEST_ID) >= 0;
   if (hasId && isEdge && !hcm.preserveExternalRequestId && hcm.generateRequestId) head.set('x-request-id', proxy.newRequestId());
   else if (!hasId && hcm.generateRequestId) head.add('x-request-id', proxy.newRequestId());
-  if (hcm.via !== '') head.add('via', hcm.via);
+  if (isInternal) head.set('x-envoy-internal', 'true');
+  if (hcm.addUserAgent) nameProxy(head, proxy.node);
+  if (hcm.via !== '') head.set('via', joined(head.value('via'), hcm.via));
 }
 
-function settleAddress(head: Head, context: HcmContext, connection: ConnectionInfo, facts: ClientFacts): void {
-  const { hcm } = context;
+const joined = (told: string | undefined, own: string): string => (told === undefined ? own : `${told}, ${own}`);
+
+function removeInternalHeaders(head: Head, { hcm, proxy }: HcmContext, isEdge: boolean): void {
+  if (head.hasEnvoyHeaders) {
+    for (let i = 0; i < INTERNAL_IDS.length; i++) {
+      const name = INTERNAL_HEADERS[i] as (typeof INTERNAL_HEADERS)[number];
+      if ((isEdge || !EDGE_ONLY.has(name)) && head.known(INTERNAL_IDS[i] as number) >= 0) head.remove(name);
+    }
+  }
+  const table = hcm.routes.kind === 'inline' ? hcm.routes.table : proxy.runtime().routes.get(hcm.routes.name);
+  if (table && table.internalOnlyHeaders.length > 0) for (const name of table.internalOnlyHeaders) head.remove(name);
+}
+
+function nameProxy(head: Head, node: NodeIdentity): void {
+  head.set('x-envoy-downstream-service-cluster', node.cluster);
+  if (!head.value('user-agent')) head.set('user-agent', node.cluster);
+  if (node.id !== '') head.set('x-envoy-downstream-service-node', node.id);
+}
+
+/** Returns whether the address may make the request an internal one: it is the only one that was told. */
+function settleAddress(head: Head, hcm: HcmRuntime, connection: ConnectionInfo, facts: ClientFacts): boolean {
+  facts.remoteAddress = connection.remoteAddress;
+  if (hcm.ipDetection.length > 0) {
+    const { address, isTrusted, rejectStatus } = detectClient(head, hcm.ipDetection);
+    facts.remoteAddress = address ?? facts.remoteAddress;
+    facts.rejectStatus = rejectStatus;
+    return isTrusted;
+  }
   const told = head.known(FORWARDED_FOR) >= 0 ? head.value('x-forwarded-for') : undefined;
+  // Envoy has one line of it.
+  if (told !== undefined && head.hasRepeats) head.set('x-forwarded-for', told);
   if (!hcm.useRemoteAddress) {
-    if (told !== undefined) facts.remoteAddress = addressFromRight(told, hcm.xffNumTrustedHops) ?? facts.remoteAddress;
-    return;
+    if (told === undefined) return false;
+    const address = addressFromRight(told, hcm.xffNumTrustedHops);
+    facts.remoteAddress = address ?? facts.remoteAddress;
+    return address !== undefined && !told.includes(',');
   }
   if (hcm.xffNumTrustedHops > 0 && told !== undefined) {
     facts.remoteAddress = addressFromRight(told, hcm.xffNumTrustedHops - 1) ?? facts.remoteAddress;
@@ -78,8 +119,7 @@ function settleAddress(head: Head, context: HcmContext, connection: ConnectionIn
     if (told === undefined) head.add('x-forwarded-for', connection.remoteIp);
     else head.set('x-forwarded-for', `${told},${connection.remoteIp}`);
   }
-  // Since Envoy 1.33 no address is internal unless the configuration says which.
-  head.setKnown(EXTERNAL_ADDRESS, 'x-envoy-external-address', ipOf(facts.remoteAddress));
+  return told === undefined;
 }
 
 function settleProto(head: Head, context: HcmContext, connection: ConnectionInfo, facts: ClientFacts): void {
@@ -87,19 +127,11 @@ function settleProto(head: Head, context: HcmContext, connection: ConnectionInfo
   const own = connection.transportProtocol === 'tls' ? 'https' : 'http';
   const line = head.known(FORWARDED_PROTO);
   const told = line >= 0 ? head.lineValue(line) : undefined;
-  const isTold = told === 'http' || told === 'https';
   const trusts = !hcm.useRemoteAddress || hcm.xffNumTrustedHops > 0;
-  facts.scheme = isTold && trusts ? told : own;
-  if (told !== facts.scheme) head.setKnown(FORWARDED_PROTO, 'x-forwarded-proto', facts.scheme);
-  if (hcm.schemeToOverwrite !== '') facts.scheme = hcm.schemeToOverwrite;
-}
-
-/** The entry `skip` places from the right end of x-forwarded-for, as "ip:0". */
-function addressFromRight(list: string, skip: number): string | undefined {
-  const entries = list.split(',');
-  const entry = entries[entries.length - 1 - skip]?.trim();
-  if (entry === undefined || !parseIp(entry)) return undefined;
-  return entry.includes(':') ? `[${entry}]:0` : `${entry}:0`;
+  const isKept = told !== undefined && trusts;
+  facts.scheme = hcm.schemeToOverwrite || (isKept && (told === 'http' || told === 'https') ? told : own);
+  const forwarded = isKept && hcm.schemeToOverwrite === '' ? told : facts.scheme;
+  if (told !== forwarded) head.setKnown(FORWARDED_PROTO, 'x-forwarded-proto', forwarded);
 }
 
 /** "ip:port" without the port and brackets. */

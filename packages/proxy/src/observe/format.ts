@@ -24,7 +24,9 @@ export const compileFormat = (format: Format, unknown = '-'): ((record: RequestR
 export const compileHeaderFormat = (format: Format): ((record: RequestRecord) => string) => compileText(format, '');
 
 function compileText(format: Format, unknown: string): (record: RequestRecord) => string {
-  const parts = format.map((part) => (typeof part === 'string' ? part : textOf(compileOperator(part), unknown)));
+  const parts = format.map((part) =>
+    typeof part === 'string' ? part : textOf(compileOperator(part), EMPTY_IS_KNOWN.has(part.operator) ? '' : unknown),
+  );
   const [only] = parts;
   if (parts.length === 0) return () => '';
   if (parts.length === 1 && typeof only === 'string') return () => only;
@@ -34,6 +36,9 @@ function compileText(format: Format, unknown: string): (record: RequestRecord) =
     return text;
   };
 }
+
+// No body is a body of no length.
+const EMPTY_IS_KNOWN: ReadonlySet<string> = new Set(['LOCAL_REPLY_BODY']);
 
 const textOf = (read: FormatReader, unknown: string) => (record: RequestRecord) => {
   const value = read(record);
