@@ -92,7 +92,8 @@ export class HttpCaller implements Http1ClientHost, ClientSessionHost, ClientStr
 
   private send({ method, path, authority, headers, body }: CallRequest): void {
     const { client } = this;
-    const stream: ClientStream | undefined = client instanceof ClientSession ? client.open() : client;
+    const { cluster } = this.target;
+    const stream: ClientStream | undefined = client instanceof ClientSession ? client.open(cluster.breakers.default) : client;
     if (!stream) return;
     const head = new Head(FIELD_LIMITS.maxCount);
     head.add('host', authority);
@@ -144,7 +145,7 @@ export class HttpCaller implements Http1ClientHost, ClientSessionHost, ClientStr
     connection.handler = ignoring;
     connection.destroy();
     // A session has timers of its own to end.
-    if (client instanceof ClientSession) client.onClose(undefined);
+    if (client instanceof ClientSession) client.onClose();
   }
 
   /** Of a connection that cannot carry another request. */

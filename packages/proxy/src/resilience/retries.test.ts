@@ -178,7 +178,7 @@ const ROWS: readonly Row[] = [
   {
     name: 'as many retries as a trusted caller asks for',
     policy: undefined,
-    request: { headers: 'x-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 3\r\n' },
+    request: { headers: 'x-forwarded-for: 10.0.0.1\r\nx-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 3\r\n' },
     acts: [UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, OK],
     attempts: 4,
     log: '200 - via_upstream',

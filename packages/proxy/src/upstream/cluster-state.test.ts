@@ -5,7 +5,7 @@ import { createVirtualClock } from '@lateen/base/testing';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createTimeouts } from '../io/timer-wheel.ts';
 import type { Runtime } from '../runtime/model.ts';
-import { assignment, cluster, runtimeOf } from '../testing/runtime.ts';
+import { any, assignment, cluster, runtimeOf } from '../testing/runtime.ts';
 import { createClusterRegistry } from './cluster-registry.ts';
 import type { Resolver, UpstreamContext } from './cluster-state.ts';
 
@@ -115,5 +115,43 @@ test('an endpoint that stays keeps its host; only what changed is touched', () =
   assert.equal(registry.get('c')!.listHosts()[0], kept);
   registry.apply({ ...second, clusters: new Map() });
   assert.equal(registry.get('c'), undefined);
+  registry.close();
+});
+
+test('with auto_sni each name that requests ask for has a pool of its own, up to a bound', () => {
+  const context = contextWith(noNames);
+  const registry = createClusterRegistry(context);
+  const options = {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': any('envoy.extensions.upstreams.http.v3.HttpProtocolOptions', {
+      explicit_http_config: { http_protocol_options: {} },
+      upstream_http_protocol_options: { auto_sni: true, auto_san_validation: true },
+    }),
+  };
+  registry.apply(runtimeOf({ clusters: [cluster('c', [1], { typed_extension_protocol_options: options })] }));
+  const state = registry.get('c')!;
+  const [host] = state.listHosts();
+  const poolFor = (authority: string) => state.poolOf(host!, 'HTTP/1.1', (name) => (name === 'host' ? authority : undefined));
+  assert.equal(poolFor('A.test:8443'), poolFor('a.test'));
+  assert.notEqual(poolFor('a.test'), poolFor('b.test'));
+  assert.equal(poolFor('10.0.0.1:443'), poolFor('[::1]'), 'addresses are no server names');
+  for (let i = 0; i < 2000; i++) poolFor(`${i}.test`);
+  assert.equal(host!.pools.size, 1000);
+  registry.close();
+});
+
+test('a cluster with many hosts does no work per host and change of health beyond counting', () => {
+  const context = contextWith(noNames);
+  const registry = createClusterRegistry(context);
+  const ports = Array.from({ length: 5000 }, (_, i) => i + 1);
+  const eds = { name: 'c', type: 'EDS', eds_cluster_config: { eds_config: { ads: {} } }, lb_policy: 'RANDOM' };
+  const runtime = runtimeOf({ clusters: [eds], endpoints: [assignment('c', ports)] });
+  registry.apply(runtime);
+  const state = registry.get('c')!;
+  const before = process.cpuUsage().user;
+  for (let i = 0; i < 1000; i++) state.rebuild();
+  const cpuMs = (process.cpuUsage().user - before) / 1000;
+  // 5 million visits; strings and lists per host would take a minute.
+  assert.ok(cpuMs < 2000, `${cpuMs} ms`);
+  assert.ok(state.pick(undefined));
   registry.close();
 });

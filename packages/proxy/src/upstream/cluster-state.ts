@@ -47,6 +47,7 @@ export type HostChoice = {
 
 const NO_HOSTS: EndpointsRuntime = { clusterName: '', localities: [], overprovisioningFactorPercent: 140 };
 const MIN_ORIGINAL_DST_CLEANUP_MS = 1000;
+const MAX_POOLS_PER_HOST = 1000;
 
 type MutableLocality = LocalityHosts & { readonly hosts: Host[] };
 
@@ -276,13 +277,27 @@ export class ClusterState {
     );
   }
 
-  /** The host's pool for a request that came by `downstreamProtocol`; undefined when its protocol is not served. */
-  poolOf(host: Host, downstreamProtocol: string): HttpPool | undefined {
+  /**
+   * The host's pool for a request that came by `downstreamProtocol`. `header` reads the request's headers: with auto_sni one of
+   * them names the server.
+   */
+  poolOf(host: Host, downstreamProtocol: string, header?: (name: string) => string | undefined): HttpPool | undefined {
     const version = this.versionFor(downstreamProtocol);
-    let pool = host.pools.get(version);
+    const { autoSni } = this.runtime;
+    const serverName = autoSni && header ? serverNameOf(header(autoSni.header)) : '';
+    const key = serverName === '' ? version : `${version} ${serverName}`;
+    let pool = host.pools.get(key);
     if (!pool) {
-      pool = createHttpPool(this, host, version);
-      host.pools.set(version, pool);
+      const naming = serverName === '' ? {} : { serverName, expectsServerName: autoSni?.validatesSan === true };
+      pool = createHttpPool(this, host, version, naming);
+      // Clients choose the names.
+      const oldest = host.pools.size >= MAX_POOLS_PER_HOST ? host.pools.entries().next().value : undefined;
+      if (oldest) {
+        host.pools.delete(oldest[0]);
+        oldest[1].drain();
+        this.stats.upstream_cx_pool_overflow++;
+      }
+      host.pools.set(key, pool);
     }
     return pool;
   }
@@ -343,6 +358,12 @@ export class ClusterState {
     this.outlier.close();
     this.checker?.close();
   }
+}
+
+/** The host part of an authority; empty for addresses, which are no server names. */
+function serverNameOf(authority = ''): string {
+  const name = authority.replace(/:\d*$/, '').toLowerCase();
+  return name.startsWith('[') || parseIp(name) ? '' : name;
 }
 
 export const localityName = ({ region, zone, subZone }: Pick<LocalityRuntime, 'region' | 'zone' | 'subZone'>): string =>

@@ -1,5 +1,6 @@
 // A cluster's numbers as the admin interface prints them: Envoy's dotted names, each a counter or a gauge.
 
+import { tlsStatsOf } from '../tls/tls-stats.ts';
 import type { ClusterState } from './cluster-state.ts';
 
 export type ClusterValue = { readonly name: string; readonly type: 'counter' | 'gauge'; readonly value: number };
@@ -22,6 +23,9 @@ export function clusterValues(cluster: ClusterState): ClusterValue[] {
   if (runtime.subsets) add('', stats.subsets);
   if (runtime.outlier) add('outlier_detection.', stats.outlier);
   if (runtime.healthCheck) add('health_check.', stats.healthCheck);
+  if (runtime.transport.kind === 'tls' || runtime.transportMatches.some(({ transport }) => transport.kind === 'tls')) {
+    add('ssl.', Object.fromEntries(tlsStatsOf(cluster).entries()));
+  }
   for (const priority of ['default', 'high'] as const) add(`circuit_breakers.${priority}.`, breakers[priority].gauges());
   return values;
 }

@@ -16,8 +16,8 @@ export class Host {
   /** Where the endpoint list has it; undefined for hosts that no list names. */
   locality: LocalityRuntime | undefined;
   readonly stats = new HostStats();
-  /** Made at first use; one per version of HTTP that is in use. */
-  readonly pools = new Map<'HTTP/1.1' | 'HTTP/2', HttpPool>();
+  /** Made at first use; one per version of HTTP that is in use, and per server name where requests decide it. */
+  readonly pools = new Map<string, HttpPool>();
   /** Gone from the endpoint list: no new request. */
   removed = false;
   /** Gone from the endpoint list, but used until its health check fails. */
@@ -66,5 +66,8 @@ export class Host {
   }
 }
 
-/** "ip:port", with brackets around IPv6. */
-export const addressText = (ip: string, port: number): string => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`);
+/** "ip:port", with brackets around IPv6; a Unix domain socket's path stands alone. */
+export function addressText(ip: string, port: number): string {
+  if (ip.startsWith('/')) return ip;
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+}

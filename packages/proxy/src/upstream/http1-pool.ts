@@ -8,7 +8,7 @@ import type { BreakerState } from './circuit-breaker.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { connectUpstream } from './connect.ts';
 import type { Host } from './host.ts';
-import type { HttpPool, PoolUser } from './http-pool.ts';
+import type { HttpPool, PoolNaming, PoolUser } from './http-pool.ts';
 
 type MemberState = 'connecting' | 'idle' | 'busy' | 'spent';
 
@@ -31,13 +31,15 @@ type Waiting = { user: PoolUser; breaker: BreakerState; cancelled: boolean };
 export class Http1Pool implements HttpPool, Http1ClientHost {
   private readonly cluster: ClusterState;
   private readonly host: Host;
+  private readonly naming: PoolNaming;
   private readonly idle: Member[] = [];
   private readonly all = new Set<Member>();
   private waiting: Waiting[] = [];
   private connecting = 0;
   private draining = false;
 
-  constructor(cluster: ClusterState, host: Host) {
+  constructor(cluster: ClusterState, host: Host, naming: PoolNaming = {}) {
+    this.naming = naming;
     this.cluster = cluster;
     this.host = host;
   }
@@ -122,7 +124,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
       this.onConnectFailed(member, 'timeout');
     });
     cluster.context.timeouts.arm(member.timeout, cluster.runtime.connectTimeoutMs);
-    member.connection = connectUpstream(cluster, host, {}, { handler, onConnect: () => this.onConnected(member) });
+    member.connection = connectUpstream(cluster, host, this.naming, { handler, onConnect: () => this.onConnected(member) });
   }
 
   private onConnected(member: Member): void {

@@ -6,6 +6,7 @@ import {
   ClusterSchema,
   Cluster_DiscoveryType as Discovery,
   Cluster_DnsLookupFamily as DnsFamily,
+  Http1ProtocolOptionsSchema,
   HttpProtocolOptionsSchema,
   Cluster_ClusterProtocolSelection as ProtocolSelection,
   RoutingPriority,
@@ -46,6 +47,7 @@ const check = honours(ClusterSchema, [
   'maxRequestsPerConnection',
   'circuitBreakers',
   'commonHttpProtocolOptions',
+  'upstreamHttpProtocolOptions',
   'httpProtocolOptions',
   'http2ProtocolOptions',
   'protocolSelection',
@@ -95,6 +97,8 @@ const checkThresholds = honours(CircuitBreakers_ThresholdsSchema, [
   'maxConnectionPools',
 ]);
 const checkPerHost = honours(CircuitBreakers_ThresholdsSchema, ['priority', 'maxConnections']);
+// Trailers always go to an HTTP/1.1 upstream.
+const checkHttp1 = honours(Http1ProtocolOptionsSchema, ['enableTrailers', 'allowAbsoluteUrl', 'useBalsaParser']);
 const checkCommon = honours(HttpProtocolOptionsSchema, ['idleTimeout', 'maxConnectionDuration', 'maxRequestsPerConnection']);
 
 export function compileCluster(message: Cluster, report: Report): ClusterRuntime {
@@ -130,6 +134,7 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
     ignoreNewHostsUntilFirstCheck: message.commonLbConfig?.ignoreNewHostsUntilFirstHc ?? false,
     outlier: message.outlierDetection && compileOutlier(message.outlierDetection, report.at('outlier_detection')),
     protocol: http.protocol,
+    autoSni: http.autoSni,
     idleTimeoutMs: durationMsOr(common?.idleTimeout, 3_600_000),
     maxConnectionDurationMs: durationMsOr(common?.maxConnectionDuration, 0),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
@@ -203,7 +208,7 @@ function compileDiscovery(message: Cluster, report: Report): ClusterDiscovery {
 }
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-type UpstreamHttp = { protocol: UpstreamProtocol; common: Cluster['commonHttpProtocolOptions'] };
+type UpstreamHttp = Pick<ClusterRuntime, 'protocol' | 'autoSni'> & { common: Cluster['commonHttpProtocolOptions'] };
 
 function compileUpstreamHttp(message: Cluster, report: Report): UpstreamHttp {
   let found: UpstreamHttp | undefined;
@@ -213,14 +218,24 @@ function compileUpstreamHttp(message: Cluster, report: Report): UpstreamHttp {
     else found = compileAny(config, [extension(upstreamHttp.HttpProtocolOptionsSchema, compileHttpOptions)], at);
   }
   if (found) return found;
-  const http2 = message.http2ProtocolOptions && compileHttp2(message.http2ProtocolOptions);
+  if (message.httpProtocolOptions) checkHttp1(message.httpProtocolOptions, report.at('http_protocol_options'));
+  const http2 = message.http2ProtocolOptions && compileHttp2(message.http2ProtocolOptions, report.at('http2_protocol_options'));
+  const autoSni = compileAutoSni(message.upstreamHttpProtocolOptions, report.at('upstream_http_protocol_options'));
   if (message.protocolSelection === ProtocolSelection.USE_DOWNSTREAM_PROTOCOL) {
-    return { protocol: { kind: 'downstream', http2: http2 ?? compileHttp2(undefined) }, common: undefined };
+    return { protocol: { kind: 'downstream', http2: http2 ?? compileHttp2(undefined) }, common: undefined, autoSni };
   }
-  return { protocol: http2 ? { kind: 'http2', http2 } : { kind: 'http1' }, common: undefined };
+  return { protocol: http2 ? { kind: 'http2', http2 } : { kind: 'http1' }, common: undefined, autoSni };
 }
 
-// upstream_http_protocol_options (auto SNI, auto SAN) only acts on TLS, which has its own refusal.
+function compileAutoSni(message: Cluster['upstreamHttpProtocolOptions'], report: Report): ClusterRuntime['autoSni'] {
+  if (!message) return undefined;
+  if (message.autoSanValidation && !message.autoSni) report.at('auto_san_validation').refuse('needs auto_sni');
+  if (message.overrideAutoSniHeader !== '' && !message.autoSni) report.at('override_auto_sni_header').refuse('needs auto_sni');
+  if (!message.autoSni) return undefined;
+  const header = message.overrideAutoSniHeader.toLowerCase();
+  return { header: header === '' || header === ':authority' ? 'host' : header, validatesSan: message.autoSanValidation };
+}
+
 const checkHttp = honours(upstreamHttp.HttpProtocolOptionsSchema, [
   'commonHttpProtocolOptions',
   'upstreamHttpProtocolOptions',
@@ -232,20 +247,34 @@ const checkHttp = honours(upstreamHttp.HttpProtocolOptionsSchema, [
 function compileHttpOptions(message: upstreamHttp.HttpProtocolOptions, report: Report): UpstreamHttp {
   checkHttp(message, report);
   const common = message.commonHttpProtocolOptions;
-  const options = message.upstreamProtocolOptions;
+  const autoSni = compileAutoSni(message.upstreamHttpProtocolOptions, report.at('upstream_http_protocol_options'));
+  return { protocol: compileProtocol(message.upstreamProtocolOptions, report), common, autoSni };
+}
+
+function compileProtocol(options: upstreamHttp.HttpProtocolOptions['upstreamProtocolOptions'], report: Report): UpstreamProtocol {
+  const http2Of = (field: string, value: { http2ProtocolOptions?: Cluster['http2ProtocolOptions'] }) =>
+    compileHttp2(value.http2ProtocolOptions, report.at(field).at('http2_protocol_options'));
+  const http1 = (field: string, value: { httpProtocolOptions?: Cluster['httpProtocolOptions'] }) => {
+    if (value.httpProtocolOptions) checkHttp1(value.httpProtocolOptions, report.at(field).at('http_protocol_options'));
+  };
   switch (options.case) {
     case 'useDownstreamProtocolConfig':
-      return { protocol: { kind: 'downstream', http2: compileHttp2(options.value.http2ProtocolOptions) }, common };
+      http1('use_downstream_protocol_config', options.value);
+      return { kind: 'downstream', http2: http2Of('use_downstream_protocol_config', options.value) };
     case 'autoConfig':
-      return { protocol: { kind: 'auto', http2: compileHttp2(options.value.http2ProtocolOptions) }, common };
+      http1('auto_config', options.value);
+      return { kind: 'auto', http2: http2Of('auto_config', options.value) };
     case 'explicitHttpConfig': {
       const explicit = options.value.protocolConfig;
-      if (explicit.case === 'http2ProtocolOptions') return { protocol: { kind: 'http2', http2: compileHttp2(explicit.value) }, common };
+      if (explicit.case === 'http2ProtocolOptions') {
+        return { kind: 'http2', http2: http2Of('explicit_http_config', { http2ProtocolOptions: explicit.value }) };
+      }
       if (explicit.case === 'http3ProtocolOptions') report.at('explicit_http_config').refuse('HTTP/3 is not supported');
-      return { protocol: { kind: 'http1' }, common };
+      if (explicit.case === 'httpProtocolOptions') http1('explicit_http_config', { httpProtocolOptions: explicit.value });
+      return { kind: 'http1' };
     }
     case undefined:
-      return { protocol: { kind: 'http1' }, common };
+      return { kind: 'http1' };
   }
 }
 

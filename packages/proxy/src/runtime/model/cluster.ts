@@ -46,6 +46,8 @@ export type ClusterRuntime = {
     readonly transport: UpstreamTransport;
   }[];
   readonly transport: UpstreamTransport;
+  /** TLS asks for the server that this request header names ("host" unless overridden). */
+  readonly autoSni: { readonly header: string; readonly validatesSan: boolean } | undefined;
   readonly closeConnectionsOnHostHealthFailure: boolean;
   readonly closeConnectionsOnHostSetChange: boolean;
   readonly ignoreHealthOnHostRemoval: boolean;
