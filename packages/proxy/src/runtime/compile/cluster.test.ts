@@ -171,7 +171,10 @@ const refusals: [string, JsonValue, string][] = [
     'an address that is no socket address',
     {
       name: 'c',
-      loadAssignment: { clusterName: 'c', endpoints: [{ lbEndpoints: [{ endpoint: { address: { envoyInternalAddress: { serverListenerName: 'x' } } } }] }] },
+      loadAssignment: {
+        clusterName: 'c',
+        endpoints: [{ lbEndpoints: [{ endpoint: { address: { envoyInternalAddress: { serverListenerName: 'x' } } } }] }],
+      },
     },
     'cluster "c": load_assignment.endpoints[0].lb_endpoints[0].endpoint.address: envoyInternalAddress addresses are not supported',
   ],
