@@ -12,6 +12,9 @@ import { openWire } from '../testing/wire.ts';
 /** What the upstream does with one attempt. */
 type Act = 'reset' | 'end' | 'hang' | 'body then reset' | { status: number; headers?: string };
 
+/** Callers in 10.0.0.0/8 are trusted with x-envoy-* headers. */
+const INSIDE = { internal_address_config: { cidr_ranges: [{ address_prefix: '10.0.0.0', prefix_len: 8 }] } };
+
 const OK: Act = { status: 200 };
 const UNAVAILABLE: Act = { status: 503 };
 
@@ -220,7 +223,7 @@ for (const row of ROWS) {
         const target = row.refused ? await freePort() : up.port;
         const route = { ...row.route, ...(row.policy && { retry_policy: row.policy }) };
         await apply({
-          listeners: [httpListener('in', [routeTo('up', route)])],
+          listeners: [httpListener('in', [routeTo('up', route)], INSIDE)],
           clusters: [cluster('up', [target], row.cluster)],
         });
         const { method = 'GET', bodyBytes = 0, headers = '' } = row.request ?? {};

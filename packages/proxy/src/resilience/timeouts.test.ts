@@ -40,6 +40,7 @@ const ROWS: readonly Row[] = [
   { name: 'the request, by default', atMs: 15_000, log: '504 UT response_timeout' },
   {
     name: 'the request, as a trusted caller says',
+    hcm: { internal_address_config: { cidr_ranges: [{ address_prefix: '10.0.0.0', prefix_len: 8 }] } },
     send: 'GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 10.0.0.1\r\nx-envoy-upstream-rq-timeout-ms: 700\r\n\r\n',
     atMs: 700,
     log: '504 UT response_timeout',
