@@ -68,6 +68,7 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
     if (!shows(values.downstream_cx_total)) continue;
     stats.push(...statsOf({ prefix: `tcp.${prefix}.`, family: 'envoy_tcp_', labels: { tcp_prefix: prefix }, values }));
   }
+  for (const [name, value] of observer.counters.entries()) stats.push(plain(name, 'counter', value));
   for (const [name, value] of proxy.counters.entries()) stats.push(plain(name, isGauge(name) ? 'gauge' : 'counter', value));
   for (const { name, type, value } of proxy.overload?.stats() ?? []) stats.push(plain(name, type, value));
   stats.push(...processStats(proxy, server));
@@ -173,4 +174,5 @@ export function resetCounters(proxy: DataPlane, observer: Observer): void {
     for (const { name, type } of statsOf({ prefix: '', family: '', labels: {}, values: group })) if (type === 'counter') group[name] = 0;
   }
   proxy.counters.reset();
+  observer.counters.reset();
 }

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { silentLogger } from '@lateen/base';
+import { parseBootstrap } from '../ads/bootstrap.ts';
+import { runProxy } from '../agent/run-proxy.ts';
+import { applyMask, redactSecrets } from './json-shape.ts';
+
+const bootstrap = (extra = '') => `
+admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}
+layered_runtime: {layers: [{name: fixed, static_layer: {a: {b: 1}}}, {name: admin, admin_layer: {}}]}
+${extra}
+static_resources:
+  listeners:
+  - name: front
+    address: {socket_address: {address: 127.0.0.1, port_value: 0}}
+    filter_chains:
+    - filters:
+      - name: hcm
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: front
+          route_config: {name: inline, virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, direct_response: {status: 200}}]}]}
+          http_filters: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
+  clusters:
+  - {name: back, type: STATIC, connect_timeout: 1s, load_assignment: {cluster_name: back, endpoints: []}}
+  - {name: other, type: STATIC, connect_timeout: 1s, load_assignment: {cluster_name: other, endpoints: []}}
+`;
+
+async function start(t: TestContext, extra?: string) {
+  const running = await runProxy({ bootstrap: parseBootstrap(bootstrap(extra), 'test'), logger: silentLogger, appendLog() {} });
+  t.after(() => running.close());
+  const ask = async (path: string, method = 'GET') => {
+    const response = await fetch(`http://127.0.0.1:${running.adminAddress?.port}${path}`, { method });
+    return { status: response.status, type: response.headers.get('content-type'), body: await response.text() };
+  };
+  const front = () => fetch(`http://127.0.0.1:${running.proxy.addressOf('front')?.port}/`).then((response) => response.text());
+  return { running, ask, front, json: async (path: string) => JSON.parse((await ask(path)).body) };
+}
+
+test('the dump can be cut down by resource, mask and name', async (t) => {
+  const { ask, json } = await start(t);
+  const types = async (path: string) => (await json(path)).configs.map((one: { '@type': string }) => one['@type'].split('.').at(-1));
+  assert.deepEqual(await types('/config_dump?include_eds'), [
+    'BootstrapConfigDump',
+    'ClustersConfigDump',
+    'EndpointsConfigDump',
+    'ListenersConfigDump',
+    'ScopedRoutesConfigDump',
+    'RoutesConfigDump',
+    'SecretsConfigDump',
+  ]);
+  assert.deepEqual((await json('/config_dump?resource=static_clusters&mask=cluster.name')).configs, [
+    {
+      '@type': 'type.googleapis.com/envoy.admin.v3.ClustersConfigDump.StaticCluster',
+      cluster: { '@type': 'type.googleapis.com/envoy.config.cluster.v3.Cluster', name: 'back' },
+    },
+    {
+      '@type': 'type.googleapis.com/envoy.admin.v3.ClustersConfigDump.StaticCluster',
+      cluster: { '@type': 'type.googleapis.com/envoy.config.cluster.v3.Cluster', name: 'other' },
+    },
+  ]);
+  assert.deepEqual(await types('/config_dump?mask=static_clusters'), ['ClustersConfigDump']);
+  const named = await json('/config_dump?name_regex=ba.*');
+  assert.deepEqual(
+    named.configs[1].static_clusters.map((one: { cluster: { name: string } }) => one.cluster.name),
+    ['back'],
+  );
+  assert.equal((await json('/config_dump?resource=static_route_configs')).configs[0].route_config.name, 'inline');
+  assert.equal(
+    (await json('/config_dump?resource=bootstrap')).configs[0]['@type'],
+    'type.googleapis.com/envoy.config.bootstrap.v3.Bootstrap',
+  );
+  assert.deepEqual(await ask('/config_dump?resource=none'), {
+    status: 404,
+    type: 'text/plain; charset=UTF-8',
+    body: 'none not found in config dump\n',
+  });
+  assert.equal((await ask('/config_dump?name_regex=(')).status, 400);
+});
+
+test('keys and passwords are never shown', () => {
+  const shown = redactSecrets({
+    tls_certificates: [
+      { certificate_chain: { inline_string: 'public' }, private_key: { inline_string: 'SECRET' }, password: { filename: 'SECRET' } },
+    ],
+    session_ticket_keys: { keys: [{ inline_bytes: 'U0VDUkVU' }] },
+    generic_secret: { secret: { inline_string: 'SECRET' } },
+    validation_context: { trusted_ca: { inline_string: 'public' } },
+    name: 'keys',
+    keys: ['public'],
+  });
+  assert.deepEqual(shown, {
+    tls_certificates: [
+      {
+        certificate_chain: { inline_string: 'public' },
+        private_key: { inline_string: '[redacted]' },
+        password: { filename: '[redacted]' },
+      },
+    ],
+    session_ticket_keys: { keys: [{ inline_bytes: Buffer.from('[redacted]').toString('base64') }] },
+    generic_secret: { secret: { inline_string: '[redacted]' } },
+    validation_context: { trusted_ca: { inline_string: 'public' } },
+    name: 'keys',
+    keys: ['public'],
+  });
+  assert.deepEqual(applyMask({ '@type': 't', a: { b: 1, c: 2 }, d: [{ e: 1, f: 2 }] }, ['a.b', 'd.f']), {
+    '@type': 't',
+    a: { b: 1 },
+    d: [{ f: 2 }],
+  });
+});
+
+test('statistics by name, type and use; counters can be set back', async (t) => {
+  const { ask, front, json } = await start(t);
+  await front();
+  const value = async (filter: string) => (await ask(`/stats?filter=${filter}`)).body;
+  assert.match(await value('^listener\\..*downstream_cx_total$'), /: 1\n$/);
+  assert.equal(await value('^server.live$'), 'server.live: 1\n');
+  assert.equal(await value('^runtime.num_(keys|layers)$'), 'runtime.num_keys: 1\nruntime.num_layers: 2\n');
+  assert.match(await value('^overload.*pressure$'), /^overload\.envoy\.resource_monitors\.fixed_heap\.pressure: \d+\n$/);
+  assert.match((await ask('/stats?type=Counters&filter=downstream_cx')).body, /downstream_cx_total/);
+  assert.doesNotMatch((await ask('/stats?type=Counters&filter=downstream_cx')).body, /downstream_cx_active/);
+  assert.equal((await ask('/stats?type=Histograms')).body, '');
+  assert.doesNotMatch((await ask('/stats?filter=^server&invert_filter')).body, /server\./);
+  assert.equal((await ask('/stats?type=bad')).status, 400);
+  assert.equal((await ask('/stats?filter=(')).status, 400);
+  assert.equal((await ask('/stats?format=odd')).status, 400);
+  const listed = (await json('/stats?format=json&filter=^listener_manager.listener_added$')).stats;
+  assert.deepEqual(listed, [{ name: 'listener_manager.listener_added', value: 1 }]);
+  assert.match(
+    (await ask('/stats/prometheus?filter=listener_added')).body,
+    /^# TYPE envoy_listener_manager_listener_added counter\nenvoy_listener_manager_listener_added\{\} 1\n$/,
+  );
+  assert.equal((await ask('/reset_counters')).status, 405);
+  assert.equal((await ask('/reset_counters', 'POST')).body, 'OK\n');
+  assert.match(await value('^listener\\..*downstream_cx_total$'), /: 0\n$/);
+  assert.match(await value('^http.front.downstream_rq_total$'), /: 0\n$/);
+});
+
+test('a stats matcher of the bootstrap decides what is kept', async (t) => {
+  const { ask } = await start(
+    t,
+    'stats_config: {stats_matcher: {inclusion_list: {patterns: [{prefix: server.}, {exact: cluster_manager.active_clusters}]}}}',
+  );
+  const names = (await ask('/stats')).body
+    .trim()
+    .split('\n')
+    .map((line) => line.split(':')[0] ?? '');
+  assert.ok(names.includes('cluster_manager.active_clusters'));
+  assert.ok(
+    names.every((name) => name.startsWith('server.') || name === 'cluster_manager.active_clusters'),
+    names.join(),
+  );
+});
+
+test('runtime keys and log levels can be changed, by POST only', async (t) => {
+  const { ask, json } = await start(t);
+  assert.deepEqual((await json('/runtime')).entries, { 'a.b': { final_value: '1', layer_values: ['1', ''] } });
+  assert.equal((await ask('/runtime_modify?a.b=2')).status, 405);
+  assert.equal((await ask('/runtime_modify?a.b=2', 'POST')).body, 'OK\n');
+  assert.equal((await json('/runtime')).entries['a.b'].final_value, '2');
+  await ask('/runtime_modify?a.b=', 'POST');
+  assert.equal((await json('/runtime')).entries['a.b'].final_value, '1');
+  assert.match((await ask('/logging?paths=http:debug,admin:warning', 'POST')).body, /admin: warning[\s\S]*http: debug/);
+  assert.match((await ask('/logging?upstream=error', 'POST')).body, /http: debug[\s\S]*upstream: error/);
+  assert.equal((await ask('/logging?level=loud', 'POST')).status, 400);
+  assert.equal((await ask('/logging?nobody=info', 'POST')).status, 400);
+  assert.match((await ask('/logging', 'POST')).body, /^active loggers:\n/);
+});
+
+test('the other pages answer as Envoy does', async (t) => {
+  const { ask } = await start(t);
+  assert.match((await ask('/')).body, /<form action="quitquitquit" method="post">/);
+  assert.equal((await ask('/')).type, 'text/html; charset=UTF-8');
+  assert.equal((await ask('/init_dump')).body, '{}\n');
+  assert.equal((await ask('/hot_restart_version')).status, 200);
+  assert.equal((await ask('/contention')).status, 200);
+  for (const path of ['/healthcheck/fail', '/healthcheck/ok', '/reopen_logs', '/drain_listeners', '/quitquitquit']) {
+    assert.equal((await ask(path)).status, 405, path);
+    assert.deepEqual(await ask(path, 'POST'), { status: 200, type: 'text/plain; charset=UTF-8', body: 'OK\n' });
+  }
+});
