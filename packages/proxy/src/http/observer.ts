@@ -4,7 +4,8 @@ import type { HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/mo
 import type { RequestRecord } from './request-record.ts';
 
 export type HttpObserver = {
-  connectionOpened(): void;
+  /** Default: http1. */
+  connectionOpened(protocol?: 'http1' | 'http2'): void;
   connectionClosed(): void;
   requestStarted(): void;
   /** Adds to a counter by its full name in Envoy ("http.in.fault.aborts_injected"). */

@@ -35,7 +35,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
       sendStallMs: hcm.streamIdleTimeoutMs,
       services: { timeouts: proxy.timeouts, monotonicMs: () => proxy.clock.monotonicMs(), random: proxy.random },
     });
-    context.observer.connectionOpened();
+    context.observer.connectionOpened('http2');
     if (hcm.maxConnectionDurationMs > 0) {
       this.maxDuration = new Timeout(() => this.startDrain());
       proxy.timeouts.arm(this.maxDuration, hcm.maxConnectionDurationMs);

@@ -3,15 +3,19 @@
 import type { Clock, MetricRegistry } from '@lateen/base';
 import type { NodeIdentity } from '../http/context.ts';
 import type { HttpObserver, ProxyObserver, TcpObserver, TcpProgress } from '../http/observer.ts';
+import { Counters } from '../listener/counters.ts';
 import type { AccessLogRuntime, ListenerRuntime } from '../runtime/index.ts';
 import { compileAccessLog, type LogSinks } from './access-log.ts';
 import { createIstioMetrics } from './istio-metrics.ts';
 import { HttpStats, TcpStats } from './stats.ts';
+import { countOfVirtualHost } from './virtual-host-stats.ts';
 
 export type Observer = ProxyObserver & {
   /** By stat prefix. */
   readonly httpStats: ReadonlyMap<string, HttpStats>;
   readonly tcpStats: ReadonlyMap<string, TcpStats>;
+  /** What HTTP filters and virtual hosts count, under full names. */
+  readonly counters: Counters;
   close(): void;
 };
 
@@ -32,6 +36,7 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
   const eviction = clock.every(EVICT_EVERY_MS, () => metrics.evictIdle(EVICT_IDLE_MS));
   const httpStats = new Map<string, HttpStats>();
   const tcpStats = new Map<string, TcpStats>();
+  const counters = new Counters();
   const loggersOf = (logs: readonly AccessLogRuntime[]) => logs.map((log) => compileAccessLog(log, sinks.open(log.path), random));
   const statsOf = <T>(map: Map<string, T>, key: string, create: () => T): T => {
     const known = map.get(key);
@@ -43,25 +48,28 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
   return {
     httpStats,
     tcpStats,
+    counters,
     http(listener, hcm): HttpObserver {
       const stats = statsOf(httpStats, hcm.statPrefix, () => new HttpStats());
       const filter = hcm.filters.find((each) => each.kind === 'istio_stats');
       const istio = filter?.kind === 'istio_stats' ? metrics.reporter(reporterOf(listener), filter.stats) : undefined;
       const loggers = loggersOf(hcm.accessLogs);
       return {
-        connectionOpened() {
-          stats.downstream_cx_total++;
-          stats.downstream_cx_active++;
+        connectionOpened(protocol = 'http1') {
+          stats.connectionOpened(protocol);
         },
         connectionClosed() {
           stats.downstream_cx_active--;
+          stats.downstream_cx_destroy++;
         },
+        count: (name, by) => counters.count(name, by),
         requestStarted() {
           stats.downstream_rq_total++;
           stats.downstream_rq_active++;
         },
         finish(record) {
           stats.finish(record);
+          countOfVirtualHost(record, counters);
           istio?.http(record);
           for (const log of loggers) log(record);
         },

@@ -1,32 +1,101 @@
 // Counters and gauges under Envoy's names, as plain numbers; reading them happens at scrape time.
 
-import type { RequestRecord } from '../http/request-record.ts';
+import { flagBit, type RequestRecord } from '../http/request-record.ts';
+import type { RouteDecision } from '../runtime/index.ts';
 
 export class HttpStats {
   downstream_cx_total = 0;
   downstream_cx_active = 0;
+  downstream_cx_destroy = 0;
+  downstream_cx_http1_total = 0;
+  downstream_cx_http2_total = 0;
+  downstream_cx_protocol_error = 0;
   downstream_rq_total = 0;
   downstream_rq_active = 0;
   downstream_rq_completed = 0;
+  downstream_rq_http1_total = 0;
+  downstream_rq_http2_total = 0;
   downstream_rq_1xx = 0;
   downstream_rq_2xx = 0;
   downstream_rq_3xx = 0;
   downstream_rq_4xx = 0;
   downstream_rq_5xx = 0;
+  downstream_rq_rx_reset = 0;
+  downstream_rq_too_large = 0;
+  downstream_rq_timeout = 0;
+  downstream_rq_idle_timeout = 0;
+  downstream_rq_header_timeout = 0;
+  downstream_rq_max_duration_reached = 0;
+  downstream_rq_ws_on_non_ws_route = 0;
+  downstream_rq_rejected_via_ip_detection = 0;
   no_route = 0;
+  no_cluster = 0;
+  rq_total = 0;
+  rq_direct_response = 0;
+  rq_redirect = 0;
+
+  connectionOpened(protocol: 'http1' | 'http2'): void {
+    this.downstream_cx_total++;
+    this.downstream_cx_active++;
+    if (protocol === 'http2') this.downstream_cx_http2_total++;
+    else this.downstream_cx_http1_total++;
+  }
 
   finish(record: RequestRecord): void {
     this.downstream_rq_active--;
     this.downstream_rq_completed++;
-    if (record.decision?.kind === 'not_found') this.no_route++;
+    if (record.protocol === 'HTTP/2') this.downstream_rq_http2_total++;
+    else this.downstream_rq_http1_total++;
+    this.countDecision(record.decision?.kind);
     const status = record.responseCode;
     if (status >= 500) this.downstream_rq_5xx++;
     else if (status >= 400) this.downstream_rq_4xx++;
     else if (status >= 300) this.downstream_rq_3xx++;
     else if (status >= 200) this.downstream_rq_2xx++;
     else if (status >= 100) this.downstream_rq_1xx++;
+    // What went well has no flag and Envoy's usual words.
+    if (record.responseFlags !== 0 || record.responseCodeDetails !== 'via_upstream') this.countTrouble(record);
+  }
+
+  private countDecision(kind: RouteDecision['kind'] | undefined): void {
+    if (kind !== undefined) this.rq_total++;
+    if (kind === 'not_found') this.no_route++;
+    else if (kind === 'redirect') this.rq_redirect++;
+    else if (kind === 'respond') this.rq_direct_response++;
+  }
+
+  private countTrouble({ responseFlags: flags, responseCodeDetails: details }: RequestRecord): void {
+    if (flags & DOWNSTREAM_RESET) this.downstream_rq_rx_reset++;
+    if (flags & PROTOCOL_ERROR) this.downstream_cx_protocol_error++;
+    if (flags & NO_CLUSTER) this.no_cluster++;
+    if (flags & IDLE) this.downstream_rq_idle_timeout++;
+    switch (details) {
+      case 'request_payload_too_large':
+        this.downstream_rq_too_large++;
+        break;
+      case 'request_overall_timeout':
+        this.downstream_rq_timeout++;
+        break;
+      case 'request_header_timeout':
+        this.downstream_rq_header_timeout++;
+        break;
+      case 'max_duration_timeout':
+        this.downstream_rq_max_duration_reached++;
+        break;
+      case 'upgrade_failed':
+        this.downstream_rq_ws_on_non_ws_route++;
+        break;
+      case 'rejecting_because_detection_failed':
+        this.downstream_rq_rejected_via_ip_detection++;
+        break;
+    }
   }
 }
+
+const DOWNSTREAM_RESET = flagBit('DC');
+const PROTOCOL_ERROR = flagBit('DPE');
+const NO_CLUSTER = flagBit('NC');
+const IDLE = flagBit('SI');
 
 export class TcpStats {
   downstream_cx_total = 0;
