@@ -149,7 +149,8 @@ export class ActiveListener {
     const said = found.proxyHeader?.addresses;
     const local = said?.destination ?? ends.local;
     const remote = said?.source ?? ends.remote;
-    const runtime = this.current.matchChain({ destination: local, source: remote, ...found });
+    const direct = said && ends.remote;
+    const runtime = this.current.matchChain({ destination: local, source: remote, directSource: direct, ...found });
     if (!runtime) {
       this.stats.no_filter_chain_match++;
       connection.destroy();
@@ -160,7 +161,6 @@ export class ActiveListener {
     if (admission.kind === 'closed') return this.closeLater(connection, admission.delayMs);
     connection.onceClosed(admission.release);
     const { serverName = '', transportProtocol, proxyHeader, dynamicMetadata } = found;
-    const direct = said && ends.remote;
     const facts = { id: connection.id, local, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata };
     if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes });
     this.pending.delete(connection);

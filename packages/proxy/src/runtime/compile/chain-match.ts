@@ -20,11 +20,13 @@ const check = honours(FilterChainMatchSchema, [
   'serverNames',
   'transportProtocol',
   'applicationProtocols',
+  'directSourcePrefixRanges',
 ]);
 
 export type CompiledChainMatch = FilterChainMatchRuntime & {
   readonly destinationCidrs: readonly Cidr[];
   readonly sourceCidrs: readonly Cidr[];
+  readonly directSourceCidrs: readonly Cidr[];
 };
 
 const SOURCE_TYPES: Partial<Record<number, FilterChainMatchRuntime['sourceType']>> = {
@@ -34,11 +36,14 @@ const SOURCE_TYPES: Partial<Record<number, FilterChainMatchRuntime['sourceType']
 
 export function compileChainMatch(match: FilterChainMatch | undefined, report: Report): CompiledChainMatch {
   if (match) check(match, report);
-  const cidrs = (field: 'prefix_ranges' | 'source_prefix_ranges', ranges: FilterChainMatch['prefixRanges'] = []) =>
-    ranges.flatMap((range, i) => cidrOf(range, report.at(field, i)) ?? []);
+  const cidrs = (
+    field: 'prefix_ranges' | 'source_prefix_ranges' | 'direct_source_prefix_ranges',
+    ranges: FilterChainMatch['prefixRanges'] = [],
+  ) => ranges.flatMap((range, i) => cidrOf(range, report.at(field, i)) ?? []);
   const texts = (ranges: FilterChainMatch['prefixRanges'] = []) => ranges.map((range) => `${range.addressPrefix}/${range.prefixLen ?? 0}`);
   for (const [i, name] of (match?.serverNames ?? []).entries()) {
-    if (name.slice(1).includes('*')) report.at('server_names', i).refuse(`${JSON.stringify(name)}: a wildcard may only be the first label`);
+    if (name.includes('*') && (!name.startsWith('*.') || name.slice(1).includes('*')))
+      report.at('server_names', i).refuse(`${JSON.stringify(name)}: a wildcard may only be the whole first label`);
   }
   return {
     destinationPort: match?.destinationPort,
@@ -50,6 +55,7 @@ export function compileChainMatch(match: FilterChainMatch | undefined, report: R
     sourceType: SOURCE_TYPES[match?.sourceType ?? 0] ?? 'any',
     sourcePrefixRanges: texts(match?.sourcePrefixRanges),
     sourceCidrs: cidrs('source_prefix_ranges', match?.sourcePrefixRanges),
+    directSourceCidrs: cidrs('direct_source_prefix_ranges', match?.directSourcePrefixRanges),
     sourcePorts: match?.sourcePorts ?? [],
   };
 }
@@ -65,6 +71,7 @@ const STAGES: readonly Fit[] = [
   (match, { serverName }) => serverNameFit(match.serverNames, serverName),
   (match, { transportProtocol }) => (match.transportProtocol === '' ? 0 : match.transportProtocol === transportProtocol ? 1 : -1),
   (match, { applicationProtocols }) => protocolFit(match.applicationProtocols, applicationProtocols),
+  (match, { source, directSource = source }) => longestPrefix(match.directSourceCidrs, directSource.host),
   (match, connection) => (match.sourceType === 'any' ? 0 : (match.sourceType === 'external') !== isLocal(connection) ? 1 : -1),
   (match, { source }) => longestPrefix(match.sourceCidrs, source.host),
   (match, { source }) => (match.sourcePorts.length === 0 ? 0 : match.sourcePorts.includes(source.port) ? 1 : -1),
@@ -116,4 +123,43 @@ function protocolFit(asked: readonly string[], offered: readonly string[]): numb
 
 function isLocal({ source, destination }: ConnectionView): boolean {
   return source.host === destination.host || source.host === '::1' || source.host.startsWith('127.');
+}
+
+/** Chains whose rules can be told apart by nothing cannot both be meant; gives the earlier chain of each such pair. */
+export function findOverlap(matches: readonly CompiledChainMatch[]): { readonly earlier: number; readonly later: number } | undefined {
+  const seen = new Map<string, number>();
+  for (const [later, match] of matches.entries()) {
+    for (const key of keysOf(match)) {
+      const earlier = seen.get(key);
+      if (earlier !== undefined) return { earlier, later };
+      seen.set(key, later);
+    }
+  }
+  return undefined;
+}
+
+/** Every combination of single values that the match names; "" where it names none. */
+function keysOf(match: CompiledChainMatch): Set<string> {
+  const alternatives: readonly (readonly (string | number)[])[] = [
+    match.destinationCidrs.map(textOfCidr),
+    match.serverNames,
+    match.applicationProtocols,
+    match.directSourceCidrs.map(textOfCidr),
+    match.sourceCidrs.map(textOfCidr),
+    match.sourcePorts,
+  ];
+  let keys = [`${match.destinationPort ?? ''}|${match.transportProtocol}|${match.sourceType}`];
+  for (const values of alternatives) {
+    if (keys.length * values.length > MAX_COMBINATIONS) break;
+    keys = values.length === 0 ? keys.map((key) => `${key}|`) : keys.flatMap((key) => values.map((value) => `${key}|${value}`));
+  }
+  return new Set(keys);
+}
+
+/** More than this in one chain are not compared further. */
+const MAX_COMBINATIONS = 10_000;
+
+function textOfCidr({ bytes, prefixLength }: Cidr): string {
+  const network = bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * i))));
+  return `${network.join('.')}/${prefixLength}`;
 }

@@ -97,6 +97,113 @@ test("filter chains are narrowed in Envoy's order, and a named port excludes the
   assert.equal(chosen({ port: 7, source: { host: '127.0.0.1', port: 1 } }), 'local');
 });
 
+type Row = [name: string, chains: JsonObject[], connection: Parameters<typeof connection>[0], chosen: string | undefined];
+const [H, LOCAL] = [
+  { host: '10.0.0.9', port: 40000 },
+  { host: '127.0.0.1', port: 1 },
+];
+// Envoy asks in this order, takes the best answer at each step, and never goes back.
+const precedence: Row[] = [
+  [
+    'the port comes before the address',
+    [{ destinationPort: 80 }, { prefixRanges: [{ addressPrefix: '10.0.0.1', prefixLen: 32 }] }],
+    {},
+    '0',
+  ],
+  [
+    'the address before the server name',
+    [{ prefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 8 }] }, { serverNames: ['a.test'] }],
+    { serverName: 'a.test' },
+    '0',
+  ],
+  [
+    'the server name before the transport protocol',
+    [{ transportProtocol: 'tls' }, { serverNames: ['*.test'] }],
+    { serverName: 'a.test', transportProtocol: 'tls' },
+    '1',
+  ],
+  ['a longer wildcard before a shorter one', [{ serverNames: ['*.test'] }, { serverNames: ['*.b.test'] }], { serverName: 'a.b.test' }, '1'],
+  ['a wildcard has several labels in it', [{ serverNames: ['*.test'] }], { serverName: 'a.b.test' }, '0'],
+  ['a wildcard is not its own bare domain', [{ serverNames: ['*.test'] }], { serverName: 'test' }, undefined],
+  [
+    'the transport protocol before the application protocol',
+    [{ applicationProtocols: ['h2'] }, { transportProtocol: 'tls' }],
+    { transportProtocol: 'tls', applicationProtocols: ['h2'] },
+    '1',
+  ],
+  [
+    'the client prefers among application protocols',
+    [{ applicationProtocols: ['http/1.1'] }, { applicationProtocols: ['h2'] }],
+    { applicationProtocols: ['h2', 'http/1.1'] },
+    '1',
+  ],
+  [
+    'the application protocol before the direct source',
+    [{ directSourcePrefixRanges: [{ addressPrefix: '10.0.0.9', prefixLen: 32 }] }, { applicationProtocols: ['h2'] }],
+    { applicationProtocols: ['h2'] },
+    '1',
+  ],
+  [
+    'the direct source is the socket, not what a header says',
+    [{ directSourcePrefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 8 }] }, {}],
+    { source: { host: '192.0.2.1', port: 1 }, directSource: H },
+    '0',
+  ],
+  [
+    'the direct source before the source type',
+    [{ sourceType: 'EXTERNAL' }, { directSourcePrefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 8 }] }],
+    {},
+    '1',
+  ],
+  [
+    'the source type before the source',
+    [{ sourcePrefixRanges: [{ addressPrefix: '127.0.0.1', prefixLen: 32 }] }, { sourceType: 'SAME_IP_OR_LOOPBACK' }],
+    { source: LOCAL },
+    '1',
+  ],
+  [
+    'the source before the source port',
+    [{ sourcePorts: [40000] }, { sourcePrefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 24 }] }],
+    {},
+    '1',
+  ],
+  ['no way back: the better port leads to no chain', [{ destinationPort: 80, serverNames: ['a.test'] }, {}], {}, undefined],
+  [
+    'no way back: the longer prefix leads to no chain',
+    [
+      { prefixRanges: [{ addressPrefix: '10.0.0.1', prefixLen: 32 }], sourcePorts: [1] },
+      { prefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 8 }] },
+    ],
+    {},
+    undefined,
+  ],
+];
+for (const [name, matches, from, chosen] of precedence) {
+  test(`filter chain match: ${name}`, () => {
+    const listener = listenerOf({ name: 'x', address: ADDRESS, filterChains: matches.map((match, i) => chain(String(i), match)) });
+    assert.equal(listener.matchChain(connection(from))?.name, chosen);
+  });
+}
+
+test('chains that nothing tells apart are refused, also when only one of their values is the same', () => {
+  const overlapping: [JsonObject, JsonObject][] = [
+    [{}, {}],
+    [{ serverNames: ['a.test', 'b.test'] }, { serverNames: ['B.test', 'c.test'] }],
+    [{ prefixRanges: [{ addressPrefix: '10.1.2.3', prefixLen: 8 }] }, { prefixRanges: [{ addressPrefix: '10.9.9.9', prefixLen: 8 }] }],
+  ];
+  for (const [a, b] of overlapping) {
+    assert.deepEqual(compiled({ name: 'x', address: ADDRESS, filterChains: [chain('a', a), chain('b', b)] }), {
+      ok: false,
+      error: ['listener "x": filter_chains[1]: cannot be told from filter_chains[0] by its filter_chain_match'],
+    });
+  }
+  listenerOf({
+    name: 'x',
+    address: ADDRESS,
+    filterChains: [chain('a', { serverNames: ['a.test'] }), chain('b', { serverNames: ['a.test'], destinationPort: 1 })],
+  });
+});
+
 test("connection manager settings and Envoy's defaults", () => {
   const listener = listenerOf({
     name: 'x',
@@ -205,7 +312,7 @@ const refusals: [string, object, string[]][] = [
   [
     'the same match twice',
     { filterChains: [chain('a', { destinationPort: 80 }), chain('b', { destinationPort: 80 })] },
-    ['listener "x": filter_chains[1]: has the same filter_chain_match as filter_chains[0]'],
+    ['listener "x": filter_chains[1]: cannot be told from filter_chains[0] by its filter_chain_match'],
   ],
   [
     'a log operator that does not exist',

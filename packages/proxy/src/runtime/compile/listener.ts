@@ -1,4 +1,3 @@
-import { stableStringify } from '@lateen/base';
 import {
   type FilterChain,
   FilterChainSchema,
@@ -9,7 +8,7 @@ import {
 } from '@lateen/xds/messages/proxy';
 import type { FilterChainRuntime, ListenerRuntime } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
-import { compileChainMatch, type MatchableChain, matchFilterChain } from './chain-match.ts';
+import { compileChainMatch, findOverlap, type MatchableChain, matchFilterChain } from './chain-match.ts';
 import { type PreviousListener, sharableChains } from './chain-sharing.ts';
 import { compileListenerFilter } from './listener-filters.ts';
 import { compileNetworkFilters } from './network-filters.ts';
@@ -55,7 +54,9 @@ export function compileListener(message: Listener, report: Report, previous?: Pr
   check(message, report);
   const compileChain = sharing(message, previous);
   const chains = message.filterChains.map((chain, i) => compileChain(chain, report.at('filter_chains', i)));
-  refuseDuplicates(message, report);
+  const overlap = findOverlap(chains.map(({ match }) => match));
+  if (overlap)
+    report.at('filter_chains', overlap.later).refuse(`cannot be told from filter_chains[${overlap.earlier}] by its filter_chain_match`);
   const fallback = message.defaultFilterChain && compileChain(message.defaultFilterChain, report.at('default_filter_chain')).chain;
   if (chains.length === 0 && !fallback) report.at('filter_chains').refuse('must not be empty');
   const addresses = [
@@ -84,17 +85,6 @@ export function compileListener(message: Listener, report: Report, previous?: Pr
     statPrefix: message.statPrefix,
     drainType: message.drainType === Listener_DrainType.MODIFY_ONLY ? 'modify_only' : 'default',
   };
-}
-
-function refuseDuplicates(message: Listener, report: Report): void {
-  const seen = new Map<string, number>();
-  message.filterChains.forEach((chain, i) => {
-    const { $typeName: _, ...match } = chain.filterChainMatch ?? { $typeName: '' };
-    const key = stableStringify(match);
-    const earlier = seen.get(key);
-    if (earlier === undefined) seen.set(key, i);
-    else report.at('filter_chains', i).refuse(`has the same filter_chain_match as filter_chains[${earlier}]`);
-  });
 }
 
 const checkChain = honours(FilterChainSchema, [

@@ -45,6 +45,8 @@ export type ConnectionView = {
   /** Original destination when redirected, else the local address. */
   readonly destination: { readonly host: string; readonly port: number };
   readonly source: { readonly host: string; readonly port: number };
+  /** The socket's peer, where a PROXY header says that `source` is another. */
+  readonly directSource?: { readonly host: string; readonly port: number } | undefined;
   /** Lower case SNI, or undefined. */
   readonly serverName: string | undefined;
   readonly transportProtocol: 'raw_buffer' | 'tls';
