@@ -1,8 +1,9 @@
 // HTTP/1.1 without TLS: requests per CPU-second with bodies of 100 bytes and 64 KiB. See README.md for the method.
 
-import { answersPlain, requestsPerCpuSecond, startUpstream, withPeers } from './support/http-scenario.ts';
+import { methodOf, rowPerCpuSecond, startUpstream, withPeers } from './support/http-scenario.ts';
 import { wrk } from './support/load.ts';
 import { settingsFromArguments } from './support/measure.ts';
+import { answersHttp1 } from './support/ready.ts';
 import { publish, type Row } from './support/report.ts';
 import { FOUR_PREFIXES, REQUEST_PATH, type Setup } from './support/setup.ts';
 import { onStage } from './support/stage.ts';
@@ -22,18 +23,18 @@ for (const bodyBytes of [100, 65_536]) {
   await onStage(async (stage) => {
     const upstreamPort = await startUpstream(stage, { bodyBytes });
     const setup: Setup = { downstream: 'http1', upstream: 'http1', upstreamPort, prefixes: FOUR_PREFIXES };
-    await withPeers(stage, { setup, settings, isReady: answersPlain }, async (peers) => {
+    await withPeers(stage, { setup, settings, isReady: answersHttp1 }, async (peers) => {
       for (const { name, connections } of asked) {
         const load = async (peer: { port: number }) =>
           (await wrk(`http://127.0.0.1:${peer.port}${REQUEST_PATH}`, { connections, seconds: settings.seconds })).requests;
-        rows.push(await requestsPerCpuSecond(name, { peers, settings, load }));
+        rows.push(await rowPerCpuSecond(name, { peers, settings, load }));
       }
     });
   });
 }
 publish({
   scenario: 'h1',
-  method: `wrk, ${settings.runs} runs of ${settings.seconds} s in turn after a warm-up, medians; proxy on CPU 0, load and upstream on CPU 1`,
+  method: methodOf(settings, 'wrk'),
   settings,
   rows,
 });

@@ -15,6 +15,20 @@ export function bootstrapOf(setup: Setup, port: number): object {
   };
 }
 
+/** The same listener, with the idle clusters from ADS. */
+export function dynamicBootstrapOf(setup: Setup, { port, xdsPort }: { port: number; xdsPort: number }): object {
+  const names = Array.from({ length: setup.idleClusters ?? 0 }, (_, i) => `service-${i}.test`);
+  const xds = clusterOf('xds', { downstream: 'http1', upstream: 'http2', upstreamPort: xdsPort, prefixes: [] });
+  return {
+    node: { id: 'bench', cluster: 'bench' },
+    dynamic_resources: {
+      ads_config: { api_type: 'GRPC', transport_api_version: 'V3', grpc_services: [{ envoy_grpc: { cluster_name: 'xds' } }] },
+      cds_config: { ads: {}, resource_api_version: 'V3' },
+    },
+    static_resources: { listeners: [listenerOf(setup, port, names)], clusters: [clusterOf('app', setup), xds] },
+  };
+}
+
 export function clusterOf(name: string, setup: Setup): object {
   const { tls, upstreamPort } = setup;
   return {
@@ -93,6 +107,7 @@ function connectionManager(setup: Setup, names: readonly string[]): object {
       use_remote_address: true,
       route_config: {
         name: 'bench',
+        validate_clusters: false,
         response_headers_to_remove: [REMOVED_RESPONSE_HEADER],
         response_headers_to_add: [{ header: { key: ADDED_RESPONSE_HEADER, value: 'proxy' } }],
         virtual_hosts: [

@@ -1,18 +1,28 @@
 // The common shape of the HTTP scenarios: one upstream, one setup, all peers, requests per CPU-second.
 
-import { httpRequest } from '../../test/support/http.ts';
 import { interleave, perCpuSecond, type Settings } from './measure.ts';
 import { nginxUpstream } from './nginx.ts';
 import { type Peer, type RunningPeer, startPeer } from './peers.ts';
+import { accepts } from './ready.ts';
 import { type Row, rowOf } from './report.ts';
-import { ADDED_RESPONSE_HEADER, REQUEST_PATH, type Setup } from './setup.ts';
+import type { Setup } from './setup.ts';
 import { freePort, LOAD_CPU, type Stage } from './stage.ts';
 
 /** nginx answering `bodyBytes` bytes; gives its port once it answers. */
 export async function startUpstream(stage: Stage, options: Omit<Parameters<typeof nginxUpstream>[1], 'port'>): Promise<number> {
   const port = await freePort();
   stage.start(LOAD_CPU, nginxUpstream(stage, { port, ...options }));
+  await untilAccepts(port);
   return port;
+}
+
+/** Waits at most 5 s. */
+export async function untilAccepts(port: number): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (await accepts(port)) return;
+    await new Promise((next) => setTimeout(next, 25));
+  }
+  throw new Error(`nothing listens on ${port}`);
 }
 
 /** Starts every asked peer; stops those that stand when `use` has ended. */
@@ -30,17 +40,22 @@ export async function withPeers<T>(
   }
 }
 
-/** The whole header work is seen to be done, so that no peer is measured doing less. */
-export async function answersPlain(port: number): Promise<boolean> {
-  const answer = await httpRequest(`http://127.0.0.1:${port}${REQUEST_PATH}`);
-  return answer.status === 200 && answer.headers[ADDED_RESPONSE_HEADER] === 'proxy' && answer.headers['x-powered-by'] === undefined;
-}
-
-/** One row: requests per CPU-second of each peer under `load`, which gives the number of requests. */
-export async function requestsPerCpuSecond(
+/** One row: what `load` counts (default unit requests) per CPU-second of each peer. */
+export async function rowPerCpuSecond(
   name: string,
-  { peers, settings, load }: { peers: readonly Peer[]; settings: Settings; load: (peer: RunningPeer) => Promise<number> },
+  {
+    peers,
+    settings,
+    load,
+    unit = 'requests',
+  }: { peers: readonly Peer[]; settings: Settings; load: (peer: RunningPeer) => Promise<number>; unit?: string },
 ): Promise<Row> {
   const measured = await interleave(peers, settings, (peer) => perCpuSecond(peer, () => load(peer)));
-  return rowOf({ name, unit: 'requests/CPU-s', better: 'more' }, measured);
+  return rowOf({ name, unit: `${unit}/CPU-s`, better: 'more' }, measured);
+}
+
+/** The words that every method begins with. */
+export function methodOf(settings: Settings, load: string): string {
+  const { runs, seconds } = settings;
+  return `${load}; ${runs} runs of ${seconds} s in turn after a warm-up, medians; proxy on CPU 0, load and upstream on CPU 1`;
 }
