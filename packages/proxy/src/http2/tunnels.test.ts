@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type ClientHttp2Session, connect, createServer, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import test from 'node:test';
+import { cluster, httpListener, routeTo } from '../testing/runtime.ts';
+import { onStage } from '../testing/stage.ts';
+import { openWire } from '../testing/wire.ts';
+import { acceptOf } from './websocket.ts';
+
+// WebSockets pass between HTTP/1.1 (Upgrade) and HTTP/2 (extended CONNECT, RFC 8441) in every combination.
+
+const WEBSOCKET = { upgrade_configs: [{ upgrade_type: 'websocket' }], http2_protocol_options: { allow_connect: true } };
+const H2_CLUSTER = { http2_protocol_options: { allow_connect: true } };
+const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+
+async function startHttp2(onStream: (stream: ServerHttp2Stream, headers: Record<string, unknown>) => void) {
+  const server = createServer({ settings: { enableConnectProtocol: true } });
+  const sessions = new Set<{ destroy(): void }>();
+  server.on('session', (session) => sessions.add(session));
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
+    stream.on('error', () => {});
+    onStream(stream, headers);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      for (const session of sessions) session.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function onClient(port: number, run: (client: ClientHttp2Session) => Promise<void>): Promise<void> {
+  const client = connect(`http://127.0.0.1:${port}`);
+  client.on('error', () => {});
+  await once(client, 'remoteSettings');
+  try {
+    await run(client);
+  } finally {
+    client.destroy();
+  }
+}
+
+const ask = (client: ClientHttp2Session, path = '/chat') =>
+  client.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': path, ':scheme': 'http', ':authority': 'a.test' });
+
+/** Answers an upgrade and then echoes. */
+const echoing = (socket: { write(text: string): void }, received: string): void => {
+  const end = received.indexOf('\r\n\r\n');
+  if (end < 0) return;
+  const key = /sec-websocket-key: (.*)\r\n/i.exec(received)?.[1] ?? '';
+  const rest = received.slice(end + 4);
+  if (rest === '') {
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: ${acceptOf(key)}\r\n\r\n`,
+    );
+  } else if (rest.endsWith('!')) socket.write(`echo ${rest}`);
+};
+
+test('the accept value is that of RFC 6455', () => assert.equal(acceptOf(KEY), 's3pPLMBiTxaQ9kYGzzhZRbK+xOo='));
+
+test('HTTP/2 client, HTTP/1.1 upstream', async () => {
+  await onStage(async (stage) => {
+    const upstream = await stage.upstream(echoing);
+    const listeners = [httpListener('in', [routeTo('up')], { codec_type: 'HTTP2', ...WEBSOCKET })];
+    await stage.apply({ listeners, clusters: [cluster('up', [upstream.port])] });
+    await onClient(stage.port(), async (client) => {
+      const stream = ask(client);
+      // Sent before the answer: must not reach the upstream before its 101.
+      stream.write('early ');
+      const [headers] = await once(stream, 'response');
+      assert.equal(headers[':status'], 200);
+      assert.equal(headers['sec-websocket-accept'], undefined);
+      stream.write('late!');
+      stream.setEncoding('latin1');
+      const [answer] = await once(stream, 'data');
+      assert.equal(answer, 'echo early late!');
+      const [head] = upstream.received[0]!.split('\r\n\r\n');
+      assert.match(head!, /^GET \/chat HTTP\/1\.1\r\n/);
+      assert.match(head!, /\r\nupgrade: websocket(\r\n|$)/);
+      assert.match(head!, /\r\nsec-websocket-key: [A-Za-z0-9+/]{22}==(\r\n|$)/);
+      assert.doesNotMatch(head!, /:protocol|content-length|transfer-encoding/);
+      stream.close();
+    });
+  });
+});
+
+test('HTTP/1.1 client, HTTP/2 upstream', async () => {
+  const seen: Record<string, unknown>[] = [];
+  const upstream = await startHttp2((stream, headers) => {
+    seen.push(headers);
+    stream.respond({ ':status': 200 });
+    stream.on('data', (bytes: Buffer) => stream.write(`echo ${bytes}`));
+    stream.on('end', () => stream.end());
+  });
+  try {
+    await onStage(async (stage) => {
+      const clusters = [cluster('up', [upstream.port], H2_CLUSTER)];
+      await stage.apply({ listeners: [httpListener('in', [routeTo('up')], WEBSOCKET)], clusters });
+      const wire = await openWire(stage.port());
+      wire.send(`GET /chat HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ${KEY}\r\n\r\n`);
+      const head = await wire.expect('\r\n\r\n');
+      assert.match(head, /^HTTP\/1\.1 101 /);
+      assert.match(head, /\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/);
+      assert.match(head, /\r\nupgrade: websocket\r\n/);
+      wire.send('hello');
+      await wire.expect('echo hello');
+      wire.socket.end();
+      await wire.closed();
+      assert.equal(seen[0]![':method'], 'CONNECT');
+      assert.equal(seen[0]![':protocol'], 'websocket');
+      assert.equal(seen[0]![':path'], '/chat');
+      wire.close();
+    });
+  } finally {
+    await upstream.close();
+  }
+});
+
+test('HTTP/2 on both sides', async () => {
+  const upstream = await startHttp2((stream) => {
+    stream.respond({ ':status': 200 });
+    stream.pipe(stream);
+  });
+  try {
+    await onStage(async (stage) => {
+      const listeners = [httpListener('in', [routeTo('up')], { codec_type: 'HTTP2', ...WEBSOCKET })];
+      await stage.apply({ listeners, clusters: [cluster('up', [upstream.port], H2_CLUSTER)] });
+      await onClient(stage.port(), async (client) => {
+        const stream = ask(client);
+        const [headers] = await once(stream, 'response');
+        assert.equal(headers[':status'], 200);
+        const parts: Buffer[] = [];
+        stream.on('data', (bytes: Buffer) => parts.push(bytes));
+        stream.end(Buffer.alloc(300_000, 'w'));
+        await once(stream, 'end');
+        assert.equal(Buffer.concat(parts).length, 300_000);
+      });
+    });
+  } finally {
+    await upstream.close();
+  }
+});
+
+test('an upgrade that the upstream declines is an ordinary answer', async () => {
+  await onStage(async (stage) => {
+    const upstream = await stage.upstream((socket, text) => {
+      if (text.includes('\r\n\r\n')) socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno');
+    });
+    const listeners = [httpListener('in', [routeTo('up')], { codec_type: 'HTTP2', ...WEBSOCKET })];
+    await stage.apply({ listeners, clusters: [cluster('up', [upstream.port])] });
+    await onClient(stage.port(), async (client) => {
+      const stream = ask(client);
+      const [headers] = await once(stream, 'response');
+      assert.equal(headers[':status'], 403);
+      stream.resume();
+      await once(stream, 'close');
+    });
+  });
+});
+
+test('extended CONNECT is refused where it was not offered', async () => {
+  await onStage(async (stage) => {
+    const upstream = await stage.upstream(echoing);
+    const listeners = [httpListener('in', [routeTo('up')], { codec_type: 'HTTP2', upgrade_configs: [{ upgrade_type: 'websocket' }] })];
+    await stage.apply({ listeners, clusters: [cluster('up', [upstream.port])] });
+    await onClient(stage.port(), async (client) => {
+      assert.ok(!client.remoteSettings.enableConnectProtocol);
+    });
+    assert.deepEqual(upstream.received, []);
+  });
+});
