@@ -7,7 +7,7 @@ import { combineHashes, hashText } from '../upstream/hash.ts';
 
 export type RequestHash = {
   /** undefined: no policy found anything to hash. */
-  readonly hash: number | undefined;
+  readonly hash: bigint | undefined;
   /** Values of `set-cookie`, for clients that had no cookie yet. */
   readonly cookies: readonly string[];
 };
@@ -18,7 +18,7 @@ const NONE: RequestHash = { hash: undefined, cookies: [] };
 export function hashRequest(exchange: Exchange, policies: readonly HashPolicy[]): RequestHash {
   if (policies.length === 0) return NONE;
   const cookies: string[] = [];
-  let hash: number | undefined;
+  let hash: bigint | undefined;
   for (const policy of policies) {
     const text = sourceOf(exchange, policy, cookies);
     if (text !== undefined) hash = combineHashes(hash, hashText(text));
@@ -69,7 +69,7 @@ function cookieValue(exchange: Exchange, name: string): string | undefined {
 function newCookie(exchange: Exchange, policy: Extract<HashPolicy, { kind: 'cookie' }>, cookies: string[]): string | undefined {
   if (policy.ttlMs === undefined) return undefined;
   const ends = `${exchange.connection.remoteAddress}|${exchange.connection.localAddress}`;
-  const value = hashText(ends).toString(16).padStart(8, '0') + hashText(ends, 1).toString(16).padStart(8, '0');
+  const value = hashText(ends).toString(16).padStart(16, '0');
   const parts = [`${policy.name}="${value}"`];
   if (policy.ttlMs > 0) parts.push(`Max-Age=${Math.floor(policy.ttlMs / 1000)}`);
   if (policy.path !== '') parts.push(`Path=${policy.path}`);

@@ -35,7 +35,7 @@ export type UpstreamContext = {
 
 export type HostChoice = {
   /** Of the request, for consistent hashing. */
-  readonly hash?: number | undefined;
+  readonly hash?: bigint | undefined;
   /** What the route asks of the hosts' "envoy.lb" metadata. */
   readonly metadataMatch?: LbMetadata | undefined;
   /** Hosts to pass over, for at most `attempts` picks (default 1). */

@@ -24,10 +24,11 @@ const host = (i: number, weight = 1, hostname = ''): Host => new Host(`10.0.0.${
 const weighted = (hosts: readonly Host[]): WeightedHost[] => hosts.map((one) => ({ host: one, weight: one.weight }));
 const KEYS = Array.from({ length: 4000 }, (_, i) => hashText(`user-${i}`));
 
-test('hashes are those of xxHash32', () => {
-  assert.equal(hashText(''), 0x02cc5d05);
-  assert.equal(hashText('a'), 0x550d7456);
-  assert.equal(hashText('Nobody inspects the spammish repetition'), 0xe2293b2f);
+test('hashes are those of xxHash64', () => {
+  assert.equal(hashText(''), 0xef46db3751d8e999n);
+  assert.equal(hashText('a'), 0xd24ec4f1a98c6e5bn);
+  assert.equal(hashText('abc'), 0x44bc2cf5ad770999n);
+  assert.equal(hashText('Nobody inspects the spammish repetition'), 0xfbcea83c8a378bf1n);
 });
 
 for (const policy of POLICIES) {

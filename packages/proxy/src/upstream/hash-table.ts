@@ -9,7 +9,7 @@ export type WeightedHost = { readonly host: Host; readonly weight: number };
 export type HashPolicyLb = Extract<LbPolicy, { kind: 'ring_hash' | 'maglev' }>;
 
 /** The host of a hash; `attempt` > 0 asks for another place. */
-export type HashLookup = (hash: number, attempt: number) => Host | undefined;
+export type HashLookup = (hash: bigint, attempt: number) => Host | undefined;
 
 /** A lookup over `hosts` that is built when it is first asked. */
 export function createHashLookup(lb: HashPolicyLb, hosts: readonly WeightedHost[]): HashLookup {
@@ -31,22 +31,22 @@ function ringLookup(lb: Extract<HashPolicyLb, { kind: 'ring_hash' }>, hosts: rea
   const smallest = Math.min(...hosts.map(({ weight }) => weight)) / total;
   // So many points that the smallest host has a whole number of them, within the limits.
   const scale = Math.min(Math.ceil(smallest * lb.minRingSize) / smallest, lb.maxRingSize);
-  const points: { hash: number; host: Host }[] = [];
+  const points: { hash: bigint; host: Host }[] = [];
   let target = 0;
   for (const { host, weight } of hosts) {
     target += (weight / total) * scale;
     const key = keyOf(host, lb.useHostnameForHashing);
     // At least one point each would break the proportions that the configuration asked for with its maximum.
-    for (let i = 0; points.length < Math.round(target); i++) points.push({ hash: hashText(`${key}_${i}`), host });
+    for (let i = 0; points.length < target - 1e-6; i++) points.push({ hash: hashText(`${key}_${i}`), host });
   }
-  points.sort((a, b) => a.hash - b.hash);
-  const hashes = Uint32Array.from(points, (point) => point.hash);
+  points.sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0));
+  const hashes = BigUint64Array.from(points, (point) => point.hash);
   return (hash, attempt) => {
     let low = 0;
     let high = hashes.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((hashes[middle] as number) < hash) low = middle + 1;
+      if ((hashes[middle] as bigint) < hash) low = middle + 1;
       else high = middle;
     }
     return points[(low + attempt) % points.length]?.host;
@@ -55,19 +55,19 @@ function ringLookup(lb: Extract<HashPolicyLb, { kind: 'ring_hash' }>, hosts: rea
 
 function maglevLookup(lb: Extract<HashPolicyLb, { kind: 'maglev' }>, hosts: readonly WeightedHost[]): HashLookup {
   const size = lb.tableSize;
+  const wide = BigInt(size);
   const heaviest = Math.max(...hosts.map(({ weight }) => weight));
   const entries = hosts.map(({ host, weight }) => {
     const key = keyOf(host, lb.useHostnameForHashing);
-    return { weight, offset: hashText(key) % size, skip: (hashText(key, 1) % (size - 1)) + 1, next: 0, credit: 0 };
+    return { weight, offset: Number(hashText(key) % wide), skip: Number(hashText(key, 1n) % (wide - 1n)) + 1, next: 0, due: 0 };
   });
   const table = new Int32Array(size).fill(-1);
   let filled = 0;
   // Everyone in turn takes the next free place of its own permutation; lighter hosts miss turns.
-  while (filled < size) {
+  for (let turn = 1; filled < size; turn++) {
     for (const [i, entry] of entries.entries()) {
-      entry.credit += entry.weight;
-      if (entry.credit < heaviest) continue;
-      entry.credit -= heaviest;
+      if (turn * entry.weight < entry.due) continue;
+      entry.due += heaviest;
       let place: number;
       do place = (entry.offset + entry.skip * entry.next++) % size;
       while (table[place] !== -1);
@@ -75,5 +75,6 @@ function maglevLookup(lb: Extract<HashPolicyLb, { kind: 'maglev' }>, hosts: read
       if (++filled === size) break;
     }
   }
-  return (hash, attempt) => hosts[table[(attempt === 0 ? hash : (hash ^ -attempt) >>> 0) % size] as number]?.host;
+  return (hash, attempt) =>
+    hosts[table[Number((attempt === 0 ? hash : BigInt.asUintN(64, hash ^ BigInt(-attempt))) % wide)] as number]?.host;
 }

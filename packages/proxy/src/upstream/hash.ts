@@ -1,33 +1,44 @@
-// xxHash32: the same key gives the same number in every proxy, whatever process or machine.
+// xxHash64, as Envoy has it: the same key goes to the same host in every proxy, whatever process, machine or make.
 
-const PRIME_1 = 0x9e3779b1;
-const PRIME_2 = 0x85ebca77;
-const PRIME_3 = 0xc2b2ae3d;
-const PRIME_4 = 0x27d4eb2f;
-const PRIME_5 = 0x165667b1;
+const PRIME_1 = 0x9e3779b185ebca87n;
+const PRIME_2 = 0xc2b2ae3d27d4eb4fn;
+const PRIME_3 = 0x165667b19e3779f9n;
+const PRIME_4 = 0x85ebca77c2b2ae63n;
+const PRIME_5 = 0x27d4eb2f165667c5n;
 
-const rotl = (x: number, bits: number): number => (x << bits) | (x >>> (32 - bits));
-const round = (lane: number, word: number): number => Math.imul(rotl((lane + Math.imul(word, PRIME_2)) | 0, 13), PRIME_1);
+const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
+const rotl = (x: bigint, bits: bigint): bigint => u64((x << bits) | (x >> (64n - bits)));
+const round = (lane: bigint, word: bigint): bigint => u64(rotl(u64(lane + word * PRIME_2), 31n) * PRIME_1);
+const merge = (hash: bigint, lane: bigint): bigint => u64((hash ^ round(0n, lane)) * PRIME_1 + PRIME_4);
 
-/** Unsigned 32 bits of the UTF-8 text. */
-export function hashText(text: string, seed = 0): number {
+/** Unsigned 64 bits of the UTF-8 text. */
+export function hashText(text: string, seed = 0n): bigint {
   const bytes = Buffer.from(text, 'utf8');
   const size = bytes.length;
   let at = 0;
-  let hash: number;
-  if (size >= 16) {
-    const lanes = [(seed + PRIME_1 + PRIME_2) | 0, (seed + PRIME_2) | 0, seed | 0, (seed - PRIME_1) | 0];
-    for (; at <= size - 16; at += 16) for (let i = 0; i < 4; i++) lanes[i] = round(lanes[i] as number, bytes.readInt32LE(at + 4 * i));
-    hash = rotl(lanes[0] as number, 1) + rotl(lanes[1] as number, 7) + rotl(lanes[2] as number, 12) + rotl(lanes[3] as number, 18);
-  } else hash = seed + PRIME_5;
-  hash = (hash + size) | 0;
-  for (; at <= size - 4; at += 4) hash = Math.imul(rotl((hash + Math.imul(bytes.readInt32LE(at), PRIME_3)) | 0, 17), PRIME_4);
-  for (; at < size; at++) hash = Math.imul(rotl((hash + Math.imul(bytes[at] as number, PRIME_5)) | 0, 11), PRIME_1);
-  hash = Math.imul(hash ^ (hash >>> 15), PRIME_2);
-  hash = Math.imul(hash ^ (hash >>> 13), PRIME_3);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  let hash: bigint;
+  if (size >= 32) {
+    let [a, b, c, d] = [u64(seed + PRIME_1 + PRIME_2), u64(seed + PRIME_2), seed, u64(seed - PRIME_1)];
+    for (; at <= size - 32; at += 32) {
+      a = round(a, bytes.readBigUInt64LE(at));
+      b = round(b, bytes.readBigUInt64LE(at + 8));
+      c = round(c, bytes.readBigUInt64LE(at + 16));
+      d = round(d, bytes.readBigUInt64LE(at + 24));
+    }
+    hash = merge(merge(merge(merge(u64(rotl(a, 1n) + rotl(b, 7n) + rotl(c, 12n) + rotl(d, 18n)), a), b), c), d);
+  } else hash = u64(seed + PRIME_5);
+  hash = u64(hash + BigInt(size));
+  for (; at <= size - 8; at += 8) hash = u64(rotl(hash ^ round(0n, bytes.readBigUInt64LE(at)), 27n) * PRIME_1 + PRIME_4);
+  if (at <= size - 4) {
+    hash = u64(rotl(hash ^ u64(BigInt(bytes.readUInt32LE(at)) * PRIME_1), 23n) * PRIME_2 + PRIME_3);
+    at += 4;
+  }
+  for (; at < size; at++) hash = u64(rotl(hash ^ u64(BigInt(bytes[at] as number) * PRIME_5), 11n) * PRIME_1);
+  hash = u64((hash ^ (hash >> 33n)) * PRIME_2);
+  hash = u64((hash ^ (hash >> 29n)) * PRIME_3);
+  return hash ^ (hash >> 32n);
 }
 
 /** Mixes the hash of one more source into what earlier sources gave. */
-export const combineHashes = (earlier: number | undefined, next: number): number =>
-  earlier === undefined ? next : (rotl(earlier, 1) ^ next) >>> 0;
+export const combineHashes = (earlier: bigint | undefined, next: bigint): bigint =>
+  earlier === undefined ? next : rotl(earlier, 1n) ^ next;

@@ -207,4 +207,4 @@ function shareOfLocality(hosts: readonly Host[], weight: number): WeightedHost[]
 
 /** Which share of the traffic a request belongs to, 0 to 1: fixed for a hash, so that its priority is. */
 const share = (options: PickOptions | undefined, random: () => number): number =>
-  options?.hash === undefined ? random() : (options.hash % 10_000) / 10_000;
+  options?.hash === undefined ? random() : Number(options.hash % 100n) / 100;

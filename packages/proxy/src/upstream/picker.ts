@@ -8,7 +8,7 @@ import type { Host } from './host.ts';
 
 export type PickOptions = {
   /** Of the request; only consistent hashing looks at it, and picks at random without. */
-  readonly hash?: number | undefined;
+  readonly hash?: bigint | undefined;
   /** How many picks for the same request came before. */
   readonly attempt?: number;
   /** Only hosts of the subset with these values; only clusters with subsets look at it. */
@@ -59,7 +59,7 @@ export function createHashPicker(policy: HashPolicyLb, hosts: readonly WeightedH
   const bounded = policy.hashBalanceFactorPercent > 0 && activeRequests;
   const bound = bounded ? createLoadBound(hosts, policy.hashBalanceFactorPercent / 100, activeRequests) : undefined;
   return {
-    pick({ hash = Math.floor(random() * 2 ** 32), attempt = 0 } = {}) {
+    pick({ hash = BigInt(Math.floor(random() * 2 ** 53)) << 11n, attempt = 0 } = {}) {
       if (hosts.length === 0) return undefined;
       const host = lookup(hash, attempt);
       return bound && host ? bound(host, hash) : host;
@@ -68,14 +68,15 @@ export function createHashPicker(policy: HashPolicyLb, hosts: readonly WeightedH
 }
 
 /** Passes over hosts that already carry more than their bounded share of the active requests; the order depends on the hash. */
-function createLoadBound(hosts: readonly WeightedHost[], factor: number, activeRequests: () => number): (host: Host, hash: number) => Host {
+function createLoadBound(hosts: readonly WeightedHost[], factor: number, activeRequests: () => number): (host: Host, hash: bigint) => Host {
   const total = hosts.reduce((sum, { weight }) => sum + weight, 0);
   const shares = new Map(hosts.map(({ host, weight }) => [host, weight / total]));
   const loadOf = (host: Host) => host.stats.rq_active / Math.max(1, Math.ceil((activeRequests() + 1) * factor * (shares.get(host) ?? 0)));
   return (host, hash) => {
     if (loadOf(host) < 1) return host;
     let best = host;
-    const others = hosts.map((one, i) => ({ host: one.host, at: Math.imul(hash ^ (i + 1), 0x9e3779b1) >>> 0 }));
+    const seed = Number(hash & 0xffff_ffffn);
+    const others = hosts.map((one, i) => ({ host: one.host, at: Math.imul(seed ^ (i + 1), 0x9e3779b1) >>> 0 }));
     for (const { host: other } of others.sort((a, b) => a.at - b.at)) {
       const load = loadOf(other);
       if (load < 1) return other;
