@@ -20,21 +20,27 @@ export function hashRequest(exchange: Exchange, policies: readonly HashPolicy[])
   const cookies: string[] = [];
   let hash: bigint | undefined;
   for (const policy of policies) {
-    const text = sourceOf(exchange, policy, cookies);
-    if (text !== undefined) hash = combineHashes(hash, hashText(text));
+    const own = hashOf(exchange, policy, cookies);
+    if (own !== undefined) hash = combineHashes(hash, own);
     if (policy.terminal && hash !== undefined) break;
   }
   return { hash, cookies };
 }
 
-function sourceOf(exchange: Exchange, policy: HashPolicy, cookies: string[]): string | undefined {
+function hashOf(exchange: Exchange, policy: HashPolicy, cookies: string[]): bigint | undefined {
+  if (policy.kind === 'header') {
+    const values = exchange.headerValues(policy.name);
+    if (values.length === 0) return undefined;
+    const { rewrite } = policy;
+    // Their order on the wire does not count; each is hashed with what the others gave.
+    return (rewrite ? values.map((value) => rewrite(value)) : values).sort().reduce((seed, value) => hashText(value, seed), 0n);
+  }
+  const text = sourceOf(exchange, policy, cookies);
+  return text === undefined ? undefined : hashText(text);
+}
+
+function sourceOf(exchange: Exchange, policy: Exclude<HashPolicy, { kind: 'header' }>, cookies: string[]): string | undefined {
   switch (policy.kind) {
-    case 'header': {
-      const values = exchange.headerValues(policy.name);
-      if (values.length === 0) return undefined;
-      const { rewrite } = policy;
-      return (rewrite ? values.map((value) => rewrite(value)) : values).sort().join('\0');
-    }
     case 'filter_state':
       return exchange.filterStateText(policy.key);
     case 'source_ip':
