@@ -1,5 +1,6 @@
 // Holds a request back until it is whole, up to a size; a longer one is answered 413.
 
+import type { Head } from '../http/head.ts';
 import type { HttpFilterRuntime } from '../runtime/model.ts';
 import type { HttpFilter } from './filter.ts';
 import { overrideOf } from './override.ts';
@@ -17,25 +18,33 @@ export function createBufferFilter(config: Config): HttpFilter {
       const take = (bytes: Buffer): boolean => {
         sizeBytes += bytes.length;
         if (sizeBytes <= limitBytes) return true;
+        // What still comes of the request is not worth a connection.
+        if (exchange.head.version < 20) exchange.stream.closeAfterResponse();
         exchange.respond({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
         return false;
       };
       exchange.holdLimitBytes = limitBytes;
       if (exchange.first && !take(exchange.first)) return 'stop';
-      if (exchange.requestEnded) return 'continue';
+      if (exchange.requestEnded) {
+        if (sizeBytes > 0) tellLength(exchange.head, sizeBytes);
+        return 'continue';
+      }
       exchange.addRequestTap({
         onRequestData: take,
         onRequestEnd() {
           if (exchange.responseHead) return;
-          // Its length is known now.
-          if (!exchange.head.has('content-length')) {
-            exchange.head.remove('transfer-encoding');
-            exchange.head.add('content-length', String(sizeBytes));
-          }
+          tellLength(exchange.head, sizeBytes);
           exchange.continueRequest();
         },
       });
       return 'stop';
     },
   };
+}
+
+/** The length of the body is known now. */
+function tellLength(head: Head, sizeBytes: number): void {
+  if (head.has('content-length')) return;
+  head.remove('transfer-encoding');
+  head.add('content-length', String(sizeBytes));
 }

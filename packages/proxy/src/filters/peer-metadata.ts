@@ -70,12 +70,16 @@ function readPeer(encoded: string | undefined, id: string | undefined): PeerMeta
 }
 
 function decodePeer(encoded: string, id: string): PeerMetadata | undefined {
-  let fields: Map<string, unknown>;
   try {
-    fields = plainStruct(fromBinary(StructSchema, Buffer.from(encoded, 'base64')));
+    return peerOf(fromBinary(StructSchema, Buffer.from(encoded, 'base64')), id);
   } catch {
     return undefined;
   }
+}
+
+/** What a peer says of itself, whatever way it came. */
+export function peerOf(struct: Struct, id: string): PeerMetadata {
+  const fields = plainStruct(struct);
   const text = (name: string) => {
     const value = fields.get(name);
     return typeof value === 'string' ? value : '';
@@ -108,7 +112,10 @@ function plainValue({ kind }: Value): unknown {
 /** What Istio's proxies tell each other of themselves. */
 const OWN_FIELDS = ['NAME', 'NAMESPACE', 'OWNER', 'WORKLOAD_NAME', 'CLUSTER_ID', 'MESH_ID', 'INSTANCE_IPS', 'APP_CONTAINERS'] as const;
 
-function encodeOwn(node: NodeIdentity): string {
+const encodeOwn = (node: NodeIdentity): string => Buffer.from(toBinary(StructSchema, ownMetadata(node))).toString('base64');
+
+/** What this proxy says of itself. */
+export function ownMetadata(node: NodeIdentity): Struct {
   const fields: Struct['fields'] = {};
   for (const name of OWN_FIELDS) {
     const value = node.metadata[name];
@@ -119,7 +126,7 @@ function encodeOwn(node: NodeIdentity): string {
     const entries = Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
     fields['LABELS'] = structValue(Object.fromEntries(entries.map(([name, value]) => [name, stringValue(value)])));
   }
-  return Buffer.from(toBinary(StructSchema, create(StructSchema, { fields }))).toString('base64');
+  return create(StructSchema, { fields });
 }
 
 const stringValue = (value: string): Value => ({ $typeName: 'google.protobuf.Value', kind: { case: 'stringValue', value } });

@@ -13,6 +13,8 @@ import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
 import type { PoolUser } from '../upstream/http-pool.ts';
+import { openTunnel } from '../upstream/tunnel-pool.ts';
+import { acceptsTunnel, originalDestination } from './destination.ts';
 import { followRedirect } from './internal-redirect.ts';
 import { sendMirrors } from './mirror.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
@@ -49,6 +51,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   private requestSent = false;
   private responding = false;
   private tunnel = false;
+  /** The request asks for a tunnel: nothing behind its head goes out before the upstream has agreed. */
+  private readonly asksTunnel: boolean;
   private done = false;
   private retryPending = false;
   private timeoutMs = 0;
@@ -66,6 +70,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   constructor(exchange: Exchange, decision: ForwardDecision, suppressEnvoyHeaders: boolean) {
     this.exchange = exchange;
     this.decision = decision;
+    this.asksTunnel = exchange.method === 'CONNECT' || (exchange.upgrade !== '' && exchange.protocol === 'HTTP/2');
     this.suppress = suppressEnvoyHeaders || exchange.context.hcm.suppressEnvoyHeaders;
   }
 
@@ -78,14 +83,14 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.cluster = cluster;
     exchange.cluster = cluster.runtime;
     this.breaker = action.priority === 'high' ? cluster.breakers.high : cluster.breakers.default;
-    if (!this.acceptsUpgrade()) {
+    if (!acceptsTunnel(exchange, action)) {
       // The client may speak the other protocol already.
       exchange.stream.closeAfterResponse();
       return exchange.respond({ status: 403, details: 'upgrade_failed' });
     }
     this.rules = retryRulesOf(exchange, action);
     const times = timeoutOf(exchange, action, this.rules);
-    this.timeoutMs = exchange.upgrade === '' ? times.timeoutMs : 0;
+    this.timeoutMs = exchange.upgrade === '' && !this.asksTunnel ? times.timeoutMs : 0;
     this.perTryTimeoutMs = times.perTryTimeoutMs;
     if (action.hashPolicies.length > 0) this.requestHash = hashRequest(exchange, action.hashPolicies);
     prepareUpstreamRequest(exchange, decision, times, this.suppress);
@@ -94,15 +99,6 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.armStreamTimeouts();
     if (exchange.requestEnded) this.onRequestComplete();
     this.attempt();
-  }
-
-  private acceptsUpgrade(): boolean {
-    const { exchange, decision } = this;
-    const type = exchange.method === 'CONNECT' ? 'connect' : exchange.upgrade;
-    if (type === '') return true;
-    // Tunnels by CONNECT are not served, whatever the configuration says.
-    if (type === 'connect') return false;
-    return decision.action.upgrades.get(type) ?? exchange.context.hcm.upgrades.get(type) ?? false;
   }
 
   /** Keeps what has arrived of the body: the connection may not be ready, and attempts may be repeated. */
@@ -145,7 +141,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     }
     const avoid = this.rules?.avoidPreviousHosts ? this.triedHosts : undefined;
     const rejects = this.rules && this.triedHosts && hostRejection(this.rules);
-    const host = cluster.pick(this.originalDestination(), {
+    const host = cluster.pick(originalDestination(exchange, cluster), {
       hash: this.requestHash?.hash,
       metadataMatch: this.decision.metadataMatch,
       avoid,
@@ -161,6 +157,11 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     exchange.upstreamHost = host.address;
     if (this.decision.action.hostRewrite?.kind === 'auto' && host.endpoint.hostname !== '') this.rewriteHost(host.endpoint.hostname);
     if (this.perTryTimeoutMs > 0 && exchange.requestEnded) this.armPerTry();
+    const { connect } = this.decision.action;
+    if (this.asksTunnel && connect) {
+      this.wait = openTunnel(cluster, host, { user: this, breaker: this.breaker, connect, downstream: exchange.connection });
+      return;
+    }
     const pool = cluster.poolOf(host, exchange.protocol, (name) => exchange.header(name));
     if (!pool) {
       this.end();
@@ -172,20 +173,6 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
 
   private rewriteHost(name: string): void {
     updateAuthority(this.exchange, name, { append: this.decision.action.appendXForwardedHost, suppress: this.suppress });
-  }
-
-  private originalDestination(): { host: string; port: number } | undefined {
-    const { connection } = this.exchange;
-    const { discovery } = this.cluster.runtime;
-    if (discovery.kind !== 'original_dst') return undefined;
-    if (discovery.headerName !== undefined) {
-      const text = this.exchange.header(discovery.headerName);
-      const colon = text?.lastIndexOf(':') ?? -1;
-      if (text !== undefined && colon > 0) {
-        return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
-      }
-    }
-    return { host: connection.localIp, port: connection.localPort };
   }
 
   private armPerTry(): void {
@@ -202,9 +189,9 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     exchange.upstreamLocalAddress = client.connection.localAddress;
     exchange.upstreamTls = client.connection.tls;
     this.requestSent = true;
-    const first = this.replay ? this.replay.bytes : exchange.first;
+    const first = this.asksTunnel ? undefined : this.replay ? this.replay.bytes : exchange.first;
     const end = exchange.requestEnded && exchange.requestTrailers === undefined;
-    client.sendHead(exchange, exchange.head, exchange.upgrade, { first, end });
+    client.sendHead(exchange, exchange.head, exchange.upgrade, { first, end, tunnel: this.asksTunnel });
     if (exchange.requestEnded && !end) client.sendEnd(exchange.requestTrailers);
     if (this.replay && !this.mayRepeat()) this.replay.discard();
     exchange.stream.resumeRequest();
@@ -301,6 +288,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
       if (client && !client.sendData(bytes, source)) this.exchange.stream.pauseRequest();
       return;
     }
+    if (this.asksTunnel) return this.holdForTunnel(bytes);
     const keeps = client === undefined || (this.replay !== undefined && !this.replay.overflowed);
     if (keeps) {
       this.replay ??= new ReplayBuffer(DEFAULT_REPLAY_BYTES);
@@ -311,6 +299,12 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     } else if (this.replay?.overflowed) {
       this.giveUp({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
     } else if (!this.retryPending) this.exchange.stream.pauseRequest();
+  }
+
+  private holdForTunnel(bytes: Buffer): void {
+    this.replay ??= new ReplayBuffer(MIN_REPLAY_BYTES);
+    this.replay.add(Buffer.from(bytes));
+    this.exchange.stream.pauseRequest();
   }
 
   onRequestEnd(trailers: Head | undefined): void {
@@ -407,6 +401,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.cluster.stats.countStatus(head.status);
     this.responding = true;
     this.tunnel = true;
+    const early = this.asksTunnel ? this.replay?.bytes : undefined;
     this.replay?.discard();
     this.whole?.cancel();
     this.perTry?.cancel();
@@ -415,7 +410,9 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     applyHeaderMutations(head, this.decision.responseHeaders, exchange);
     exchange.sendResponse(head, undefined, false);
     exchange.requestEnded = false;
+    if (early) this.client?.sendData(early, undefined);
     exchange.stream.startTunnel();
+    exchange.stream.resumeRequest();
   }
 
   onResponseData(bytes: Buffer, source: Connection): void {

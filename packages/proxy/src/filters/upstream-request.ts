@@ -4,8 +4,8 @@
 import { isAuthority } from '../http/authority.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { wireText } from '../http/head.ts';
-import { applyHeaderMutations } from '../http/header-mutations.ts';
-import type { ForwardAction, ForwardDecision, RetryRuntime } from '../runtime/model.ts';
+import { appendHeader, applyHeaderMutations } from '../http/header-mutations.ts';
+import type { ForwardAction, ForwardDecision, HostRewrite, RetryRuntime } from '../runtime/model.ts';
 
 /** 0 = none. */
 export type RequestTimes = { readonly timeoutMs: number; readonly perTryTimeoutMs: number };
@@ -46,9 +46,11 @@ export function prepareUpstreamRequest(exchange: Exchange, decision: ForwardDeci
     if (host !== undefined && host !== exchange.authority && isAuthority(host)) exchange.authority = host;
   }
   rewriteAuthority(exchange, decision, suppress);
-  if (action.rewrite) {
+  const path = action.rewrite?.apply(exchange.path);
+  // As Envoy: what would leave no path leaves it as it was.
+  if (path !== undefined && path !== '' && !path.startsWith('?')) {
     if (!suppress) head.set('x-envoy-original-path', wireText(exchange.path));
-    exchange.path = targetText(action.rewrite.apply(exchange.path));
+    exchange.path = targetText(path);
   }
 }
 
@@ -57,34 +59,37 @@ const NOT_IN_TARGET = /[^\x21-\x7e]/gu;
 
 const targetText = (path: string): string => path.replaceAll(NOT_IN_TARGET, (character) => encodeURIComponent(character));
 
+function hostOf({ head, path }: Exchange, rewrite: HostRewrite): string | undefined {
+  switch (rewrite.kind) {
+    case 'literal':
+      return rewrite.value;
+    case 'header':
+      return head.value(rewrite.name);
+    case 'path_regex':
+      return rewrite.apply(path.split('?', 1)[0] as string);
+    // Known when the host is.
+    case 'auto':
+      return undefined;
+  }
+}
+
 function rewriteAuthority(exchange: Exchange, decision: ForwardDecision, suppress: boolean): void {
   const { action } = decision;
-  const { head } = exchange;
-  const before = exchange.authority;
-  let after: string | undefined = decision.hostRewrite;
-  if (after === undefined) {
-    switch (action.hostRewrite?.kind) {
-      case 'literal':
-        after = action.hostRewrite.value;
-        break;
-      case 'header':
-        after = head.value(action.hostRewrite.name);
-        break;
-      case 'path_regex':
-        after = action.hostRewrite.apply(exchange.path.split('?', 1)[0] as string);
-        break;
-      default:
-    }
+  // The entry of a weighted cluster speaks first, and the route then rewrites what it said.
+  if (decision.hostRewrite && isAuthority(decision.hostRewrite)) {
+    exchange.authority = decision.hostRewrite;
+    exchange.head.set('host', decision.hostRewrite);
   }
-  if (after === undefined || after === '' || after === before || !isAuthority(after)) return;
-  updateAuthority(exchange, after, { append: action.appendXForwardedHost, suppress });
+  const host = action.hostRewrite && hostOf(exchange, action.hostRewrite);
+  if (host === undefined || host === '' || host === exchange.authority || !isAuthority(host)) return;
+  updateAuthority(exchange, host, { append: action.appendXForwardedHost, suppress });
 }
 
 /** The request now is for `authority`; upstreams may learn what it was for. */
 export function updateAuthority(exchange: Exchange, authority: string, { append, suppress }: { append: boolean; suppress: boolean }): void {
   const { head } = exchange;
   if (!suppress) head.set('x-envoy-original-host', exchange.authority);
-  if (append) head.add('x-forwarded-host', exchange.authority);
+  if (append) appendHeader(head, 'x-forwarded-host', exchange.authority);
   exchange.authority = authority;
   head.set('host', authority);
 }

@@ -29,6 +29,16 @@ function compiledValue(format: Format): Value {
 /** Text of a format for a request. */
 export const formatText = (format: Format, record: RequestRecord): string => compiledValue(format)(record);
 
+// Envoy keeps one line of these and appends to it; of everything else it adds another line.
+const SINGLE_LINE: ReadonlySet<string> = new Set(['location', 'x-forwarded-host', 'x-forwarded-for', 'x-forwarded-proto', 'user-agent']);
+
+/** Adds a value to a header. */
+export function appendHeader(head: Head, name: string, value: string): void {
+  const known = SINGLE_LINE.has(name) ? head.value(name) : undefined;
+  if (known === undefined) head.add(name, value);
+  else head.set(name, `${known},${value}`);
+}
+
 /** Applies the mutations in order. `host` is not a header here: the authority has its own rewrite. */
 export function applyHeaderMutations(head: Head, mutations: readonly HeaderMutation[], record: RequestRecord): void {
   for (const mutation of mutations) {
@@ -48,7 +58,7 @@ export function applyHeaderMutations(head: Head, mutations: readonly HeaderMutat
     if (value === '' && !mutation.keepEmptyValue) continue;
     switch (mutation.action) {
       case 'append_if_exists_or_add':
-        head.add(mutation.name, value);
+        appendHeader(head, mutation.name, value);
         break;
       case 'add_if_absent':
         if (!head.has(mutation.name)) head.add(mutation.name, value);

@@ -119,7 +119,7 @@ function compileConnect(action: RouteAction, report: Report): ConnectRuntime | u
   if (proxyProtocol) checkProxyProtocol(proxyProtocol, at.at('connect_config').at('proxy_protocol_config'));
   return {
     allowPost: upgrade.connectConfig.allowPost,
-    proxyProtocol: proxyProtocol && (proxyProtocol.version === ProxyProtocolConfig_Version.V2 ? 'v2' : 'v1'),
+    proxyProtocol: proxyProtocol && (proxyProtocol.version === ProxyProtocolConfig_Version.V2 ? 2 : 1),
   };
 }
 

@@ -128,7 +128,7 @@ export type ConnectRuntime = {
   /** POST requests are tunnelled, too. */
   readonly allowPost: boolean;
   /** The header that the upstream connection begins with. */
-  readonly proxyProtocol: 'v1' | 'v2' | undefined;
+  readonly proxyProtocol: 1 | 2 | undefined;
 };
 
 /** The proxy follows redirects of the upstream itself. */
