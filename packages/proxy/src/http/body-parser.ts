@@ -20,6 +20,8 @@ const STATE_DATA = 3;
 const STATE_DATA_CR = 4;
 const STATE_DATA_LF = 5;
 const STATE_TRAILERS = 6;
+/** White space behind the size: only an extension or the end of the line may follow. */
+const STATE_BLANK = 7;
 
 /** Decodes chunked coding. `next` is called until it has used the input up; it never copies. */
 export class ChunkedDecoder {
@@ -74,10 +76,15 @@ export class ChunkedDecoder {
         }
         if (this.digits === 0) return false;
         if (byte === CR) this.state = STATE_SIZE_LF;
-        else if (byte === 59 || byte === SP || byte === TAB) this.state = STATE_EXTENSION;
+        else if (byte === 59) this.state = STATE_EXTENSION;
+        else if (byte === SP || byte === TAB) this.state = STATE_BLANK;
         else return false;
         return true;
       }
+      case STATE_BLANK:
+        if (byte === 59) this.state = STATE_EXTENSION;
+        else if (byte !== SP && byte !== TAB) return false;
+        return ++this.lineBytes <= MAX_CHUNK_LINE;
       case STATE_EXTENSION:
         if (byte === CR) this.state = STATE_SIZE_LF;
         else if (byte === LF || byte === 0 || ++this.lineBytes > MAX_CHUNK_LINE) return false;

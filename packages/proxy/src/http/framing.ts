@@ -42,6 +42,7 @@ export function readResponseFraming(framing: Framing, head: Head, method: string
   const bad = readLengths(framing, head);
   if (bad) return bad;
   const { status } = head;
+  if (status === 204 && framing.length > 0) return BAD_LENGTH;
   if (method === 'HEAD' || status === 204 || status === 304 || status < 200 || (method === 'CONNECT' && status < 300)) {
     framing.body = BODY_NONE;
   }
@@ -66,6 +67,8 @@ function readLengths(framing: Framing, head: Head): HeadFault | undefined {
   if (lengthLine < 0) return undefined;
   const length = parseLength(head, lengthLine);
   if (length < 0 || isRepeated(head, lengthLine)) return BAD_LENGTH;
+  // One canonical form: some parsers take leading zeros for octal.
+  if (head.spans[lengthLine * 4 + 3]! - head.spans[lengthLine * 4 + 2]! > String(length).length) head.set('content-length', String(length));
   framing.body = length === 0 ? BODY_NONE : BODY_LENGTH;
   framing.length = length;
   return undefined;

@@ -8,7 +8,7 @@ import { type HeadLimits, INCOMPLETE, parseResponseHead, parseTrailers } from '.
 import { type CodecHead, takeResponseHead } from './head-pool.ts';
 import { knownId } from './known-headers.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
-import type { ClientStream, ClientStreamHandler, RequestLine, ResetReason } from './stream.ts';
+import type { ClientStream, ClientStreamHandler, RequestBody, RequestLine, ResetReason } from './stream.ts';
 
 /** The pool's view of its connection. */
 export interface Http1ClientHost {
@@ -73,22 +73,32 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     this.partial = 0;
   }
 
-  sendHead(line: RequestLine, head: Head, upgrade: string, body: { first: Buffer | undefined; end: boolean }): void {
+  sendHead(line: RequestLine, head: Head, upgrade: string, body: RequestBody): void {
     this.method = line.method;
     this.upgrading = upgrade !== '';
     const { first, end } = body;
+    const isConnect = line.method === 'CONNECT';
+    const unframed = isConnect || body.tunnel === true;
     let extra = this.upgrading ? `connection: upgrade\r\nupgrade: ${upgrade}\r\n` : '';
     this.chunkedRequest = false;
-    if (!(end && first === undefined) && !this.upgrading && !head.hasKnown(CONTENT_LENGTH, 'content-length')) {
+    if (!(end && first === undefined) && !unframed && !head.hasKnown(CONTENT_LENGTH, 'content-length')) {
       extra += 'transfer-encoding: chunked\r\n';
       this.chunkedRequest = true;
-    } else if (end && first === undefined && !head.hasKnown(CONTENT_LENGTH, 'content-length') && BODY_EXPECTED.has(line.method)) {
+    } else if (end && first === undefined && !BODYLESS.has(line.method) && !head.hasKnown(CONTENT_LENGTH, 'content-length')) {
       extra += 'content-length: 0\r\n';
     }
     this.requestDone = end;
     writeHead(
       this.connection,
-      { startLine: line.method, target: line.path, head, extraLines: extra, first, chunked: this.chunkedRequest, end },
+      {
+        startLine: line.method,
+        target: isConnect ? (head.value('host') ?? '') : line.path,
+        head,
+        extraLines: extra,
+        first,
+        chunked: this.chunkedRequest,
+        end,
+      },
       undefined,
     );
   }
@@ -166,7 +176,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
         head.adopt(bytes, at, size);
         return this.begin(bytes, at + size);
       }
-      if (size < 0) return this.fail('protocol error', 'http1.codec_error', bytes.length);
+      if (size < 0) return this.fail('protocol error', '', bytes.length);
     }
     const before = this.partial;
     head.memory.forget();
@@ -176,7 +186,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     if (before > 0 && bytes.indexOf(10, at) < 0 && this.partial <= LIMITS.maxBytes) return bytes.length;
     size = parseResponseHead(head, head.bytes, 0, this.partial, LIMITS);
     if (size === INCOMPLETE) return bytes.length;
-    if (size < 0) return this.fail('protocol error', 'http1.codec_error', bytes.length);
+    if (size < 0) return this.fail('protocol error', '', bytes.length);
     at += size - before;
     this.partial = 0;
     head.size = size;
@@ -186,7 +196,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   private begin(bytes: Buffer, from: number): number {
     const { head } = this;
     if (head.status < 200) return this.beginInformational(bytes, from);
-    if (readResponseFraming(head.memory.framing, head, this.method)) return this.fail('protocol error', 'http1.framing', bytes.length);
+    if (readResponseFraming(head.memory.framing, head, this.method)) return this.fail('protocol error', '', bytes.length);
     if (!DECIDING.has(this.method)) head.memory.settle(head);
     return this.beginFramed(bytes, from);
   }
@@ -195,6 +205,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     const { head, handler } = this;
     const { framing } = head.memory;
     let at = from;
+    if (this.method === 'CONNECT' && head.status < 300) return this.beginTunnel(at);
     this.heldHead = undefined;
     this.keepAlive = framing.keepAlive;
     let first: Buffer | undefined;
@@ -217,7 +228,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
         this.state = READING_CHUNKED;
         if (at < bytes.length) {
           at = this.chunks.next(bytes, at, bytes.length);
-          if (at < 0) return this.fail('protocol error', 'http1.invalid_chunk', bytes.length);
+          if (at < 0) return this.fail('protocol error', '', bytes.length);
           if (this.chunks.dataEnd > this.chunks.dataStart) {
             first = bytes.subarray(this.chunks.dataStart, this.chunks.dataEnd);
             // The usual short answer: one chunk, the last chunk, no trailers, all in one read.
@@ -248,15 +259,21 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   private beginInformational(bytes: Buffer, at: number): number {
     const { head, handler } = this;
     if (head.status === 101) {
-      if (!this.upgrading) return this.fail('protocol error', 'http1.unexpected_upgrade', bytes.length);
+      if (!this.upgrading) return this.fail('protocol error', '', bytes.length);
       readResponseFraming(head.memory.framing, head, this.method);
-      this.heldHead = undefined;
-      this.state = TUNNEL;
-      handler?.onUpgraded(head);
-      return at;
+      return this.beginTunnel(at);
     }
-    if (++this.informational > MAX_INFORMATIONAL) return this.fail('protocol error', 'http1.too_many_1xx', bytes.length);
+    if (++this.informational > MAX_INFORMATIONAL) return this.fail('protocol error', '', bytes.length);
     handler?.onInformational(head);
+    return at;
+  }
+
+  private beginTunnel(at: number): number {
+    const { head, handler } = this;
+    this.heldHead = undefined;
+    this.keepAlive = false;
+    this.state = TUNNEL;
+    handler?.onUpgraded(head);
     return at;
   }
 
@@ -274,7 +291,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
 
   private readChunks(bytes: Buffer, from: number): number {
     const at = this.chunks.next(bytes, from, bytes.length);
-    if (at < 0) return this.fail('protocol error', 'http1.invalid_chunk', bytes.length);
+    if (at < 0) return this.fail('protocol error', '', bytes.length);
     if (this.chunks.dataEnd > this.chunks.dataStart) {
       this.handler?.onResponseData(bytes.subarray(this.chunks.dataStart, this.chunks.dataEnd), this.connection);
     }
@@ -295,7 +312,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     this.partial += bytes.length - at;
     const size = parseTrailers(trailers, trailers.bytes, 0, this.partial, LIMITS);
     if (size === INCOMPLETE) return bytes.length;
-    if (size < 0) return this.fail('protocol error', 'http1.invalid_trailers', bytes.length);
+    if (size < 0) return this.fail('protocol error', '', bytes.length);
     trailers.size = size;
     this.partial = 0;
     this.complete(trailers.count > 0 ? trailers : undefined, at + size - before === bytes.length);
@@ -347,7 +364,9 @@ export class Http1Client implements ConnectionHandler, ClientStream {
       this.abandon();
     } else if (state === TUNNEL) handler?.onResponseEnd(undefined);
     else if (state === IDLE) this.abandon();
-    else this.fail('connection termination', '', 0);
+    // A message that ends before its time is broken, not merely missing.
+    else
+      this.fail(this.responseStarted && (state !== READING_HEAD || this.partial > 0) ? 'protocol error' : 'connection termination', '', 0);
   }
 
   onDrain(): void {
@@ -367,5 +386,5 @@ export class Http1Client implements ConnectionHandler, ClientStream {
 // The body of a response to these depends on the method, too.
 const DECIDING = new Set(['HEAD', 'CONNECT']);
 
-// A request of these methods without a body says so (RFC 9110 8.6).
-const BODY_EXPECTED = new Set(['POST', 'PUT', 'PATCH']);
+// Requests of all other methods say it when they have no body (RFC 9110 8.6).
+const BODYLESS = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT']);

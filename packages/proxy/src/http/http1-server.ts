@@ -15,6 +15,8 @@ import { reasonOf, statusLine } from './status-lines.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
 
 const CONTENT_LENGTH = knownId('content-length');
+// RFC 9110 9.3.6: it has no meaning, so peers would disagree on what it is.
+const BODY_OF_CONNECT: HeadFault = { status: 400, details: 'http1.body_disallowed' };
 
 /** What the connection manager gives to its codec. */
 export type Http1ServerOptions = {
@@ -191,6 +193,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.responseDone = false;
     this.responseStarted = false;
     this.closing = this.isLastRequest || !framing.keepAlive;
+    if (framing.body !== BODY_NONE && this.isConnect) return this.refuse(BODY_OF_CONNECT, bytes.length);
     if (framing.body === BODY_NONE) {
       this.requestDone = true;
       this.state = WAITING;
@@ -356,7 +359,10 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     const hasLength = head.hasKnown(CONTENT_LENGTH, 'content-length');
     let extra = '';
     this.chunkedResponse = false;
-    if (status === 101) {
+    if (status >= 200 && status < 300 && !end && first === undefined && this.isConnect) {
+      // The tunnel begins behind the head.
+      head.removeKnown(CONTENT_LENGTH, 'content-length');
+    } else if (status === 101) {
       extra = `connection: upgrade\r\nupgrade: ${this.head.memory.framing.upgrade}\r\n`;
     } else {
       if (!this.requestDone) this.closing ||= end;
@@ -376,6 +382,11 @@ export class Http1Server implements ConnectionHandler, ServerStream {
       undefined,
     );
     if (end) this.endResponse();
+  }
+
+  private get isConnect(): boolean {
+    const { head } = this;
+    return head.methodEnd === 7 && equalsAscii(head.bytes, 0, 7, 'CONNECT');
   }
 
   private isBodyForbidden(status: number): boolean {

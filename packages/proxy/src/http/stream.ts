@@ -50,6 +50,9 @@ export type ResetReason =
 /** Request line of what goes upstream. */
 export type RequestLine = { readonly method: string; readonly path: string; readonly scheme?: string };
 
+/** What is at hand of a request's body. */
+export type RequestBody = { readonly first: Buffer | undefined; readonly end: boolean; readonly tunnel?: boolean };
+
 /** Upstream end: one request on one connection. */
 export interface ClientStream {
   readonly connection: Connection;
@@ -60,7 +63,8 @@ export interface ClientStream {
   readonly responseStarted: boolean;
   /** Who hears of the response. Comes before everything else, once. */
   attach(handler: ClientStreamHandler): void;
-  sendHead(line: RequestLine, head: Head, upgrade: string, body: { first: Buffer | undefined; end: boolean }): void;
+  /** `tunnel`: no body follows, what comes later is for the tunnel. */
+  sendHead(line: RequestLine, head: Head, upgrade: string, body: RequestBody): void;
   sendData(bytes: Buffer, source: Connection | undefined): boolean;
   sendEnd(trailers: Head | undefined): void;
   /** Abandons the request. The handler hears nothing more. */

@@ -62,6 +62,7 @@ export class ClusterStats {
   upstream_cx_pool_overflow = 0;
   upstream_cx_destroy = 0;
   upstream_cx_max_requests = 0;
+  upstream_cx_max_duration_reached = 0;
   upstream_cx_none_healthy = 0;
   upstream_rq_total = 0;
   upstream_rq_active = 0;

@@ -8,7 +8,7 @@ import type { BreakerState } from './circuit-breaker.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { connectUpstream } from './connect.ts';
 import type { Host } from './host.ts';
-import type { HttpPool, PoolNaming, PoolUser } from './http-pool.ts';
+import { describeConnectError, type HttpPool, type PoolNaming, type PoolUser } from './http-pool.ts';
 
 type MemberState = 'connecting' | 'idle' | 'busy' | 'spent';
 
@@ -18,6 +18,9 @@ class Member extends Http1Client {
   breaker: BreakerState;
   readonly connectionBreaker: BreakerState;
   timeout: Timeout | undefined;
+  /** Past its longest duration: it serves no further request. */
+  isOld = false;
+  age: Timeout | undefined;
   idleSinceMs = 0;
 
   constructor(pool: Http1ClientHost, breaker: BreakerState) {
@@ -69,7 +72,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     stats.upstream_rq_pending_active++;
     this.waiting.push(entry);
     if (this.connecting < this.waiting.length) {
-      if (breaker.canConnect || this.all.size === 0) this.connect(breaker);
+      if (this.mayConnect(breaker)) this.connect(breaker);
       else stats.upstream_cx_overflow++;
     }
     return {
@@ -95,6 +98,11 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
       member.connection.destroy();
       member.onClose();
     }
+  }
+
+  /** The first connection always may: a host that is allowed none could not serve at all. */
+  private mayConnect(breaker: BreakerState): boolean {
+    return (breaker.canConnect && this.cluster.canConnectTo(this.host)) || this.all.size === 0;
   }
 
   private leaveQueue(entry: Waiting): void {
@@ -133,7 +141,19 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     member.place = 'spent';
     this.connecting--;
     member.connection.handler = member;
+    this.limitAge(member);
     this.offer(member);
+  }
+
+  private limitAge(member: Member): void {
+    const { maxConnectionDurationMs } = this.cluster.runtime;
+    if (maxConnectionDurationMs === 0) return;
+    member.age = new Timeout(() => {
+      member.isOld = true;
+      this.cluster.stats.upstream_cx_max_duration_reached++;
+      if (member.place === 'idle') member.abandon();
+    });
+    this.cluster.context.timeouts.arm(member.age, maxConnectionDurationMs);
   }
 
   private onConnectFailed(member: Member, error: string | undefined): void {
@@ -148,7 +168,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     member.connection.destroy();
     const isTimeout = error === 'timeout' || error === 'ETIMEDOUT';
     const reason: ResetReason = isTimeout ? 'connection timeout' : 'remote connection failure';
-    const transportFailure = isTimeout ? '' : `delayed connect error: ${describe(error)}`;
+    const transportFailure = isTimeout || error === undefined ? '' : describeConnectError(error);
     // Whoever waited for this host will not fare better with its next connection.
     const { waiting } = this;
     this.waiting = [];
@@ -166,7 +186,8 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     if (limit > 0 && member.requests >= limit) {
       this.cluster.stats.upstream_cx_max_requests++;
       member.abandon();
-    } else if (this.draining) member.abandon();
+    } else if (member.isOld) member.abandon();
+    else if (this.draining) member.abandon();
     else this.offer(member);
   }
 
@@ -229,6 +250,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
   private forget(member: Member): void {
     if (!this.all.delete(member)) return;
     member.timeout?.cancel();
+    member.age?.cancel();
     member.connectionBreaker.connections--;
     this.cluster.stats.upstream_cx_active--;
     this.cluster.stats.upstream_cx_destroy++;
@@ -237,17 +259,6 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
 
   private connectForWaiting(): void {
     const next = this.waiting[this.connecting];
-    if (next && (next.breaker.canConnect || this.all.size === 0)) this.connect(next.breaker);
+    if (next && this.mayConnect(next.breaker)) this.connect(next.breaker);
   }
 }
-
-const ERRORS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Connection refused',
-  ECONNRESET: 'Connection reset by peer',
-  EHOSTUNREACH: 'No route to host',
-  ENETUNREACH: 'Network is unreachable',
-  EADDRNOTAVAIL: 'Cannot assign requested address',
-};
-
-const describe = (error: string | undefined): string =>
-  error !== undefined && Object.hasOwn(ERRORS, error) ? (ERRORS[error] as string) : (error ?? 'closed');
