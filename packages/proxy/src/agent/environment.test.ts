@@ -32,7 +32,7 @@ test('a sidecar knows who it is from what the injector wrote', () => {
     [15020, 15000, 2000, 45_000],
   );
   assert.equal(environment.exitOnZeroConnections, undefined);
-  assert.deepEqual(environment.appMetrics, { port: 9090, path: '/metrics' });
+  assert.deepEqual(environment.appMetrics, [{ port: 9090, path: '/metrics' }]);
   assert.equal(environment.appProbers.get('/app-health/reviews/livez')?.httpGet?.port, 9080);
   assert.deepEqual(environment.node.metadata, {
     NAME: 'reviews-v1-abc',
@@ -62,6 +62,19 @@ test('a gateway is a router, and a program name may stand before the command', (
   assert.equal(environment.node.id, 'router~10.244.0.7~reviews-v1-abc.default~default.svc.cluster.local');
   assert.equal(environment.node.cluster, 'istio-proxy.default');
   assert.deepEqual(environment.discoveryAddress, { host: 'istiod.istio-system.svc', port: 15012 });
+});
+
+test('applications may have several places with metrics', () => {
+  const targets = [
+    { port: '9090', path: '' },
+    { port: '9091', path: '/m' },
+  ];
+  const annotations = JSON.stringify({ scrape: 'true', path: '', port: '9090', targets });
+  const { appMetrics } = parseProxyEnvironment({ ...ENV, ISTIO_PROMETHEUS_ANNOTATIONS: annotations }, ARGV, POD);
+  assert.deepEqual(appMetrics, [
+    { port: 9090, path: '/metrics' },
+    { port: 9091, path: '/m' },
+  ]);
 });
 
 test('draining until the last connection has a minimum', () => {

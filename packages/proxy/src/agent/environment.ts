@@ -7,6 +7,8 @@ import { type Probers, parseProbers } from './app-probes.ts';
 
 export type PodInfo = { labels: Readonly<Record<string, string>>; annotations: Readonly<Record<string, string>> };
 
+export type MetricsTarget = { readonly port: number; readonly path: string };
+
 export type ProxyEnvironment = {
   readonly role: 'sidecar' | 'router';
   readonly node: { readonly id: string; readonly cluster: string; readonly metadata: JsonObject };
@@ -24,8 +26,8 @@ export type ProxyEnvironment = {
   readonly exitOnZeroConnections: { readonly minimumDrainMs: number } | undefined;
   readonly proxyLogLevel: string;
   readonly appProbers: Probers;
-  /** Where the application's own metrics are; undefined = none to merge. */
-  readonly appMetrics: { readonly port: number; readonly path: string } | undefined;
+  /** Where the application's own metrics are; empty = none to merge. */
+  readonly appMetrics: readonly MetricsTarget[];
 };
 
 const META = 'ISTIO_META_';
@@ -175,12 +177,17 @@ function mergeJson(metadata: JsonObject, name: string, value: string): void {
   }
 }
 
-function parsePrometheus(source: string | undefined): ProxyEnvironment['appMetrics'] {
-  if (!source) return undefined;
+function parsePrometheus(source: string | undefined): readonly MetricsTarget[] {
+  if (!source) return [];
   try {
-    const { scrape, path, port } = JSON.parse(source) as { scrape?: string; path?: string; port?: string };
-    if (scrape !== 'true') return undefined;
-    return { port: Number(port || 80), path: path || '/metrics' };
+    type Target = { path?: string; port?: string };
+    const { scrape, targets, ...only } = JSON.parse(source) as Target & { scrape?: string; targets?: Target[] };
+    if (scrape !== 'true') return [];
+    // Several come with the first of them in the older fields.
+    return (targets && targets.length > 0 ? targets : [only]).map(({ port, path }) => ({
+      port: Number(port || 80),
+      path: path || '/metrics',
+    }));
   } catch (error) {
     throw malformed('ISTIO_PROMETHEUS_ANNOTATIONS', messageOf(error));
   }

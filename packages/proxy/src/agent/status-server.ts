@@ -6,7 +6,7 @@ import type { EndpointHandler, EndpointReply } from '../admin/http-endpoint.ts';
 import { PROMETHEUS_TYPE } from '../admin/stats.ts';
 import { fetchAppMetrics } from './app-metrics.ts';
 import { probeApp } from './app-probes.ts';
-import type { ProxyEnvironment } from './environment.ts';
+import type { MetricsTarget, ProxyEnvironment } from './environment.ts';
 
 export type StatusSource = {
   environment: ProxyEnvironment;
@@ -49,7 +49,7 @@ export function createStatusHandler(status: StatusSource): EndpointHandler {
     }
     const prober = environment.appProbers.get(path);
     if (prober) return probeApp({ prober, host: environment.instanceIp, transport, clock, headers });
-    return text(404, path.startsWith('/app-health/') ? `no probe is known for ${path}\n` : 'not found\n');
+    return text(404, /^\/app-(?:health|lifecycle)\//.test(path) ? `no probe is known for ${path}\n` : 'not found\n');
   };
 }
 
@@ -66,11 +66,13 @@ function postOnly(method: string, act: () => void): EndpointReply {
 }
 
 async function appMetrics({ environment, transport, logger }: StatusSource): Promise<string> {
-  if (!environment.appMetrics) return '';
-  try {
-    return await fetchAppMetrics({ ...environment.appMetrics, transport });
-  } catch (error) {
-    logger.warn('application metrics are left out', { port: environment.appMetrics.port, error: messageOf(error) });
-    return '';
-  }
+  const fetchOne = async (target: MetricsTarget) => {
+    try {
+      return await fetchAppMetrics({ ...target, transport });
+    } catch (error) {
+      logger.warn('application metrics are left out', { port: target.port, error: messageOf(error) });
+      return '';
+    }
+  };
+  return (await Promise.all(environment.appMetrics.map(fetchOne))).join('');
 }

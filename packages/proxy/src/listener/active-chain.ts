@@ -8,6 +8,7 @@ import type { ConnectionInfo } from '../http/request-view.ts';
 import { Http2Connection } from '../http2/http2-connection.ts';
 import type { Connection } from '../io/connection.ts';
 import type { FilterChainRuntime, HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
+import { exchangeMetadata } from '../tcp/metadata-exchange.ts';
 import { answerDirectly, echo } from '../tcp/plain-terminals.ts';
 import { TcpConnection } from '../tcp/tcp-connection.ts';
 import { type ConnectionFilters, createConnectionFilters, type SharedBuckets } from './connection-filters.ts';
@@ -68,7 +69,12 @@ export class ActiveChain {
   }
 
   private beginTcp(connection: Connection, tcp: TcpProxyRuntime, info: ConnectionInfo): void {
-    new TcpConnection({ proxy: this.services.proxy, tcp, observer: this.tcpObserver(tcp) }, connection, info);
+    const { proxy } = this.services;
+    const joined = new TcpConnection({ proxy, tcp, observer: this.tcpObserver(tcp) }, connection, info);
+    const exchange = this.runtime.networkFilters.find((filter) => filter.kind === 'metadata_exchange')?.exchange;
+    if (exchange && !connection.closed && info.tls?.applicationProtocol === exchange.protocol) {
+      exchangeMetadata(connection, proxy.node, joined, (peer) => joined.setDownstreamPeer(peer));
+    }
   }
 
   private beginHttp(served: Served, hcm: HcmRuntime, { info, protocol }: { info: ConnectionInfo; protocol: string }): void {

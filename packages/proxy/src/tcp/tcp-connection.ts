@@ -2,6 +2,7 @@
 
 import type { ProxyContext } from '../http/context.ts';
 import type { TcpObserver } from '../http/observer.ts';
+import type { PeerMetadata } from '../http/request-record.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import { type Connection, type ConnectionHandler, ignoring } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
@@ -10,6 +11,7 @@ import type { ClusterState } from '../upstream/cluster-state.ts';
 import { connectUpstream } from '../upstream/connect.ts';
 import { hashText } from '../upstream/hash.ts';
 import type { Host } from '../upstream/host.ts';
+import { exchangeMetadata, PEER_EXCHANGE } from './metadata-exchange.ts';
 import { TcpRecord } from './tcp-record.ts';
 
 /** Filter state that decides where the TCP proxy goes, and how long it waits. */
@@ -55,6 +57,11 @@ export class TcpConnection implements ConnectionHandler {
       proxy.timeouts.arm(this.maxDuration, tcp.maxDownstreamConnectionDurationMs);
     }
     this.start(info);
+  }
+
+  /** Who the client is, as it said in front of its bytes. */
+  setDownstreamPeer(peer: PeerMetadata | undefined): void {
+    this.record.downstreamPeer = peer;
   }
 
   private start(info: ConnectionInfo): void {
@@ -104,7 +111,7 @@ export class TcpConnection implements ConnectionHandler {
     this.upstream = connectUpstream(cluster, host, { downstream: info }, { handler, onConnect: () => this.onConnected() });
   }
 
-  private hashOf(info: ConnectionInfo): number | undefined {
+  private hashOf(info: ConnectionInfo): ReturnType<typeof hashText> | undefined {
     const { hashPolicy } = this.tcp;
     if (!hashPolicy) return undefined;
     const text = hashPolicy.kind === 'source_ip' ? info.remoteIp : info.filterState?.get(hashPolicy.key);
@@ -118,6 +125,11 @@ export class TcpConnection implements ConnectionHandler {
     this.connected = true;
     record.upstreamLocalAddress = upstream.localAddress;
     record.upstreamTls = upstream.tls;
+    if (upstream.tls?.applicationProtocol === PEER_EXCHANGE) {
+      exchangeMetadata(upstream, this.proxy.node, upstream.handler, (peer) => {
+        record.upstreamPeer = peer;
+      });
+    }
     if (this.cluster && this.host) this.cluster.reportLocal(this.host, 'connected');
     this.observer.connectionOpened(record);
     if (this.tcp.logsOnConnected) this.log();
