@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
+import { runtimeOf } from '../testing/runtime.ts';
 import type { Host } from '../upstream/host.ts';
 import { type Balanced, balanced } from './balanced.ts';
 
@@ -204,4 +205,23 @@ test('I4: a health check that passes brings a host back at once; enforcing 0 % o
   const { outlier } = counting.cluster.stats;
   assert.deepEqual([outlier.ejections_active, outlier.ejections_detected_consecutive_5xx, outlier.ejections_enforced_total], [0, 1, 0]);
   counting.close();
+});
+
+test('a changed configuration keeps who is out for its time; without detection everybody is in', () => {
+  const eject = { consecutive_5xx: 1, interval: '1s', base_ejection_time: '10s', max_ejection_percent: 100 };
+  const stage = stageWith(eject);
+  const [host, other] = hostsOf(stage);
+  const configure = (fields: JsonObject) =>
+    stage.registry.apply({
+      ...runtimeOf({ clusters: [{ name: 'c', type: 'EDS', eds_cluster_config: { eds_config: { ads: {} } }, ...fields }] }),
+    });
+  stage.cluster.reportResult(host, 500);
+  configure({ outlier_detection: { ...eject, interval: '2s' } });
+  assert.equal(host.isAvailable, false);
+  assert.ok(Math.abs(untilBack(stage, host) - 10_000) <= 2000);
+  stage.cluster.reportResult(other, 500);
+  configure({});
+  assert.equal(other.isAvailable, true);
+  assert.equal(stage.cluster.stats.membership_healthy, 10);
+  stage.close();
 });

@@ -99,7 +99,7 @@ export class ClusterState {
       this.checker?.close();
       this.startChecks();
     }
-    if (!isDeepStrictEqual(before.outlier, runtime.outlier)) this.outlier.close();
+    if (!isDeepStrictEqual(before.outlier, runtime.outlier)) this.outlier.configure();
     this.balancer = undefined;
     this.rebuild();
   }

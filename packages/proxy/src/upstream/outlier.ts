@@ -92,6 +92,15 @@ export class OutlierDetector {
     if (host.ejectedUntilMs > 0) this.admit(host);
   }
 
+  /** The settings have changed. Who is out stays out for its time, unless nothing is detected any more. */
+  configure(): void {
+    this.close();
+    const ejected = this.cluster.listHosts().filter((host) => host.ejectedUntilMs > 0);
+    if (ejected.length === 0) return;
+    if (this.cluster.runtime.outlier) this.sweepRegularly();
+    else for (const host of ejected) this.admit(host);
+  }
+
   close(): void {
     this.sweep?.cancel();
     this.sweep = undefined;
