@@ -25,10 +25,14 @@ function findFields(): { buffer: symbol; callback: symbol } | undefined {
 
 /** Makes an accepted socket read into `sharedRead`; false when it must be read through 'data'. */
 export function readIntoShared(socket: Socket, onBytes: (bytes: Buffer) => void): boolean {
+  return socket.constructor === Socket && readSharedFrom(socket, onBytes);
+}
+
+/** The same for any socket with a handle that can do it (TLS sessions). Nothing may have been read from it yet. */
+export function readSharedFrom(socket: Socket, onBytes: (bytes: Buffer) => void): boolean {
   const internals = socket as Internals;
   const { _handle: handle } = internals;
-  // Only plain TCP sockets from which nothing has been read yet.
-  if (!fields || socket.constructor !== Socket || socket.readableLength > 0 || typeof handle?.useUserBuffer !== 'function') return false;
+  if (!fields || socket.readableLength > 0 || typeof handle?.useUserBuffer !== 'function') return false;
   internals[fields.buffer] = sharedRead;
   internals[fields.callback] = (size: number) => {
     onBytes(sharedRead.subarray(0, size));

@@ -6,6 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import { codeOf } from '@lateen/base';
 import type { TlsFacts } from '../http/request-view.ts';
 import { Connection, type ConnectionHandler } from '../io/connection.ts';
+import { readSharedFrom } from '../io/shared-read.ts';
 import { describeHandshakeError } from './failure.ts';
 
 export class TlsConnection extends Connection {
@@ -15,6 +16,11 @@ export class TlsConnection extends Connection {
   private failure: string | undefined;
   private ended = false;
   private paused = false;
+  /** Whether bytes given to `onData` are overwritten by the next read. */
+  private transient = false;
+  /** Decrypted before the pause took effect; then perhaps the end. */
+  private held: Buffer[] = [];
+  private hasHeldEnd = false;
   private local: string | undefined;
   private remote: string | undefined;
 
@@ -41,7 +47,8 @@ export class TlsConnection extends Connection {
     socket.allowHalfOpen = true;
     // Records go out at once; else a large answer stalls for 40 ms at Nagle's mercy.
     this.raw.setNoDelay(true);
-    socket.on('data', this.onSessionData);
+    this.transient = readSharedFrom(socket, this.onSessionData);
+    if (!this.transient) socket.on('data', this.onSessionData);
     socket.on('end', this.onSessionEnd);
     socket.on('drain', this.onSessionDrain);
     if (this.paused) socket.pause();
@@ -53,8 +60,15 @@ export class TlsConnection extends Connection {
     this.destroy();
   }
 
-  private readonly onSessionData = (bytes: Buffer): void => this.received(bytes);
-  private readonly onSessionEnd = (): void => this.handler.onEnd();
+  private readonly onSessionData = (bytes: Buffer): void => {
+    // A record that was read is decrypted to its end, pause or not.
+    if (this.paused || this.held.length > 0) this.held.push(Buffer.from(bytes));
+    else this.received(bytes);
+  };
+  private readonly onSessionEnd = (): void => {
+    if (this.held.length > 0) this.hasHeldEnd = true;
+    else this.handler.onEnd();
+  };
   private readonly onSessionDrain = (): void => this.handler.onDrain();
   private readonly onError = (error: unknown): void => {
     this.failure ??= this.socket === this.raw || this.tls ? (codeOf(error) ?? 'ECONNRESET') : describeHandshakeError(error);
@@ -69,7 +83,7 @@ export class TlsConnection extends Connection {
   };
 
   keep(bytes: Buffer): Buffer {
-    return bytes;
+    return this.transient ? Buffer.from(bytes) : bytes;
   }
 
   write(bytes: Buffer): boolean {
@@ -120,8 +134,23 @@ export class TlsConnection extends Connection {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    if (this.tls) this.socket.resume();
+    if (this.held.length > 0) process.nextTick(this.giveHeld);
+    else if (this.tls) this.socket.resume();
   }
+
+  private readonly giveHeld = (): void => {
+    while (!this.paused && !this.closed) {
+      const bytes = this.held[0];
+      if (!bytes) break;
+      // Stays in front while it is given, so that what arrives meanwhile queues up behind it.
+      this.received(bytes);
+      this.held.shift();
+    }
+    if (this.paused || this.closed) return;
+    if (!this.hasHeldEnd) return void this.socket.resume();
+    this.hasHeldEnd = false;
+    this.handler.onEnd();
+  };
 
   release(): Socket {
     throw new Error('a TLS session is not given up to another owner');
