@@ -162,6 +162,8 @@ export class ActiveListener {
     connection.onceClosed(admission.release);
     const { serverName = '', transportProtocol, proxyHeader, dynamicMetadata } = found;
     const facts = { id: connection.id, local, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata };
+    // No handshake ends without the client's last word.
+    if (runtime.tls && found.ended) return this.giveUp(connection, 'remote_close');
     if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes });
     this.pending.delete(connection);
     chain.begin(connection, describeConnection({ ...facts, tls: undefined }), found.applicationProtocols[0] ?? '');

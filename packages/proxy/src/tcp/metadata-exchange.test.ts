@@ -59,7 +59,12 @@ test('both sides learn of each other, whoever speaks first, and the bytes after 
   const peers: (PeerMetadata | undefined)[] = [];
   const received = ['', ''];
   for (const [i, end] of ends.entries()) {
-    const handler = { ...ignoring, onData: (bytes: Buffer) => void (received[i] += bytes.toString()) };
+    const handler = {
+      ...ignoring,
+      onData(bytes: Buffer) {
+        received[i] += bytes.toString();
+      },
+    };
     exchangeMetadata(end, nodeOf(names[i] as string), handler, (peer) => {
       peers[i] = peer;
     });

@@ -178,7 +178,7 @@ export class TcpConnection implements ConnectionHandler {
     if (!this.connected || !this.upstream) {
       this.early.push(this.downstream.keep(bytes));
       this.downstream.pause();
-    } else if (!this.upstream.write(this.downstream.keep(bytes))) this.downstream.pause();
+    } else if (!this.upstream.relay(bytes, this.downstream)) this.downstream.pause();
   }
 
   onEnd(): void {
@@ -199,7 +199,7 @@ export class TcpConnection implements ConnectionHandler {
     this.lastActivityMs = this.proxy.clock.monotonicMs();
     this.record.bytesSent += bytes.length;
     const { upstream } = this;
-    if (upstream && !this.downstream.write(upstream.keep(bytes))) upstream.pause();
+    if (upstream && !this.downstream.relay(bytes, upstream)) upstream.pause();
   }
 
   private onUpstreamClosed(error: string | undefined): void {
