@@ -39,6 +39,7 @@ export * as maglevLbPolicy from './gen/envoy/extensions/load_balancing_policies/
 export * as randomLbPolicy from './gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.ts';
 export * as ringHashLbPolicy from './gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.ts';
 export * as roundRobinLbPolicy from './gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts';
+export * as subsetLbPolicy from './gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts';
 export * as wrrLocalityLbPolicy from './gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.ts';
 export * as uriTemplateMatch from './gen/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.ts';
 export * as uriTemplateRewrite from './gen/envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite_pb.ts';

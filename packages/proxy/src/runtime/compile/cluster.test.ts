@@ -5,6 +5,7 @@ import {
   ClusterLoadAssignmentSchema,
   ClusterSchema,
   leastRequestLbPolicy,
+  subsetLbPolicy,
   UpstreamTlsContextSchema,
   upstreamHttp,
   wrrLocalityLbPolicy,
@@ -16,6 +17,7 @@ const registry = createRegistry(
   upstreamHttp.HttpProtocolOptionsSchema,
   leastRequestLbPolicy.LeastRequestSchema,
   wrrLocalityLbPolicy.WrrLocalitySchema,
+  subsetLbPolicy.SubsetSchema,
   UpstreamTlsContextSchema,
 );
 const compiled = (json: JsonValue) => compileCluster(fromJson(ClusterSchema, json, { registry }));
@@ -80,6 +82,24 @@ test('load_balancing_policy replaces the enum', () => {
     },
   });
   assert.deepEqual([cluster.lb.kind, cluster.localityWeighted], ['least_request', true]);
+});
+
+test('subsets as a policy extension around another policy', () => {
+  const cluster = clusterOf({
+    name: 'c',
+    loadBalancingPolicy: {
+      policies: [
+        policy('subset.v3.Subset', {
+          fallbackPolicy: 'ANY_ENDPOINT',
+          subsetSelectors: [{ keys: ['version'], fallbackPolicy: 'NO_FALLBACK' }],
+          subsetLbPolicy: { policies: [policy('least_request.v3.LeastRequest', { enableFullScan: true })] },
+        }),
+      ],
+    },
+  });
+  assert.ok(cluster.lb.kind === 'least_request' && cluster.lb.fullScan);
+  assert.equal(cluster.subsets?.fallback, 'any_endpoint');
+  assert.deepEqual(cluster.subsets?.selectors, [{ keys: ['version'], singleHost: false, fallback: 'no_fallback', fallbackKeys: [] }]);
 });
 
 test('subsets, health checks and outlier detection with what Envoy takes when a field is not set', () => {

@@ -12,18 +12,19 @@ import {
   randomLbPolicy,
   ringHashLbPolicy,
   roundRobinLbPolicy,
+  subsetLbPolicy,
   wrrLocalityLbPolicy,
 } from '@lateen/xds/messages/proxy';
 import type { ClusterRuntime, HashingLb, LbPolicy, SlowStart } from '../model.ts';
 import { compileAny, extension } from './any.ts';
-import type { Report } from './report.ts';
+import { honours, type Report } from './report.ts';
 import { compileSubsets } from './subsets.ts';
 import { durationMsOr } from './values.ts';
 
 export type Balancing = Pick<ClusterRuntime, 'lb' | 'localityWeighted' | 'zoneAware' | 'subsets'>;
 type Locality = Pick<ClusterRuntime, 'localityWeighted' | 'zoneAware'>;
 /** What a policy says of itself; subsets are laid around it. */
-type Policy = { lb: LbPolicy } & Locality;
+type Policy = { lb: LbPolicy; subsets?: ClusterRuntime['subsets'] } & Locality;
 
 const MAGLEV_TABLE_SIZE = 65_537;
 const MAX_MAGLEV_TABLE = 5_000_011;
@@ -31,12 +32,17 @@ const MIN_RING = 1024;
 const MAX_RING = 8 * 1024 * 1024;
 
 export function compileBalancing(message: Cluster, report: Report): Balancing {
-  const { lb, localityWeighted, zoneAware } = message.loadBalancingPolicy
+  const {
+    lb,
+    localityWeighted,
+    zoneAware,
+    subsets: ofPolicy,
+  } = message.loadBalancingPolicy
     ? compilePolicies(message.loadBalancingPolicy, report.at('load_balancing_policy'))
-    : { lb: compileEnum(message, report), ...localityOf(message.commonLbConfig) };
+    : { lb: compileEnum(message, report), ...localityOf(message.commonLbConfig), subsets: undefined };
   checkSizes(lb, report);
   checkSlowStart(lb, report);
-  const subsets = message.lbSubsetConfig && compileSubsets(message.lbSubsetConfig, report.at('lb_subset_config'));
+  const subsets = ofPolicy ?? (message.lbSubsetConfig && compileSubsets(message.lbSubsetConfig, report.at('lb_subset_config')));
   if (subsets && lb.kind === 'cluster_provided') report.at('lb_subset_config').refuse('cannot be used with lb_policy CLUSTER_PROVIDED');
   return { lb, localityWeighted, zoneAware, subsets };
 }
@@ -199,7 +205,15 @@ const POLICIES = [
       localityWeighted: true,
     }),
   ),
+  extension(subsetLbPolicy.SubsetSchema, (message, report): Policy => {
+    checkSubset(message, report);
+    return { ...compilePolicies(message.subsetLbPolicy, report.at('subset_lb_policy')), subsets: compileSubsets(message, report) };
+  }),
 ];
+const checkSubset = honours(
+  subsetLbPolicy.SubsetSchema,
+  subsetLbPolicy.SubsetSchema.fields.map((field) => field.localName).filter((name) => name !== 'allowRedundantKeys'),
+);
 
 const weighted = (message: { localityWeightedLbConfig?: object | undefined }): Locality => ({
   localityWeighted: message.localityWeightedLbConfig !== undefined,

@@ -21,8 +21,24 @@ const SELECTOR_FALLBACK: Partial<Record<number, SubsetFallback>> = {
   [SelectorFallback.KEYS_SUBSET]: 'keys_subset',
 };
 
+/** The cluster's field and the policy extension of the same shape; their enums count alike. */
+type SubsetMessage = Pick<
+  Cluster_LbSubsetConfig,
+  'defaultSubset' | 'localityWeightAware' | 'scaleLocalityWeight' | 'panicModeAny' | 'listAsAny'
+> & {
+  readonly fallbackPolicy: number;
+  readonly metadataFallbackPolicy: number;
+  readonly subsetSelectors: readonly SelectorMessage[];
+};
+type SelectorMessage = {
+  readonly keys: readonly string[];
+  readonly singleHostPerSubset: boolean;
+  readonly fallbackPolicy: number;
+  readonly fallbackKeysSubset: readonly string[];
+};
+
 /** undefined: no selector, which Envoy takes as no subsets at all. */
-export function compileSubsets(message: Cluster_LbSubsetConfig, report: Report): SubsetsRuntime | undefined {
+export function compileSubsets(message: SubsetMessage, report: Report): SubsetsRuntime | undefined {
   const selectors = message.subsetSelectors.map((selector, i) => compileSelector(selector, report.at('subset_selectors', i)));
   if (selectors.length === 0) return undefined;
   if (message.scaleLocalityWeight && !message.localityWeightAware) {
@@ -42,7 +58,7 @@ export function compileSubsets(message: Cluster_LbSubsetConfig, report: Report):
   };
 }
 
-function compileSelector(message: Cluster_LbSubsetConfig['subsetSelectors'][number], report: Report): SubsetSelector {
+function compileSelector(message: SelectorMessage, report: Report): SubsetSelector {
   const keys = [...new Set(message.keys)].sort();
   const fallbackKeys = [...new Set(message.fallbackKeysSubset)].sort();
   if (keys.length === 0) report.at('keys').refuse('must not be empty');
