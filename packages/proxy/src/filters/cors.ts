@@ -14,7 +14,10 @@ export function createCorsFilter(name: string): HttpFilter {
     onRequest(exchange): FilterStep {
       const origin = exchange.head.value('origin');
       const policy = origin === undefined ? undefined : policyOf(exchange, name);
-      if (origin === undefined || !policy || exchange.context.proxy.random() >= policy.enabledFraction) return 'continue';
+      if (origin === undefined || !policy) return 'continue';
+      const isEnabled = exchange.context.proxy.random() < policy.enabledFraction;
+      if (isEnabled || exchange.context.proxy.random() < policy.shadowFraction) countOrigin(exchange, policy.allowsOrigin(origin));
+      if (!isEnabled) return 'continue';
       const isPreflight = exchange.method === 'OPTIONS' && exchange.head.has('access-control-request-method');
       const allowed = policy.allowsOrigin(origin);
       if (!isPreflight) {
@@ -30,6 +33,10 @@ export function createCorsFilter(name: string): HttpFilter {
       if (granted) markResponse(head, granted);
     },
   };
+}
+
+function countOrigin({ context }: Exchange, isValid: boolean): void {
+  context.observer.count?.(`http.${context.hcm.statPrefix}.cors.origin_${isValid ? 'valid' : 'invalid'}`);
 }
 
 function policyOf(exchange: Exchange, name: string): CorsRuntime | undefined {

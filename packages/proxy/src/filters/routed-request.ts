@@ -15,6 +15,7 @@ import type { Host } from '../upstream/host.ts';
 import type { PoolUser } from '../upstream/http-pool.ts';
 import { openTunnel } from '../upstream/tunnel-pool.ts';
 import { acceptsTunnel, originalDestination } from './destination.ts';
+import { grpcDeadlineMs } from './grpc-timeout.ts';
 import { followRedirect } from './internal-redirect.ts';
 import { sendMirrors } from './mirror.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
@@ -106,7 +107,9 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     const { exchange } = this;
     const held = exchange.takeHeldData();
     if (exchange.first === undefined && exchange.requestEnded && held.length === 0) return;
-    this.replay = new ReplayBuffer(Math.max(MIN_REPLAY_BYTES, this.cluster.runtime.perConnectionBufferLimitBytes || DEFAULT_REPLAY_BYTES));
+    const limitBytes =
+      this.decision.action.bufferLimitBytes ?? (this.cluster.runtime.perConnectionBufferLimitBytes || DEFAULT_REPLAY_BYTES);
+    this.replay = new ReplayBuffer(Math.max(MIN_REPLAY_BYTES, limitBytes));
     if (exchange.first) this.replay.add(Buffer.from(exchange.first));
     for (const piece of held) this.replay.add(piece);
   }
@@ -121,7 +124,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
       this.idle = new Timeout(() => this.onIdleTimeout());
       proxy.timeouts.arm(this.idle, this.idleTimeoutMs);
     }
-    const durationMs = action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
+    const durationMs = grpcDeadlineMs(exchange.head, action.grpcTimeout, 'stream') ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
     if (durationMs > 0) {
       this.duration = new Timeout(() =>
         this.giveUp({ status: exchange.requestEnded ? 504 : 408, body: '', details: 'max_duration_timeout', flag: 'DT' }),

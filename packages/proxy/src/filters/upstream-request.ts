@@ -6,6 +6,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { wireText } from '../http/head.ts';
 import { appendHeader, applyHeaderMutations } from '../http/header-mutations.ts';
 import type { ForwardAction, ForwardDecision, HostRewrite, RetryRuntime } from '../runtime/model.ts';
+import { grpcDeadlineMs } from './grpc-timeout.ts';
 
 /** 0 = none. */
 export type RequestTimes = { readonly timeoutMs: number; readonly perTryTimeoutMs: number };
@@ -25,7 +26,7 @@ const CONTROL_HEADERS = [
 /** The timeouts of a request: the route's, unless a trusted caller sent others. */
 export function timeoutOf({ head }: Exchange, action: ForwardAction, rules: RetryRuntime | undefined): RequestTimes {
   const told = (name: string) => (head.hasEnvoyHeaders ? millis(head.value(name)) : undefined);
-  const timeoutMs = told('x-envoy-upstream-rq-timeout-ms') ?? action.timeoutMs;
+  const timeoutMs = told('x-envoy-upstream-rq-timeout-ms') ?? grpcDeadlineMs(head, action.grpcTimeout, 'request') ?? action.timeoutMs;
   let perTryTimeoutMs = told('x-envoy-upstream-rq-per-try-timeout-ms') ?? rules?.perTryTimeoutMs ?? 0;
   if (timeoutMs > 0 && perTryTimeoutMs >= timeoutMs) perTryTimeoutMs = 0;
   return { timeoutMs, perTryTimeoutMs };

@@ -1,6 +1,6 @@
 // What the data path reports to: Istio's metrics, Envoy's HTTP counters and access logs, each exactly once per request.
 
-import type { Clock, MetricRegistry } from '@lateen/base';
+import type { Clock, MetricRegistry, Timer } from '@lateen/base';
 import type { NodeIdentity } from '../http/context.ts';
 import type { HttpObserver, ProxyObserver, TcpObserver, TcpProgress } from '../http/observer.ts';
 import { Counters } from '../listener/counters.ts';
@@ -37,6 +37,15 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
   const httpStats = new Map<string, HttpStats>();
   const tcpStats = new Map<string, TcpStats>();
   const counters = new Counters();
+  const rotations = new Map<number, Timer>();
+  /** Series that were not used for a rotation are dropped, as the stats filter's rotation_interval asks. */
+  const rotate = (intervalMs: number) => {
+    if (intervalMs <= 0 || rotations.has(intervalMs)) return;
+    rotations.set(
+      intervalMs,
+      clock.every(intervalMs, () => metrics.evictIdle(intervalMs)),
+    );
+  };
   const loggersOf = (logs: readonly AccessLogRuntime[]) => logs.map((log) => compileAccessLog(log, sinks.open(log.path), random));
   const statsOf = <T>(map: Map<string, T>, key: string, create: () => T): T => {
     const known = map.get(key);
@@ -53,6 +62,7 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
       const stats = statsOf(httpStats, hcm.statPrefix, () => new HttpStats());
       const filter = hcm.filters.find((each) => each.kind === 'istio_stats');
       const istio = filter?.kind === 'istio_stats' ? metrics.reporter(reporterOf(listener), filter.stats) : undefined;
+      if (filter?.kind === 'istio_stats') rotate(filter.stats.rotationIntervalMs);
       const loggers = loggersOf(hcm.accessLogs);
       return {
         connectionOpened(protocol = 'http1') {
@@ -107,7 +117,10 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
         },
       };
     },
-    close: () => eviction.cancel(),
+    close() {
+      eviction.cancel();
+      for (const rotation of rotations.values()) rotation.cancel();
+    },
   };
 }
 

@@ -90,12 +90,10 @@ const checkCommon = honours(HttpProtocolOptionsSchema, [
   'maxRequestsPerConnection',
 ]);
 const checkHttp1 = honours(Http1ProtocolOptionsSchema, [
-  'allowAbsoluteUrl',
   'acceptHttp10',
+  'allowAbsoluteUrl',
   'defaultHostForHttp10',
-  'headerKeyFormat',
   'enableTrailers',
-  'allowChunkedLength',
   'overrideStreamErrorOnInvalidHttpMessage',
   // Chooses between two parsers of Envoy's.
   'useBalsaParser',
@@ -301,21 +299,13 @@ function compileTracing({ tracing }: HttpConnectionManager, report: Report): Hcm
 }
 
 function compileHttp1({ httpProtocolOptions: options }: HttpConnectionManager, report: Report): HcmRuntime['http1'] {
-  if (options) checkHttp1(options, report.at('http_protocol_options'));
-  const format = options?.headerKeyFormat?.headerFormat;
-  // The only stateful formatter is preserve_case; its type is not decoded, its URL is enough.
-  const preserve =
-    format?.case === 'statefulFormatter' && (format.value.typedConfig?.typeUrl.endsWith('.PreserveCaseFormatterConfig') ?? false);
-  if (format?.case === 'statefulFormatter' && !preserve) {
-    report.at('http_protocol_options').at('header_key_format').refuse(`${format.value.typedConfig?.typeUrl} is not supported`);
-  }
+  const at = report.at('http_protocol_options');
+  if (options) checkHttp1(options, at);
+  if (options?.allowAbsoluteUrl === false) at.at('allow_absolute_url').refuse('false is not supported');
   return {
     acceptHttp10: options?.acceptHttp10 ?? false,
     defaultHostForHttp10: options?.defaultHostForHttp10 ?? '',
-    allowAbsoluteUrl: options?.allowAbsoluteUrl ?? true,
-    allowChunkedLength: options?.allowChunkedLength ?? false,
     enableTrailers: options?.enableTrailers ?? false,
-    headerCase: preserve ? 'preserve' : format?.case === 'properCaseWords' ? 'proper' : 'lower',
   };
 }
 

@@ -37,7 +37,6 @@ const checkGrpcStats = honours(grpcStatsHttpFilter.FilterConfigSchema, [
   'emitFilterState',
   'individualMethodStatsAllowlist',
   'statsForAllMethods',
-  'enableUpstreamStats',
   'replaceDotsInGrpcServiceName',
 ]);
 const checkHealth = honours(healthCheckHttpFilter.HealthCheckSchema, [
@@ -76,7 +75,6 @@ const FILTERS = [
       kind: 'grpc_stats',
       emitFilterState: message.emitFilterState,
       methods: which.case === 'statsForAllMethods' && which.value ? 'all' : new Set(listed),
-      upstreamStats: message.enableUpstreamStats,
       replaceDots: message.replaceDotsInGrpcServiceName,
     };
   }),

@@ -14,7 +14,7 @@ import {
   uriTemplateRewrite,
   type VirtualHost,
 } from '@lateen/xds/messages/proxy';
-import type { ConnectRuntime, ForwardAction, HashPolicy, HostRewrite, MirrorRuntime, PathRewrite } from '../model.ts';
+import type { ConnectRuntime, ForwardAction, GrpcTimeoutRuntime, HashPolicy, HostRewrite, MirrorRuntime, PathRewrite } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileRouteCors } from './fault-cors.ts';
 import { compileMutationList } from './header-mutation.ts';
@@ -90,8 +90,7 @@ export function compileForwardAction(action: RouteAction, context: ActionContext
     timeoutMs: durationMsOr(action.timeout, DEFAULT_TIMEOUT_MS),
     idleTimeoutMs: durationMsOr(action.idleTimeout, undefined),
     maxStreamDurationMs: durationMsOr(stream?.maxStreamDuration, undefined),
-    maxGrpcTimeoutMs: durationMsOr(stream?.grpcTimeoutHeaderMax ?? action.maxGrpcTimeout, undefined),
-    grpcTimeoutOffsetMs: durationMsOr(stream?.grpcTimeoutHeaderOffset ?? action.grpcTimeoutOffset, undefined),
+    grpcTimeout: compileGrpcTimeout(action),
     rewrite: compilePathRewrite(action, condition, report),
     hostRewrite: compileHostRewrite(action, report),
     appendXForwardedHost: action.appendXForwardedHost,
@@ -107,6 +106,15 @@ export function compileForwardAction(action: RouteAction, context: ActionContext
     includeVirtualHostRateLimits: action.includeVhRateLimits ?? false,
     bufferLimitBytes: context.bufferLimitBytes,
   };
+}
+
+function compileGrpcTimeout(action: RouteAction): GrpcTimeoutRuntime | undefined {
+  const stream = action.maxStreamDuration;
+  if (stream?.grpcTimeoutHeaderMax) {
+    return { scope: 'stream', maxMs: durationMs(stream.grpcTimeoutHeaderMax), offsetMs: durationMsOr(stream.grpcTimeoutHeaderOffset, 0) };
+  }
+  if (!action.maxGrpcTimeout) return undefined;
+  return { scope: 'request', maxMs: durationMs(action.maxGrpcTimeout), offsetMs: durationMsOr(action.grpcTimeoutOffset, 0) };
 }
 
 function compileConnect(action: RouteAction, report: Report): ConnectRuntime | undefined {

@@ -84,10 +84,7 @@ export type HcmRuntime = {
     /** False: HTTP/1.0 gets 426. */
     readonly acceptHttp10: boolean;
     readonly defaultHostForHttp10: string;
-    readonly allowAbsoluteUrl: boolean;
-    readonly allowChunkedLength: boolean;
     readonly enableTrailers: boolean;
-    readonly headerCase: 'lower' | 'proper' | 'preserve';
   };
   readonly http2: Http2Settings;
   readonly tracing: { readonly clientSampling: number; readonly randomSampling: number; readonly overallSampling: number } | undefined;
@@ -199,7 +196,6 @@ export type GrpcStatsRuntime = {
   readonly emitFilterState: boolean;
   /** Which methods ("/package.Service/Method") are counted by name; the others only as a whole. */
   readonly methods: 'all' | ReadonlySet<string>;
-  readonly upstreamStats: boolean;
   readonly replaceDots: boolean;
 };
 

@@ -102,8 +102,8 @@ export type ForwardAction = {
   /** Overrides the connection manager's stream idle timeout. */
   readonly idleTimeoutMs: number | undefined;
   readonly maxStreamDurationMs: number | undefined;
-  readonly maxGrpcTimeoutMs: number | undefined;
-  readonly grpcTimeoutOffsetMs: number | undefined;
+  /** How a gRPC client's own deadline (grpc-timeout) counts; undefined: not. */
+  readonly grpcTimeout: GrpcTimeoutRuntime | undefined;
   readonly rewrite: PathRewrite | undefined;
   readonly hostRewrite: HostRewrite | undefined;
   readonly appendXForwardedHost: boolean;
@@ -123,6 +123,9 @@ export type ForwardAction = {
   /** How much of a request's body is kept for retries and mirrors; undefined: the cluster's buffer limit. */
   readonly bufferLimitBytes: number | undefined;
 };
+
+/** 0 = no cap. `stream`: it replaces the stream's maximum duration, else the timeout of the request. */
+export type GrpcTimeoutRuntime = { readonly scope: 'stream' | 'request'; readonly maxMs: number; readonly offsetMs: number };
 
 export type ConnectRuntime = {
   /** POST requests are tunnelled, too. */
