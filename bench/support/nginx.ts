@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADDED_RESPONSE_HEADER, REMOVED_RESPONSE_HEADER, type Setup, type TlsFiles } from './setup.ts';
 import type { Program, Stage } from './stage.ts';
@@ -10,6 +10,12 @@ export function nginxProxy(stage: Stage, setup: Setup, port: number): Program {
     return nginx(stage, name, `stream { server { listen 127.0.0.1:${port}; proxy_pass 127.0.0.1:${setup.upstreamPort}; } }`);
   }
   return nginx(stage, name, httpBlock(stage, name, proxyServers(setup, port)));
+}
+
+/** Debian has it in a package of its own (libnginx-mod-stream). */
+function streamModule(): string {
+  const path = '/usr/lib/nginx/modules/ngx_stream_module.so';
+  return existsSync(path) ? `load_module ${path};` : '';
 }
 
 /** nginx as an upstream: `/` answers `bodyBytes` bytes, with the header that proxies remove. */
@@ -32,7 +38,7 @@ function proxyServers(setup: Setup, port: number): string {
   const kind = setup.upstream === 'http2' ? 'grpc' : 'proxy';
   const secure = tls
     ? `${kind}_ssl_certificate ${tls.certificate}; ${kind}_ssl_certificate_key ${tls.key}; ${kind}_ssl_trusted_certificate ${tls.ca};
-       ${kind}_ssl_verify on; ${kind}_ssl_name bench.test; ${kind}_ssl_server_name on;`
+       ${kind}_ssl_protocols TLSv1.3; ${kind}_ssl_verify on; ${kind}_ssl_name bench.test; ${kind}_ssl_server_name on;`
     : '';
   const settings = `${kind === 'proxy' ? 'proxy_http_version 1.1; proxy_set_header Connection "";' : ''}
     ${kind}_set_header Host $http_host; ${kind}_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -64,7 +70,7 @@ function httpBlock(stage: Stage, name: string, text: string): string {
 function nginx(stage: Stage, name: string, text: string): Program {
   const prefix = join(stage.folder, name);
   mkdirSync(prefix, { recursive: true });
-  const config = `worker_processes 1; daemon off; error_log stderr crit; pid ${prefix}/pid; user root;
+  const config = `${text.startsWith('stream') ? streamModule() : ''} daemon off; worker_processes 1; error_log stderr crit; pid ${prefix}/pid; user root;
     events { worker_connections 8000; } ${text}`;
   return { command: 'nginx', args: ['-p', prefix, '-c', stage.write(`${name}.conf`, config)] };
 }
