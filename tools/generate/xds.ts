@@ -94,6 +94,7 @@ const NEWER_FIELDS: { file: string; imports?: string[]; messages: Record<string,
     },
     append: 'message CookieMatcher { string name = 1; type.matcher.v3.StringMatcher string_match = 2; bool invert_match = 3; }',
   },
+  { file: 'envoy/config/route/v3/route.proto', messages: { RouteConfiguration: 'string vhost_header = 18;' } },
   {
     file: 'envoy/config/common/mutation_rules/v3/mutation_rules.proto',
     imports: ['envoy/type/matcher/v3/string.proto'],

@@ -345,6 +345,14 @@ test('defaults and overrides of a forwarding action', () => {
   assert.partialDeepStrictEqual(mirrors, [{ cluster: 'm', fraction: 0.5, appendShadowSuffix: false }]);
 });
 
+test('vhost_header names the virtual host; without it there is none', () => {
+  const host = (name: string, domain: string) => ({ name, domains: [domain], routes: [{ match: { prefix: '/' }, ...to(name) }] });
+  const table = tableOf({ vhostHeader: 'X-Tenant', virtualHosts: [host('one', 'one'), host('rest', '*')] });
+  assert.equal(go(table, { headers: { 'x-tenant': 'ONE' } }), 'one');
+  assert.equal(go(table, { headers: { 'x-tenant': 'other' } }), 'rest');
+  assert.equal(go(table, { host: 'one' }), 'no_virtual_host');
+});
+
 test('rewrites, redirects and direct responses', () => {
   const locations: [redirect: object, request: Request, location: string][] = [
     [{ hostRedirect: 'n:1', portRedirect: 99, stripQuery: true, pathRedirect: '/p?a=b' }, { path: '/l?z=1' }, '301 http://n:1:99/p?a=b'],

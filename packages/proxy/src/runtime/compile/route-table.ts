@@ -20,7 +20,7 @@ import type {
 } from '../model.ts';
 import { compileDomains, type DomainMap, hostWithoutPort } from './domains.ts';
 import { mergeOverrides } from './filter-overrides.ts';
-import { compileHeaderMatcher } from './match.ts';
+import { compileHeaderMatcher, headerReader } from './match.ts';
 import { pathOf } from './path-match.ts';
 import { compileRateLimits } from './rate-limit-actions.ts';
 import { HTTPS_REDIRECT } from './redirect.ts';
@@ -44,6 +44,7 @@ const checkTable = honours(RouteConfigurationSchema, [
   'ignorePortInHostMatching',
   'typedPerFilterConfig',
   'metadata',
+  'vhostHeader',
 ]);
 const checkHost = honours(VirtualHostSchema, [
   'name',
@@ -79,22 +80,27 @@ export function compileRouteTable(config: RouteConfiguration, report: Report): R
     config.virtualHosts.map((message, i) => ({ domains: message.domains, value: hosts[i] as CompiledHost })),
     report,
   );
-  const stripPort = config.ignorePortInHostMatching;
+  const hostOf = compileHostOf(config);
   return {
     name: config.name,
     virtualHosts: hosts.map((host) => host.runtime),
     internalOnlyHeaders: config.internalOnlyHeaders.map((name) => name.toLowerCase()),
     match(view, random) {
-      const host = domains.find(hostOf(view, stripPort));
+      const name = hostOf(view);
+      const host = name === undefined ? undefined : domains.find(name);
       return host ? matchHost(host, view, random) : NO_VIRTUAL_HOST;
     },
-    explain: (view, random) => explain(domains, { view, random, stripPort }),
+    explain: (view, random) => explain(domains, { view, random, name: hostOf(view) ?? '' }),
   };
 }
 
-function hostOf(view: RequestView, stripPort: boolean): string {
-  const host = view.authority.toLowerCase();
-  return stripPort ? hostWithoutPort(host) : host;
+/** The name that virtual hosts are found by: the host, or what a header says instead; without the header there is none. */
+function compileHostOf({ ignorePortInHostMatching, vhostHeader }: RouteConfiguration): (view: RequestView) => string | undefined {
+  const read = vhostHeader === '' ? (view: RequestView) => view.authority : headerReader(vhostHeader.toLowerCase());
+  return (view) => {
+    const host = read(view)?.toLowerCase();
+    return host !== undefined && ignorePortInHostMatching ? hostWithoutPort(host) : host;
+  };
 }
 
 function matchHost(host: CompiledHost, view: RequestView, random: Random): RouteDecision {
@@ -187,9 +193,8 @@ function httpsRedirectOf(virtualHost: VirtualHostRuntime): RedirectDecision {
 
 function explain(
   domains: DomainMap<CompiledHost>,
-  { view, random, stripPort }: { view: RequestView; random: Random; stripPort: boolean },
+  { view, random, name }: { view: RequestView; random: Random; name: string },
 ): RouteExplanation {
-  const name = hostOf(view, stripPort);
   const found = domains.explain(name);
   if (!found) return { decision: NO_VIRTUAL_HOST, host: name, domain: undefined, steps: [] };
   const host = found.value;
