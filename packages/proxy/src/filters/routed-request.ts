@@ -9,6 +9,7 @@ import type { ClientStream, ClientStreamHandler, ResetReason } from '../http/str
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { ForwardDecision, RetryRuntime } from '../runtime/model.ts';
+import { alpnOverridesOf } from '../tls/alpn-override.ts';
 import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
@@ -165,7 +166,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
       this.wait = openTunnel(cluster, host, { user: this, breaker: this.breaker, connect, downstream: exchange.connection });
       return;
     }
-    const pool = cluster.poolOf(host, exchange.protocol, (name) => exchange.header(name));
+    const pool = cluster.poolOf(host, exchange.protocol, (name) => exchange.header(name), alpnOverridesOf(exchange.context.hcm));
     if (!pool) {
       this.end();
       const body = 'HTTP/2 upstreams are not supported';

@@ -62,13 +62,13 @@ export class HttpCaller implements Http1ClientHost, ClientSessionHost, ClientStr
     this.handler = handler;
     if (this.client) return this.send(request);
     const { cluster, host, applicationProtocols } = this.target;
-    const offered = applicationProtocols.length > 0 || this.version === 'HTTP/1.1' ? applicationProtocols : ['h2'];
     const connecting: ConnectionHandler = { ...ignoring, onClose: (error) => this.fail(error ?? 'the connection was closed') };
     const onConnect = () => {
       this.client = this.version === 'HTTP/2' ? this.createSession() : this.createClient();
       this.send(request);
     };
-    const options = offered.length > 0 ? { applicationProtocols: offered } : {};
+    const spoken = this.version === 'HTTP/2' ? { applicationProtocols: ['h2'] } : {};
+    const options = applicationProtocols.length > 0 ? { alpnOverride: applicationProtocols } : spoken;
     this.connection = connectUpstream(cluster, host, options, { handler: connecting, onConnect });
   }
 

@@ -23,7 +23,8 @@ export class TcpProbe implements Probe, ConnectionHandler {
     this.match = new PayloadMatch(this.probe.receive);
     if (this.connection) return this.ask();
     const { cluster, host, applicationProtocols } = this.target;
-    this.connection = connectUpstream(cluster, host, { applicationProtocols }, { handler: this, onConnect: () => this.ask() });
+    const options = applicationProtocols.length > 0 ? { alpnOverride: applicationProtocols } : {};
+    this.connection = connectUpstream(cluster, host, options, { handler: this, onConnect: () => this.ask() });
   }
 
   private ask(): void {

@@ -11,8 +11,10 @@ import { TlsConnection } from './tls-connection.ts';
 import { TlsStats } from './tls-stats.ts';
 
 export type UpstreamTlsOptions = {
-  /** Instead of the context's, when there are any. */
+  /** Offered when the context names no protocols. */
   readonly applicationProtocols: readonly string[] | undefined;
+  /** Offered in any case. */
+  readonly alpnOverride?: readonly string[] | undefined;
   /** From the request, for contexts without one of their own. */
   readonly serverName: string | undefined;
   /** Whether the peer must have the server name that is sent, whatever the context says (auto_san_validation). */
@@ -65,7 +67,8 @@ type Attempt = {
 function handshake(connection: TlsConnection, attempt: Attempt): void {
   const { raw, tls, options, contexts, stats } = attempt;
   const serverName = serverNameOf(tls, options);
-  const protocols = options.applicationProtocols?.length ? options.applicationProtocols : tls.alpnProtocols;
+  const configured = tls.alpnProtocols.length > 0 ? tls.alpnProtocols : (options.applicationProtocols ?? []);
+  const protocols = options.alpnOverride ?? configured;
   const { sessions } = contexts;
   const sessionKey = JSON.stringify([options.hostAddress, serverName, protocols]);
   const known = sessions?.take(sessionKey);

@@ -5,6 +5,7 @@ import { type Clock, type Logger, parseIp, type SocketAddress, type Transport } 
 import { HealthChecker } from '../health-check/health-checker.ts';
 import type { Timeouts } from '../io/timer-wheel.ts';
 import type { ClusterRuntime, EndpointRuntime, EndpointsRuntime, LbMetadata, LocalityRuntime } from '../runtime/model.ts';
+import { type AlpnOverrides, alpnFor } from '../tls/alpn-override.ts';
 import type { SecretLookup } from '../tls/server-contexts.ts';
 import { createHttpPool } from './alpn-pool.ts';
 import { BreakerState } from './circuit-breaker.ts';
@@ -113,7 +114,7 @@ export class ClusterState {
         host.failedActiveCheck = false;
         host.degradedByCheck = false;
         host.awaitsFirstCheck = false;
-        host.isExcluded = false;
+        host.ignoredUntilChecked = false;
       }
     }
   }
@@ -281,14 +282,24 @@ export class ClusterState {
    * The host's pool for a request that came by `downstreamProtocol`. `header` reads the request's headers: with auto_sni one of
    * them names the server.
    */
-  poolOf(host: Host, downstreamProtocol: string, header?: (name: string) => string | undefined): HttpPool | undefined {
+  poolOf(
+    host: Host,
+    downstreamProtocol: string,
+    header?: (name: string) => string | undefined,
+    alpnOverrides?: AlpnOverrides,
+  ): HttpPool | undefined {
     const version = this.versionFor(downstreamProtocol);
     const { autoSni } = this.runtime;
     const serverName = autoSni && header ? serverNameOf(header(autoSni.header)) : '';
-    const key = serverName === '' ? version : `${version} ${serverName}`;
+    const alpnOverride = alpnFor(alpnOverrides, version, this.runtime);
+    const named = serverName === '' ? version : `${version} ${serverName}`;
+    const key = alpnOverride ? `${named} ${alpnOverride.join()}` : named;
     let pool = host.pools.get(key);
     if (!pool) {
-      const naming = serverName === '' ? {} : { serverName, expectsServerName: autoSni?.validatesSan === true };
+      const naming = {
+        ...(serverName !== '' && { serverName, expectsServerName: autoSni?.validatesSan === true }),
+        ...(alpnOverride && { alpnOverride }),
+      };
       pool = createHttpPool(this, host, version, naming);
       // Clients choose the names.
       const oldest = host.pools.size >= MAX_POOLS_PER_HOST ? host.pools.entries().next().value : undefined;

@@ -14,8 +14,10 @@ import type { ClusterState } from './cluster-state.ts';
 import type { Host } from './host.ts';
 
 export type ConnectOptions = {
-  /** ALPN protocols to offer instead of the configured ones. */
+  /** ALPN protocols to offer where the transport socket names none. */
   readonly applicationProtocols?: readonly string[];
+  /** To offer whatever the transport socket names. */
+  readonly alpnOverride?: readonly string[];
   /** SNI for transport sockets that take it from the request. */
   readonly serverName?: string;
   /** The peer's certificate must have `serverName`, in place of the names that the transport socket asks for. */
@@ -52,6 +54,7 @@ export function connectUpstream(
   const { endpoint } = host;
   const tlsOptions = {
     applicationProtocols: options.applicationProtocols,
+    alpnOverride: options.alpnOverride,
     serverName: options.serverName,
     expectsServerName: options.expectsServerName ?? false,
     hostAddress: host.address,

@@ -10,7 +10,12 @@ export interface PoolUser {
 }
 
 /** What TLS asks for on behalf of the requests of a pool: SNI, and whether the peer's certificate must have that name. */
-export type PoolNaming = { readonly serverName?: string; readonly expectsServerName?: boolean };
+export type PoolNaming = {
+  readonly serverName?: string;
+  readonly expectsServerName?: boolean;
+  /** Istio's ALPN filter decides. */
+  readonly alpnOverride?: readonly string[];
+};
 
 /** The connections to one host that speak one version of HTTP. */
 export interface HttpPool {
