@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
+import { createVirtualClock } from '@lateen/base/testing';
 import {
   Cluster_DiscoveryType,
   ClusterLoadAssignmentSchema,
@@ -12,6 +13,7 @@ import {
   routerHttpFilter,
 } from '@lateen/xds/messages';
 import type { Runtime } from '../runtime/index.ts';
+import { createFetchTimeouts } from './fetch-timeouts.ts';
 import { createLiveConfig, type ResourceKind, TYPE_URLS } from './live-config.ts';
 
 function setup() {
@@ -95,6 +97,23 @@ test('a cluster waits for its endpoints and its predecessor serves on; a listene
   push('listener', ListenerSchema, [listener('l', '81')]);
   assert.equal(config.runtime.listeners.get('l'), before);
   assert.equal(config.isInitialized, true);
+});
+
+test('after the initial fetch timeout a cluster comes into force without endpoints, a listener without routes', () => {
+  const { config, push } = setup();
+  const clock = createVirtualClock();
+  const timeouts = createFetchTimeouts(config, clock);
+  const live = () => [...config.runtime.clusters.keys(), ...config.runtime.listeners.keys()];
+  push('cluster', ClusterSchema, [eds('a')]);
+  push('listener', ListenerSchema, [listener('l', 'routes')]);
+  timeouts.follow();
+  clock.advance(14_999);
+  assert.deepEqual(live(), []);
+  assert.equal(config.isInitialized, false);
+  clock.advance(1);
+  assert.deepEqual(live(), ['a', 'l']);
+  assert.equal(config.isInitialized, true);
+  timeouts.close();
 });
 
 test('an update is refused as a whole with every reason, and the last good one serves on', () => {

@@ -78,6 +78,8 @@ export type LiveConfig = {
   rereadSecret(key: string): Result<void>;
   /** Nothing waits any longer for this secret. */
   giveUpSecret(key: string): void;
+  /** Nothing waits any longer for these endpoints or routes. */
+  giveUp(kind: 'endpoints' | 'route', name: string): void;
   /** Whether clusters and listeners were received, and nothing of the first configuration is warming. */
   readonly isInitialized: boolean;
 };
@@ -240,6 +242,11 @@ export function createLiveConfig({ now, onRuntime, readData = createDataReader({
       const taken = secrets.put(key, entry.plan, entry);
       if (taken.ok && secrets.snapshot() !== runtime.secrets) commit();
       return taken;
+    },
+    giveUp(kind, name) {
+      if (tables[kind].has(name) || absent[kind].has(name)) return;
+      absent[kind].add(name);
+      commit();
     },
     giveUpSecret(key) {
       if (secrets.entries.has(key) || secrets.absent.has(key)) return;

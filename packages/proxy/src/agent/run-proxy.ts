@@ -17,6 +17,7 @@ import { type AdminSource, createAdminHandler, type DrainOptions, type ServerSta
 import { type Endpoint, serveEndpoint } from '../admin/http-endpoint.ts';
 import { startAds } from '../ads/ads.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
+import { createFetchTimeouts } from '../ads/fetch-timeouts.ts';
 import { createLiveConfig, TYPE_URLS } from '../ads/live-config.ts';
 import { createSecretSources, type SecretSources } from '../ads/secret-sources.ts';
 import { createHostTransport } from '../io/host-transport.ts';
@@ -102,6 +103,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const bootstrapTimeMs = clock.now();
   let ads: AdsClient | undefined;
   let secretSources: SecretSources | undefined;
+  let fetchTimeouts: ReturnType<typeof createFetchTimeouts> | undefined;
   let admin: Endpoint | undefined;
   let isShuttingDown = false;
   let lastApply: Promise<void> = Promise.resolve();
@@ -118,6 +120,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     onRuntime(runtime) {
       lastApply = proxy.apply(runtime);
       secretSources?.follow();
+      fetchTimeouts?.follow();
       void lastApply
         .catch((error: unknown) => logger.error('configuration is only partly in force', { error: messageOf(error) }))
         .then(() => {
@@ -172,6 +175,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const close = async () => {
     ads?.close();
     secretSources?.close();
+    fetchTimeouts?.close();
     await admin?.close();
     await proxy.close();
     observer.close();
@@ -190,6 +194,8 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
       logger: logger.child('sds'),
     });
     secretSources.follow();
+    fetchTimeouts = createFetchTimeouts(config, clock);
+    fetchTimeouts.follow();
     await lastApply;
     if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
   } catch (error) {

@@ -15,6 +15,9 @@ import { messageRegistry } from '../ads/registry.ts';
 import { createHostTransport } from '../io/host-transport.ts';
 import { runSidecar } from './run-sidecar.ts';
 
+/** Nobody gets it. */
+const TAKEN_PORT = 9999;
+
 /** The host's network with every fixed port moved to a free one. */
 function movedPorts() {
   const host = createHostTransport();
@@ -22,6 +25,7 @@ function movedPorts() {
   const transport: Transport = {
     ...host,
     async listen(options, onConnection) {
+      if (options.port === TAKEN_PORT) throw new Error('it is taken');
       const listener = await host.listen({ ...options, host: '127.0.0.1', port: 0 }, onConnection);
       ports.set(options.port, listener.address.port);
       return listener;
@@ -203,6 +207,22 @@ test('a refused push is answered with its reasons, and the last good configurati
   assert.equal((await get(9080, '/x')).status, 200);
   controlPlane.push({ ...configuration, route: [route('app', { prefixRewrite: '/new/' })] });
   await eventually(async () => assert.equal((await get(9080, '/x')).body, 'app /new/x'));
+});
+
+test('a listener whose port is taken is NACKed with the reason; the others serve', async (t) => {
+  const { controlPlane, configuration, get } = await start(t);
+  const taken = { ...listener, name: '0.0.0.0_9999', address: { socketAddress: { address: '0.0.0.0', portValue: TAKEN_PORT } } };
+  const other = { ...listener, name: '0.0.0.0_9081', address: { socketAddress: { address: '0.0.0.0', portValue: 9081 } } };
+  controlPlane.push({ ...configuration, listener: [listener, taken, other] });
+  await eventually(() => {
+    const nack = controlPlane.events.find((event) => event.type === 'nack');
+    assert.match(JSON.stringify(nack ?? ''), /listener 0\.0\.0\.0_9999 cannot be bound: it is taken/);
+  });
+  assert.equal((await get(9080, '/x')).status, 200);
+  assert.equal((await get(9081, '/x')).status, 200);
+  const dump = JSON.parse((await get(15000, '/config_dump?resource=dynamic_listeners')).body);
+  const failed = dump.configs.find((one: { name: string }) => one.name === '0.0.0.0_9999');
+  assert.match(failed.error_state.details, /it is taken/);
 });
 
 test('quitting over the agent ends the container; what it cannot run is said', async (t) => {
