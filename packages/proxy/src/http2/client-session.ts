@@ -73,7 +73,7 @@ export class ClientSession extends Session {
     return 0;
   }
 
-  protected isIdleStream(streamId: number): boolean {
+  isIdleStream(streamId: number): boolean {
     return streamId % 2 === 0 || streamId >= this.nextStream;
   }
 
@@ -105,7 +105,7 @@ export class ClientSession extends Session {
 
   protected onBlockPending(): void {}
 
-  protected onGoaway(lastStreamId: number): void {
+  onGoaway(lastStreamId: number): void {
     this.retired = true;
     this.host.onRetired(this);
     // The peer says that it has not looked at these: they may be sent again elsewhere.
@@ -113,7 +113,7 @@ export class ClientSession extends Session {
     if (this.streams.size === 0) this.leave();
   }
 
-  protected onPeerSettings(): void {
+  onPeerSettings(): void {
     this.host.onStreamFree(this, undefined);
   }
 

@@ -68,7 +68,7 @@ export class ServerSession extends Session {
     return this.lastStream;
   }
 
-  protected isIdleStream(streamId: number): boolean {
+  isIdleStream(streamId: number): boolean {
     return streamId > this.lastStream || streamId % 2 === 0;
   }
 
@@ -128,12 +128,12 @@ export class ServerSession extends Session {
     this.host.onHeadPending(isPending);
   }
 
-  protected onGoaway(): void {
+  onGoaway(): void {
     // The client opens no more streams; ours run to their end.
     if (this.streams.size === 0) this.hangUp();
   }
 
-  protected onPeerSettings(): void {}
+  onPeerSettings(): void {}
 
   protected onStreamRemoved(): void {}
 

@@ -4,6 +4,7 @@
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
 import type { Http2Settings } from '../runtime/model.ts';
+import { ControlFrames, type ControlledSession } from './control-frames.ts';
 import { FieldReader, type FieldsToMessage } from './field-reader.ts';
 import { EARLY_RESET_MS, FloodGuard } from './flood-guard.ts';
 import { type FrameHandler, type FrameHead, FrameReader } from './frame-reader.ts';
@@ -14,7 +15,6 @@ import type { FieldLimits } from './hpack/decoder.ts';
 import { Keepalive } from './keepalive.ts';
 import { RecentStreams } from './recent-streams.ts';
 import { SendStalls } from './send-stalls.ts';
-import { readSettings, type SettingsFault } from './settings.ts';
 import type { Http2Stream, StreamEnd } from './stream.ts';
 
 export type SessionServices = {
@@ -35,7 +35,7 @@ export type SessionOptions = {
 
 const PING_DATA = Buffer.from('lateenka', 'latin1');
 
-export abstract class Session implements ConnectionHandler, FrameHandler {
+export abstract class Session implements ConnectionHandler, FrameHandler, ControlledSession {
   readonly connection: Connection;
   readonly options: SessionOptions;
   readonly writer: FrameWriter;
@@ -44,20 +44,19 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   initialRecvWindow: number;
   /** When the bytes at hand were read: one look at the clock serves all their frames. */
   readMs: number;
-  protected readonly fields: FieldReader;
-  protected readonly guard: FloodGuard;
+  readonly fields: FieldReader;
+  readonly guard: FloodGuard;
   protected readonly recent = new RecentStreams();
-  protected readonly keepalive: Keepalive | undefined;
+  readonly keepalive: Keepalive | undefined;
   /** The connection takes no part in anything any more. */
-  protected over = false;
+  over = false;
   protected goawaySent = false;
-  protected goawayReceived = false;
-  protected peerMaxStreams: number = Number.MAX_SAFE_INTEGER;
+  goawayReceived = false;
+  peerMaxStreams: number = Number.MAX_SAFE_INTEGER;
+  private readonly control = new ControlFrames(this);
   private readonly reader = new FrameReader(this);
   private readonly headers: HeaderAssembly;
   private readonly stalls: SendStalls;
-  private settingsReceived = false;
-  private settingsAcked = false;
   private recvWindow: number;
   private uncredited = 0;
   private dataStream: Http2Stream | undefined;
@@ -103,9 +102,9 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   /** A header block has begun that is not complete, or is now. */
   protected abstract onBlockPending(isPending: boolean): void;
   /** Whether no stream with this id was ever opened. */
-  protected abstract isIdleStream(streamId: number): boolean;
-  protected abstract onGoaway(lastStreamId: number): void;
-  protected abstract onPeerSettings(): void;
+  abstract isIdleStream(streamId: number): boolean;
+  abstract onGoaway(lastStreamId: number): void;
+  abstract onPeerSettings(): void;
   protected abstract onStreamRemoved(stream: Http2Stream): void;
   /** The last stream has ended. */
   protected abstract onStreamsGone(): void;
@@ -149,7 +148,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
 
   onFrameHead(frame: FrameHead): boolean {
     const { type } = frame;
-    if (!this.settingsReceived && type !== f.SETTINGS) return this.fail(f.PROTOCOL_ERROR, 'no SETTINGS first');
+    if (!this.control.hasSettings && type !== f.SETTINGS) return this.fail(f.PROTOCOL_ERROR, 'no SETTINGS first');
     if (frame.length > f.DEFAULT_FRAME_BYTES) return this.fail(f.FRAME_SIZE_ERROR, 'frame too large');
     if (!this.headers.admits(frame)) return this.fail(f.PROTOCOL_ERROR, 'header block interrupted');
     return type !== f.DATA || this.beginData(frame);
@@ -160,26 +159,10 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
       case f.HEADERS:
       case f.CONTINUATION:
         return this.onHeaders(frame, bytes, start, end);
-      case f.WINDOW_UPDATE:
-        return this.onWindowUpdate(frame, bytes, start);
-      case f.RST_STREAM:
-        return this.onReset(frame, bytes, start);
-      case f.SETTINGS:
-        return this.onSettings(frame, bytes, start, end);
-      case f.PING:
-        return this.onPing(frame, bytes, start);
-      case f.GOAWAY:
-        if (frame.streamId !== 0) return this.fail(f.PROTOCOL_ERROR, 'GOAWAY on a stream');
-        if (frame.length < 8) return this.fail(f.FRAME_SIZE_ERROR, 'GOAWAY');
-        this.goawayReceived = true;
-        this.onGoaway(f.readUint31(bytes, start));
-        return !this.over;
-      case f.PRIORITY:
-        return this.onPriority(frame, bytes, start);
       case f.PUSH_PROMISE:
         return this.fail(f.PROTOCOL_ERROR, 'PUSH_PROMISE');
       default:
-        return this.calm(this.guard.onIdleFrame(), 'unknown frames');
+        return this.control.onFrame(frame, bytes, start, end);
     }
   }
 
@@ -188,7 +171,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
   }
 
   /** Goes on unless the peer went too far. */
-  protected calm(tooFar: boolean, what: string): boolean {
+  calm(tooFar: boolean, what: string): boolean {
     return !tooFar || this.fail(f.ENHANCE_YOUR_CALM, `too many ${what}`);
   }
 
@@ -302,109 +285,10 @@ export abstract class Session implements ConnectionHandler, FrameHandler {
     this.uncredited = 0;
   }
 
-  // --- control frames
-
-  private onWindowUpdate({ streamId, length }: FrameHead, bytes: Buffer, start: number): boolean {
-    if (length !== 4) return this.fail(f.FRAME_SIZE_ERROR, 'WINDOW_UPDATE');
-    const { writer } = this;
-    this.guard.dataFramesSent = writer.dataFramesSent;
-    if (!this.calm(this.guard.onWindowUpdate(), 'WINDOW_UPDATE frames')) return false;
-    const increment = f.readUint31(bytes, start);
-    if (streamId === 0) {
-      if (increment === 0) return this.fail(f.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
-      if (writer.sendWindow + increment > f.MAX_WINDOW_BYTES) return this.fail(f.FLOW_CONTROL_ERROR, 'window overflow');
-      writer.sendWindow += increment;
-    } else {
-      const stream = this.streams.get(streamId);
-      if (!stream) return !this.isIdleStream(streamId) || this.fail(f.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream');
-      if (increment === 0) return this.resetStream(stream, f.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
-      if (stream.sendWindow + increment > f.MAX_WINDOW_BYTES) return this.resetStream(stream, f.FLOW_CONTROL_ERROR, 'window overflow');
-      stream.sendWindow += increment;
-    }
-    writer.pump();
-    return !this.over;
-  }
-
-  private onReset({ streamId, length }: FrameHead, bytes: Buffer, start: number): boolean {
-    if (length !== 4) return this.fail(f.FRAME_SIZE_ERROR, 'RST_STREAM');
-    if (streamId === 0 || this.isIdleStream(streamId)) return this.fail(f.PROTOCOL_ERROR, 'RST_STREAM on an idle stream');
-    const stream = this.streams.get(streamId);
-    if (!stream) return this.calm(this.guard.onIdleFrame(), 'frames on closed streams');
+  /** The peer has broken a stream off. */
+  onRemoteReset(stream: Http2Stream, code: number): void {
     this.removeStream(stream, { isReset: true, byUs: false });
-    stream.onBroken({ kind: 'remote_reset', code: f.readUint32(bytes, start) });
-    return !this.over;
-  }
-
-  private onSettings({ flags, streamId, length }: FrameHead, bytes: Buffer, start: number, end: number): boolean {
-    if (streamId !== 0) return this.fail(f.PROTOCOL_ERROR, 'SETTINGS on a stream');
-    const isAck = (flags & f.ACK) !== 0;
-    if (isAck ? length !== 0 : length % 6 !== 0) return this.fail(f.FRAME_SIZE_ERROR, 'SETTINGS');
-    if (isAck && !this.settingsReceived) return this.fail(f.PROTOCOL_ERROR, 'no SETTINGS first');
-    if (!this.calm(this.guard.onIdleFrame(), 'SETTINGS frames')) return false;
-    if (isAck) {
-      this.onSettingsAcked();
-      return true;
-    }
-    this.settingsReceived = true;
-    const fault = readSettings(bytes, start, end, (id, value) => this.applySetting(id, value));
-    if (fault) return this.fail(fault.code, fault.why);
-    this.writer.writeSettingsAck();
-    this.onPeerSettings();
-    return !this.over;
-  }
-
-  private applySetting(id: number, value: number): SettingsFault | undefined {
-    const { writer } = this;
-    switch (id) {
-      case f.HEADER_TABLE_SIZE:
-        if (value < f.DEFAULT_TABLE_BYTES) writer.announceTableSize();
-        break;
-      case f.MAX_CONCURRENT_STREAMS:
-        this.peerMaxStreams = value;
-        break;
-      case f.INITIAL_WINDOW_SIZE:
-        return this.moveSendWindows(value);
-      case f.MAX_FRAME_SIZE:
-        writer.peerMaxFrame = value;
-        break;
-      default:
-    }
-    return undefined;
-  }
-
-  private moveSendWindows(initial: number): SettingsFault | undefined {
-    const { writer } = this;
-    const move = initial - writer.peerInitialWindow;
-    writer.peerInitialWindow = initial;
-    for (const stream of this.streams.values()) {
-      stream.sendWindow += move;
-      if (stream.sendWindow > f.MAX_WINDOW_BYTES) return { code: f.FLOW_CONTROL_ERROR, why: 'window overflow' };
-    }
-    if (move > 0) writer.pump();
-    return undefined;
-  }
-
-  private onSettingsAcked(): void {
-    if (this.settingsAcked) return;
-    this.settingsAcked = true;
-    this.initialRecvWindow = this.options.settings.initialStreamWindowBytes;
-    this.fields.setMaxTableBytes(this.options.settings.hpackTableBytes);
-  }
-
-  private onPing({ flags, streamId, length }: FrameHead, bytes: Buffer, start: number): boolean {
-    if (streamId !== 0) return this.fail(f.PROTOCOL_ERROR, 'PING on a stream');
-    if (length !== 8) return this.fail(f.FRAME_SIZE_ERROR, 'PING');
-    if ((flags & f.ACK) !== 0) this.keepalive?.onPong();
-    else this.writer.writePing(f.ACK, bytes.subarray(start, start + 8));
-    return this.calm(this.guard.onIdleFrame(), 'PING frames');
-  }
-
-  private onPriority({ streamId, length }: FrameHead, bytes: Buffer, start: number): boolean {
-    if (streamId === 0) return this.fail(f.PROTOCOL_ERROR, 'PRIORITY on stream 0');
-    if (length !== 5) return this.fail(f.FRAME_SIZE_ERROR, 'PRIORITY');
-    if (!this.calm(this.guard.onPriority(), 'PRIORITY frames')) return false;
-    // RFC 9113 ignores priorities; a stream that depends on itself was an error before it, and stays suspect.
-    return f.readUint31(bytes, start) !== streamId || this.fail(f.PROTOCOL_ERROR, 'stream depends on itself');
+    stream.onBroken({ kind: 'remote_reset', code });
   }
 
   /** A stream waits for the peer's window. */

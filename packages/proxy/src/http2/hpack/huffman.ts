@@ -12,7 +12,6 @@ const LENGTHS = [
   24, 20, 21, 22, 21, 21, 23, 22, 22, 25, 25, 24, 24, 26, 23, 26, 27, 26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26, 30,
 ];
 const EOS = 256;
-const CODES = new Uint32Array(LENGTHS.length);
 
 // A step of the decoder: next node, whether a byte came out, which, whether the input is no Huffman text.
 const NODE_MASK = 0x1ff;
@@ -35,7 +34,6 @@ function build(): void {
     const length = LENGTHS[symbol] as number;
     code *= 2 ** (length - before);
     before = length;
-    CODES[symbol] = code;
     let node = 0;
     for (let bit = length - 1; bit > 0; bit--) {
       const way = (code >>> bit) & 1;
@@ -100,36 +98,4 @@ export function decodeHuffman(
     node = step & NODE_MASK;
   }
   return mayEnd[node] === 1 ? at : BAD_HUFFMAN;
-}
-
-/** How many bytes the latin1 text takes in Huffman code. */
-export function huffmanLength(text: string): number {
-  let bits = 0;
-  for (let i = 0; i < text.length; i++) bits += LENGTHS[text.charCodeAt(i)] as number;
-  return (bits + 7) >> 3;
-}
-
-/** Writes latin1 text in Huffman code; returns the end. */
-export function encodeHuffman(text: string, out: Uint8Array, position: number): number {
-  let at = position;
-  let held = 0;
-  let bits = 0;
-  for (let i = 0; i < text.length; i++) {
-    const symbol = text.charCodeAt(i);
-    // At most 7 + 30 bits: more than an integer operation holds, so the code goes in two parts.
-    const length = LENGTHS[symbol] as number;
-    const code = CODES[symbol] as number;
-    const first = Math.max(0, length - 16);
-    for (const [part, size] of [
-      [code >>> (length - first), first],
-      [code & (2 ** (length - first) - 1), length - first],
-    ] as const) {
-      held = (held << size) | part;
-      bits += size;
-      for (; bits >= 8; bits -= 8) out[at++] = held >>> (bits - 8);
-      held &= (1 << bits) - 1;
-    }
-  }
-  if (bits > 0) out[at++] = (held << (8 - bits)) | (0xff >>> bits);
-  return at;
 }
