@@ -57,7 +57,6 @@ export const LEGAL: readonly Legal[] = [
   { name: 'a GET with a body', payload: `${get('Content-Length: 2\r\n')}hi`, framing: 'length', body: 'hi' },
   {
     name: 'a length with leading zeros',
-    todo: 'forwarded as 0005 (bugs/io-h1.md 2)',
     payload: post('Content-Length: 0005\r\n', 'hello'),
     method: 'POST',
     framing: 'length',

@@ -195,7 +195,8 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
       if (drop) this.head.remove(name);
       else bad = true;
     }
-    if (bad) {
+    if (bad && this.head.version === 20) this.abort('DPE', 'http2.unexpected_underscore');
+    else if (bad) {
       this.stream.closeAfterResponse();
       this.respond({ status: 400, body: 'Bad Request', details: 'http1.unexpected_underscore', flag: 'DPE' });
     }
@@ -303,8 +304,9 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
 
   onDownstreamReset(details: string): void {
     if (this.finished) return;
-    const isProtocolError = details.startsWith('http1.');
-    if (isProtocolError && !this.responseHead) {
+    const isBroken = details.startsWith('http1.');
+    const isProtocolError = isBroken || details.startsWith('http2.violation');
+    if (isBroken && !this.responseHead) {
       this.cancelForwarding();
       this.stream.closeAfterResponse();
       return this.respond({ status: 400, body: 'Bad Request', details, flag: 'DPE' });
@@ -312,7 +314,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     this.addFlag(isProtocolError ? 'DPE' : 'DC');
     this.responseCodeDetails = details;
     this.cancelForwarding();
-    if (isProtocolError) this.stream.reset();
+    if (isBroken) this.stream.reset();
     this.finish();
   }
 
@@ -342,9 +344,9 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     this.responseCode = head.status;
     if (head.known(DATE) < 0) head.add('date', httpDate(this.startTimeMs));
     if (hcm.serverHeader === 'overwrite') {
-      if (head.hasKnown(SERVER, 'server')) head.remove('server');
+      head.removeKnown(SERVER, 'server');
       head.add('server', hcm.serverName);
-    } else if (hcm.serverHeader === 'append_if_absent' && !head.has('server')) head.add('server', hcm.serverName);
+    } else if (hcm.serverHeader === 'append_if_absent' && !head.hasKnown(SERVER, 'server')) head.add('server', hcm.serverName);
     if (hcm.via !== '') head.set('via', head.has('via') ? `${head.value('via')}, ${hcm.via}` : hcm.via);
     if (hcm.alwaysSetRequestIdInResponse) {
       const id = this.head.value('x-request-id');

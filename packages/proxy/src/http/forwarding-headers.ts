@@ -63,7 +63,10 @@ export function prepareRequestHeaders(head: Head, context: HcmContext, connectio
   const isInternal = mayBeInternal && (hcm.isInternalAddress?.(ipOf(facts.remoteAddress)) ?? false);
   const isEdge = hcm.useRemoteAddress && !isInternal;
   if (!isInternal) removeInternalHeaders(head, context, isEdge);
-  if (isEdge) head.setKnown(EXTERNAL_ADDRESS, 'x-envoy-external-address', ipOf(facts.remoteAddress));
+  if (isEdge) {
+    const ip = facts.remoteAddress === connection.remoteAddress ? connection.remoteIp : ipOf(facts.remoteAddress);
+    head.setKnown(EXTERNAL_ADDRESS, 'x-envoy-external-address', ip);
+  }
   settleProto(head, context, connection, facts);
   if (hcm.appendXForwardedPort && !head.has('x-forwarded-port')) head.add('x-forwarded-port', String(connection.localPort));
   settleForwardedClientCert(head, hcm.forwardClientCert, connection.tls);

@@ -208,20 +208,26 @@ export class Head {
     return found;
   }
 
-  /** As `remove`, for a known header: cheap when it is not there. */
+  /** As `remove`, for a known header (see `knownId`). */
   removeKnown(id: number, lowerName: string): boolean {
-    return ((this.first[id] as number) >= 0 || this.addedCount > 0) && this.remove(lowerName);
+    const line = this.first[id] as number;
+    if (this.hasRepeats || this.nextAdded(lowerName, 0) >= 0) return this.remove(lowerName);
+    if (line < 0 || this.dropped[line] !== 0) return false;
+    this.dropped[line] = 1;
+    return true;
   }
 
-  /** Sets a known header (see `knownId`) to a single value: as `set`, cheaper. */
+  /** Sets a known header to a single value: as `set`, cheaper. */
   setKnown(id: number, lowerName: string, value: string): void {
-    if ((this.first[id] as number) >= 0 || this.nextAdded(lowerName, 0) >= 0) this.remove(lowerName);
+    this.removeKnown(id, lowerName);
     this.add(lowerName, value);
   }
 
   /** Whether a known header is there, added ones included. */
   hasKnown(id: number, lowerName: string): boolean {
-    return (this.first[id] as number) >= 0 ? this.has(lowerName) : this.nextAdded(lowerName, 0) >= 0;
+    const line = this.first[id] as number;
+    if (line >= 0 && this.dropped[line] === 0) return true;
+    return this.hasRepeats ? this.has(lowerName) : this.nextAdded(lowerName, 0) >= 0;
   }
 
   /** An upper bound of what `writeHeaders` writes. */

@@ -4,25 +4,35 @@
 import type { Connection } from './connection.ts';
 
 const SLAB_BYTES = 256 * 1024;
+const VIEWS = 2048;
 
 /** One per process is enough: a message is assembled without giving up the thread. */
 class Arena {
   slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
   /** Where the next message starts. */
   position = 0;
+  private readonly views: (Buffer | undefined)[] = new Array(VIEWS).fill(undefined);
 
   /** Makes sure that `size` bytes can be written to `slab` from `position`. */
   reserve(size: number): void {
     if (this.slab.length - this.position >= size) return;
     this.slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, size));
     this.position = 0;
+    this.views.fill(undefined);
+  }
+
+  /** Most messages are small and begin where the slab does: their views are made once. */
+  private view(start: number, end: number): Buffer {
+    if (start > 0 || end >= VIEWS) return this.slab.subarray(start, end);
+    this.views[end] ??= this.slab.subarray(0, end);
+    return this.views[end] as Buffer;
   }
 
   /** Sends the message that was assembled from `position` to `end`. False: wait for the connection to drain. */
   send(connection: Connection, end: number): boolean {
     const start = this.position;
     this.position = end;
-    const flowing = connection.write(this.slab.subarray(start, end));
+    const flowing = connection.write(this.view(start, end));
     if (connection.isFlushed) this.position = start;
     return flowing;
   }

@@ -3,7 +3,7 @@
 import type { SocketAddress, Transport } from '@lateen/base';
 import type { Connection, ConnectionHandler } from './connection.ts';
 import { HandleConnection } from './handle-connection.ts';
-import { sharedRead } from './shared-read.ts';
+import { sharedRead, sharedView } from './shared-read.ts';
 import { SocketConnection } from './socket-connection.ts';
 import { handlesAreUsable, tcpHandleOf } from './tcp-handle.ts';
 
@@ -19,7 +19,7 @@ export function dial(transport: Transport, target: DialTarget, handler: Connecti
     onread: {
       buffer: sharedRead,
       callback: (size) => {
-        connection?.received(sharedRead.subarray(0, size));
+        connection?.received(sharedView(size));
         return true;
       },
     },

@@ -5,7 +5,7 @@ import { writeSync, writevSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { codeOf } from '@lateen/base';
 import { Connection, type ConnectionHandler, type Framed, ignoring } from './connection.ts';
-import { sharedRead } from './shared-read.ts';
+import { sharedView } from './shared-read.ts';
 import {
   END_OF_FILE,
   errorName,
@@ -78,7 +78,7 @@ export class HandleConnection extends Connection {
 
   private onRead(): void {
     const size = readResult();
-    if (size > 0) this.received(sharedRead.subarray(0, size));
+    if (size > 0) this.received(sharedView(size));
     else if (size === END_OF_FILE) this.onEndOfFile();
     else if (size < 0) this.fail(errorName(size));
   }

@@ -8,6 +8,16 @@ import { Socket } from 'node:net';
 const READ_BYTES = 256 * 1024;
 export const sharedRead: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
+const VIEWS = 2048;
+const views: (Buffer | undefined)[] = new Array(VIEWS).fill(undefined);
+
+/** The first `size` bytes of `sharedRead`. Small views are made once: the same sizes come again and again. */
+export function sharedView(size: number): Buffer {
+  if (size >= VIEWS) return sharedRead.subarray(0, size);
+  views[size] ??= sharedRead.subarray(0, size);
+  return views[size] as Buffer;
+}
+
 type Internals = Socket & { [field: symbol]: unknown; _handle?: { useUserBuffer?(buffer: Buffer): void } | null };
 
 const fields = findFields();
@@ -35,7 +45,7 @@ export function readSharedFrom(socket: Socket, onBytes: (bytes: Buffer) => void)
   if (!fields || socket.readableLength > 0 || typeof handle?.useUserBuffer !== 'function') return false;
   internals[fields.buffer] = sharedRead;
   internals[fields.callback] = (size: number) => {
-    onBytes(sharedRead.subarray(0, size));
+    onBytes(sharedView(size));
     return true;
   };
   handle.useUserBuffer(sharedRead);

@@ -89,7 +89,7 @@ const ROWS: readonly Row[] = [
     policy: on('reset,5xx'),
     acts: ['body then reset'],
     attempts: 1,
-    log: '200 UC upstream_reset_after_response_started{connection_termination}',
+    log: '200 UPE upstream_reset_after_response_started{protocol_error}',
   },
   {
     name: 'connect-failure',
