@@ -20,6 +20,8 @@ type Member = {
   session: ClientSession | undefined;
   readonly breaker: BreakerState;
   timeout: Timeout | undefined;
+  /** Ends it in order when it has lived long enough. */
+  lifetime: Timeout | undefined;
   idleSinceMs: number;
 };
 
@@ -118,7 +120,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     cluster.stats.upstream_cx_active++;
     host.stats.cx_total++;
     host.stats.cx_active++;
-    return { connection: undefined, session: undefined, breaker, timeout: undefined, idleSinceMs: 0 };
+    return { connection: undefined, session: undefined, breaker, timeout: undefined, lifetime: undefined, idleSinceMs: 0 };
   }
 
   private connect(breaker: BreakerState): void {
@@ -157,6 +159,13 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     this.members.set(session, member);
     member.idleSinceMs = context.clock.monotonicMs();
     if (cluster.runtime.idleTimeoutMs > 0) this.watchIdle(member, cluster.runtime.idleTimeoutMs);
+    if (cluster.runtime.maxConnectionDurationMs > 0) {
+      member.lifetime = new Timeout(() => {
+        cluster.stats.upstream_cx_max_duration_reached++;
+        session.retire();
+      });
+      context.timeouts.arm(member.lifetime, cluster.runtime.maxConnectionDurationMs);
+    }
     if (this.draining && this.waiting.length === 0) session.retire();
     else this.serveWaiting();
   }
@@ -184,6 +193,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
 
   private forget(member: Member): void {
     member.timeout?.cancel();
+    member.lifetime?.cancel();
     member.breaker.connections--;
     this.cluster.stats.upstream_cx_active--;
     this.cluster.stats.upstream_cx_destroy++;
