@@ -14,7 +14,7 @@ import { ListenerSet } from './listener/listener-set.ts';
 import { createOverload, NEVER_OVERLOADED, type Overload, type OverloadOptions } from './overload/overload.ts';
 import { EMPTY_RUNTIME, type Runtime } from './runtime/model.ts';
 import { createClusterRegistry } from './upstream/cluster-registry.ts';
-import type { ClusterState, Resolver } from './upstream/cluster-state.ts';
+import type { ClusterState, Resolver, UpstreamContext } from './upstream/cluster-state.ts';
 
 export type ProxyOptions = {
   /** Default: the host's network. */
@@ -28,6 +28,8 @@ export type ProxyOptions = {
   observer?: ProxyObserver;
   /** Default: the system's resolver. */
   resolve?: Resolver;
+  /** Where this proxy runs and which cluster its peers are in: for zone-aware balancing. */
+  local?: UpstreamContext['local'];
   /** How long the HTTP connections of a replaced listener, and all those of a removed one, may take to end. Default 45 s (Istio's drain time). */
   drainMs?: number;
   /** When to take load off. Default: never. */
@@ -75,7 +77,16 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
   const random = options.random ?? Math.random;
   const timeouts = createTimeouts(clock);
   const secret = (key: string) => runtime.secrets.get(key);
-  const clusters = createClusterRegistry({ transport, clock, timeouts, random, resolve: options.resolve ?? resolveByHost, logger, secret });
+  const clusters = createClusterRegistry({
+    transport,
+    clock,
+    timeouts,
+    random,
+    resolve: options.resolve ?? resolveByHost,
+    logger,
+    secret,
+    local: options.local,
+  });
   let runtime: Runtime = EMPTY_RUNTIME;
   let closed = false;
   let isFailingHealthChecks = false;

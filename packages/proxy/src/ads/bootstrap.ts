@@ -27,6 +27,8 @@ export type BootstrapSettings = Operations & {
   /** As told to /config_dump. */
   readonly message: MessageInitShape<typeof BootstrapSchema>;
   readonly node: Node | undefined;
+  /** The cluster of this proxy's peers, for zone-aware balancing; empty: none. */
+  readonly localClusterName?: string;
   /** Undefined: no admin interface. */
   readonly admin: SocketAddress | undefined;
   readonly clusters: readonly Cluster[];
@@ -107,6 +109,7 @@ function settingsOf(message: Bootstrap, report: Report): BootstrapSettings {
     ...compileOperations(message, report),
     message,
     node: message.node,
+    localClusterName: message.clusterManager?.localClusterName ?? '',
     admin: admin && socketAddressOf(admin, report.at('admin').at('address')),
     clusters: resources?.clusters ?? [],
     listeners: resources?.listeners ?? [],

@@ -96,6 +96,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     random,
     node,
     observer,
+    ...(bootstrap.localClusterName && { local: { locality: localityOf(bootstrap.node), clusterName: bootstrap.localClusterName } }),
     overload: { settings: { ...bootstrap.overload, maxDownstreamConnections }, ...(maxOpenFiles && { maxOpenFiles }) },
     connectionLimit: (listener) => layers.number(listenerLimitKey(listener)) ?? DEFAULT_LISTENER_LIMIT,
   });
@@ -222,6 +223,12 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   }
   return { proxy, source, adminAddress: admin?.address, state, drainListeners, shutDown, quit: quitRequested, close };
 }
+
+const localityOf = (node: BootstrapSettings['node']) => ({
+  region: node?.locality?.region ?? '',
+  zone: node?.locality?.zone ?? '',
+  subZone: node?.locality?.subZone ?? '',
+});
 
 /** The first endpoint of a static cluster as gRPC names it. */
 function staticAddressOf(clusters: BootstrapSettings['clusters'], clusterName: string): string | undefined {
