@@ -39,7 +39,8 @@ export function replyClusters({ query }: Pick<EndpointRequest, 'query'>, proxy: 
           { priority: RoutingPriority.HIGH, ...limitsOf(cluster.runtime.circuitBreakers.high) },
         ],
       },
-      ...(cluster.runtime.outlier && { successRateEjectionThreshold: { value: Math.max(0, cluster.outlier.threshold) } }),
+      ...(cluster.outlier.threshold >= 0 && { successRateEjectionThreshold: { value: cluster.outlier.threshold } }),
+      ...(cluster.outlier.localThreshold >= 0 && { localOriginSuccessRateEjectionThreshold: { value: cluster.outlier.localThreshold } }),
       hostStatuses: cluster.listHosts().map(hostStatus),
     })),
   });
@@ -94,15 +95,6 @@ function hostStatus(host: Host) {
 function textLines(cluster: ClusterState, addedViaApi: boolean): string[] {
   const { name, runtime } = cluster;
   const lines = [`observability_name::${runtime.observabilityName}`];
-  for (const priority of ['default', 'high'] as const) {
-    const limits = runtime.circuitBreakers[priority];
-    lines.push(
-      `${priority}_priority::max_connections::${limits.maxConnections}`,
-      `${priority}_priority::max_pending_requests::${limits.maxPendingRequests}`,
-      `${priority}_priority::max_requests::${limits.maxRequests}`,
-      `${priority}_priority::max_retries::${limits.maxRetries}`,
-    );
-  }
   if (runtime.outlier) {
     const { average, threshold, localAverage, localThreshold } = cluster.outlier;
     lines.push(
@@ -112,19 +104,28 @@ function textLines(cluster: ClusterState, addedViaApi: boolean): string[] {
       `outlier::local_origin_success_rate_ejection_threshold::${localThreshold}`,
     );
   }
+  for (const priority of ['default', 'high'] as const) {
+    const limits = runtime.circuitBreakers[priority];
+    lines.push(
+      `${priority}_priority::max_connections::${limits.maxConnections}`,
+      `${priority}_priority::max_pending_requests::${limits.maxPendingRequests}`,
+      `${priority}_priority::max_requests::${limits.maxRequests}`,
+      `${priority}_priority::max_retries::${limits.maxRetries}`,
+    );
+  }
   lines.push(`added_via_api::${addedViaApi}`);
   if (runtime.discovery.kind === 'eds') lines.push(`eds_service_name::${runtime.discovery.serviceName}`);
   for (const host of cluster.listHosts()) {
     const { locality } = host;
     const fields: Record<string, string | number | boolean> = {
-      ...host.stats,
+      ...Object.fromEntries(Object.entries(host.stats).sort(([a], [b]) => (a < b ? -1 : 1))),
       hostname: host.endpoint.hostname,
       health_flags: healthFlags(host),
       weight: host.weight,
       region: locality?.region ?? '',
       zone: locality?.zone ?? '',
       sub_zone: locality?.subZone ?? '',
-      canary: false,
+      canary: host.endpoint.metadata.get('envoy.lb')?.canary === true,
       priority: locality?.priority ?? 0,
       success_rate: host.outlier.external.last,
       local_origin_success_rate: host.outlier.local.last,

@@ -32,7 +32,7 @@ export class HealthChecker {
     if (host.endpoint.healthCheck?.disabled) return;
     host.failedActiveCheck = true;
     host.awaitsFirstCheck = true;
-    host.isExcluded = this.cluster.runtime.ignoreNewHostsUntilFirstCheck;
+    host.ignoredUntilChecked = this.cluster.runtime.ignoreNewHostsUntilFirstCheck;
     const session = new Session(this.cluster, host, { check: this.check, onChange: () => this.onChange(host) });
     this.sessions.set(host, session);
     session.start();
@@ -142,7 +142,7 @@ class Session {
       if (check.alwaysLogFailures) cluster.context.logger.info('health check failed', { ...this.facts(), why: result.why });
     }
     host.awaitsFirstCheck = false;
-    host.isExcluded = false;
+    host.ignoredUntilChecked = false;
     if (transition === 'changed') {
       const why = result.passed ? '' : result.why;
       cluster.context.logger.info(host.failedActiveCheck ? 'a host failed its health check' : 'a host passed its health check', {

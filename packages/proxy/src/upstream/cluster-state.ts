@@ -14,7 +14,7 @@ import { addressText, Host } from './host.ts';
 import type { HttpPool } from './http-pool.ts';
 import { assignLoad, type LoadServices, type LoadSettings, type LocalityHosts, type LocalZone } from './load-assignment.ts';
 import { type LocalOutcome, OutlierDetector } from './outlier.ts';
-import type { Picker, PickOptions } from './picker.ts';
+import type { Picker } from './picker.ts';
 import { SubsetBalancer } from './subset-balancer.ts';
 
 /** Resolves a name to addresses. `ttlMs` 0 = unknown. Rejects when there is none. */
@@ -235,9 +235,10 @@ export class ClusterState {
     if (this.runtime.discovery.kind === 'original_dst') return target && this.originalHost(target);
     this.balancer ??= this.createBalancer();
     const { balancer } = this;
-    const pick = (options: PickOptions) => balancer.pick(options);
-    let host = pick({ hash, metadataMatch });
-    for (let i = 1; i < attempts && host && (avoid?.has(host) || rejects?.(host)); i++) host = pick({ hash, metadataMatch, attempt: i });
+    let host = balancer.pick({ hash, metadataMatch });
+    for (let attempt = 1; attempt < attempts && host && (avoid?.has(host) || rejects?.(host)); attempt++) {
+      host = balancer.pick({ hash, metadataMatch, attempt });
+    }
     if (!host) this.stats.upstream_cx_none_healthy++;
     return host;
   }

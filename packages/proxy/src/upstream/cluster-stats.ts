@@ -11,10 +11,19 @@ const ZONE_COUNTERS = {
 
 export class SubsetStats {
   lb_subsets_active = 0;
+  lb_subsets_created = 0;
+  lb_subsets_removed = 0;
   lb_subsets_selected = 0;
   lb_subsets_fallback = 0;
   lb_subsets_fallback_panic = 0;
   lb_subsets_single_host_per_subset_duplicate = 0;
+
+  /** How many there are from now on. */
+  countSubsets(count: number): void {
+    this.lb_subsets_created += Math.max(0, count - this.lb_subsets_active);
+    this.lb_subsets_removed += Math.max(0, this.lb_subsets_active - count);
+    this.lb_subsets_active = count;
+  }
 }
 
 /** `outlier_detection.*`. */
@@ -36,9 +45,10 @@ export class OutlierStats {
   ejections_enforced_failure_percentage = 0;
   ejections_detected_local_origin_failure_percentage = 0;
   ejections_enforced_local_origin_failure_percentage = 0;
-  /** These two are Envoy's older names. */
+  /** These three are Envoy's older names. */
   ejections_total = 0;
   ejections_consecutive_5xx = 0;
+  ejections_success_rate = 0;
 }
 
 /** `health_check.*`. */

@@ -29,8 +29,8 @@ export class Host {
   degradedByCheck = false;
   /** Its first active health check has not ended yet. */
   awaitsFirstCheck = false;
-  /** Counts neither for nor against its priority (common_lb_config.ignore_new_hosts_until_first_hc). */
-  isExcluded = false;
+  /** Left out until its first health check has ended (common_lb_config.ignore_new_hosts_until_first_hc). */
+  ignoredUntilChecked = false;
   lastUsedMs = 0;
   /** On the monotonic clock: when slow start began. */
   warmSinceMs: number;
@@ -51,6 +51,11 @@ export class Host {
     const { health } = this.endpoint;
     if (this.failedActiveCheck || this.ejectedUntilMs > 0 || health === 'unhealthy' || health === 'draining') return 'unhealthy';
     return this.degradedByCheck || health === 'degraded' ? 'degraded' : 'healthy';
+  }
+
+  /** Counts neither for nor against its priority. */
+  get isExcluded(): boolean {
+    return this.ignoredUntilChecked || this.endpoint.health === 'draining';
   }
 
   /** Whether the balancer may choose it without panic. */

@@ -120,6 +120,7 @@ export class OutlierDetector {
     }
     if (detection === 'consecutive_5xx' || detection === 'success_rate') stats.ejections_total++;
     if (detection === 'consecutive_5xx') stats.ejections_consecutive_5xx++;
+    if (detection === 'success_rate') stats.ejections_success_rate++;
     if (cluster.context.random() * 100 >= enforcingPercent) return;
     stats[ENFORCED[detection]]++;
     stats.ejections_enforced_total++;

@@ -39,7 +39,7 @@ export class SubsetBalancer implements Picker {
     this.indexes = subsets.selectors.map((selector) => ({ selector, subsets: this.index(selector) }));
     this.defaultSubset = this.subsetOf((host) => hasAll(metadataOf(host), subsets.defaultSubset, subsets.listAsAny));
     const { subsetStats } = services;
-    if (subsetStats) subsetStats.lb_subsets_active = this.indexes.reduce((sum, one) => sum + one.subsets.size, 0);
+    if (subsetStats) subsetStats.countSubsets(this.indexes.reduce((sum, one) => sum + one.subsets.size, 0));
   }
 
   /** Call when the health of a host changed. */
