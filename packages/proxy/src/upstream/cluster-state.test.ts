@@ -155,3 +155,37 @@ test('a cluster with many hosts does no work per host and change of health beyon
   assert.ok(state.pick(undefined));
   registry.close();
 });
+
+test('connections to a host that failed, or to a set of hosts that changed, are drained when the cluster asks for it', () => {
+  const context = contextWith(noNames);
+  const registry = createClusterRegistry(context);
+  const outlier_detection = { consecutive_5xx: 1, max_ejection_percent: 100 };
+  const eds = { type: 'EDS', eds_cluster_config: { eds_config: { ads: {} } } };
+  const clusters = [
+    { name: 'fails', ...eds, outlier_detection, close_connections_on_host_health_failure: true },
+    { name: 'stays', ...eds, outlier_detection },
+    { name: 'changes', ...eds, common_lb_config: { close_connections_on_host_set_change: true } },
+  ];
+  const endpoints = (ports: readonly number[]) => clusters.map(({ name }) => assignment(name, ports));
+  registry.apply(runtimeOf({ clusters, endpoints: endpoints([1, 2]) }));
+  const poolsAfter = (name: string, happens: (state: NonNullable<ReturnType<typeof registry.get>>) => void) => {
+    const state = registry.get(name)!;
+    const [host] = state.listHosts();
+    state.poolOf(host!, 'HTTP/1.1');
+    happens(state);
+    return host!.pools.size;
+  };
+  assert.equal(
+    poolsAfter('fails', (state) => state.reportResult(state.listHosts()[0]!, 500)),
+    0,
+  );
+  assert.equal(
+    poolsAfter('stays', (state) => state.reportResult(state.listHosts()[0]!, 500)),
+    1,
+  );
+  assert.equal(
+    poolsAfter('changes', () => registry.apply(runtimeOf({ clusters, endpoints: endpoints([1, 2, 3]) }))),
+    0,
+  );
+  registry.close();
+});
