@@ -22,3 +22,8 @@ export function grpcDeadlineMs(head: Head, rules: GrpcTimeoutRuntime | undefined
   if (askedMs === undefined || askedMs === 0) return maxMs;
   return capped(offsetMs < askedMs ? askedMs - offsetMs : askedMs);
 }
+
+/** The upstream learns the deadline that counts. */
+export function tellGrpcDeadline(head: Head, deadlineMs: number): void {
+  if (deadlineMs < 1e8) head.set('grpc-timeout', `${Math.ceil(deadlineMs)}m`);
+}

@@ -4,7 +4,7 @@ import type { Exchange, Forwarder } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
 import { applyHeaderMutations } from '../http/header-mutations.ts';
 import { knownId } from '../http/known-headers.ts';
-import type { ResponseFlag } from '../http/request-record.ts';
+import type { LocalReply } from '../http/local-reply.ts';
 import type { ClientStream, ClientStreamHandler, ResetReason } from '../http/stream.ts';
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
@@ -16,7 +16,7 @@ import type { Host } from '../upstream/host.ts';
 import type { PoolUser } from '../upstream/http-pool.ts';
 import { openTunnel } from '../upstream/tunnel-pool.ts';
 import { acceptsTunnel, originalDestination } from './destination.ts';
-import { grpcDeadlineMs } from './grpc-timeout.ts';
+import { grpcDeadlineMs, tellGrpcDeadline } from './grpc-timeout.ts';
 import { followRedirect } from './internal-redirect.ts';
 import { sendMirrors } from './mirror.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
@@ -125,10 +125,17 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
       this.idle = new Timeout(() => this.onIdleTimeout());
       proxy.timeouts.arm(this.idle, this.idleTimeoutMs);
     }
-    const durationMs = grpcDeadlineMs(exchange.head, action.grpcTimeout, 'stream') ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
+    const deadlineMs = grpcDeadlineMs(exchange.head, action.grpcTimeout, 'stream');
+    if (deadlineMs) tellGrpcDeadline(exchange.head, deadlineMs);
+    const durationMs = deadlineMs ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
     if (durationMs > 0) {
       this.duration = new Timeout(() =>
-        this.giveUp({ status: exchange.requestEnded ? 504 : 408, body: '', details: 'max_duration_timeout', flag: 'DT' }),
+        this.giveUp({
+          status: exchange.requestEnded ? 504 : 408,
+          body: 'downstream duration timeout',
+          details: 'max_duration_timeout',
+          grpcStatus: 4,
+        }),
       );
       proxy.timeouts.arm(this.duration, durationMs);
     }
@@ -250,11 +257,12 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     if (this.retryInFlight) this.endRetry(false);
     if (this.retries >= rules.numRetries) {
       cluster.stats.upstream_rq_retry_limit_exceeded++;
-      if (rules.numRetries > 0) exchange.addFlag('URX');
+      exchange.addFlag('URX');
       return false;
     }
     if (!breaker.canRetry) {
       cluster.stats.upstream_rq_retry_overflow++;
+      exchange.addFlag('UO');
       return false;
     }
     this.triedHosts ??= new Set();
@@ -467,7 +475,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.giveUp({ status: 504, body: 'upstream request timeout', details: 'upstream_per_try_timeout', flag: 'UT' });
   }
 
-  private giveUp(reply: { status: number; body: string; details: string; flag?: ResponseFlag }): void {
+  private giveUp(reply: LocalReply): void {
     const { exchange } = this;
     if (this.responding) {
       const { flag = 'LR', details } = reply;

@@ -62,7 +62,7 @@ const CASES: readonly Case[] = [
     name: 'a long stream',
     route: { timeout: '0s', max_stream_duration: { max_stream_duration: '0.1s' } },
     status: 504,
-    log: '504 DT max_duration_timeout',
+    log: '504 - max_duration_timeout',
     afterMs: 100,
   },
   {

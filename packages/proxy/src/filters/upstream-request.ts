@@ -6,7 +6,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { wireText } from '../http/head.ts';
 import { appendHeader, applyHeaderMutations } from '../http/header-mutations.ts';
 import type { ForwardAction, ForwardDecision, HostRewrite, RetryRuntime } from '../runtime/model.ts';
-import { grpcDeadlineMs } from './grpc-timeout.ts';
+import { grpcDeadlineMs, tellGrpcDeadline } from './grpc-timeout.ts';
 
 /** 0 = none. */
 export type RequestTimes = { readonly timeoutMs: number; readonly perTryTimeoutMs: number };
@@ -39,6 +39,7 @@ export function prepareUpstreamRequest(exchange: Exchange, decision: ForwardDeci
   const { head } = exchange;
   const { action } = decision;
   if (head.hasEnvoyHeaders) for (const name of CONTROL_HEADERS) head.remove(name);
+  if (action.grpcTimeout?.scope === 'request' && times.timeoutMs > 0 && head.has('grpc-timeout')) tellGrpcDeadline(head, times.timeoutMs);
   const expectedMs = times.perTryTimeoutMs || times.timeoutMs;
   if (expectedMs > 0 && !suppress) head.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
   if (decision.requestHeaders.length > 0) {

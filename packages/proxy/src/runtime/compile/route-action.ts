@@ -87,7 +87,8 @@ export function compileForwardAction(action: RouteAction, context: ActionContext
   const cors = action.cors ?? virtualHost.cors;
   const stream = action.maxStreamDuration;
   return {
-    timeoutMs: durationMsOr(action.timeout, DEFAULT_TIMEOUT_MS),
+    // A stream with a maximum duration needs no other timeout.
+    timeoutMs: durationMsOr(action.timeout, stream ? 0 : DEFAULT_TIMEOUT_MS),
     idleTimeoutMs: durationMsOr(action.idleTimeout, undefined),
     maxStreamDurationMs: durationMsOr(stream?.maxStreamDuration, undefined),
     grpcTimeout: compileGrpcTimeout(action),
