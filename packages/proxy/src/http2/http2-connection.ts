@@ -6,6 +6,7 @@ import { Head } from '../http/head.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
+import { FIELDS_REFUSED } from './field-reader.ts';
 import type { HeadTemplate } from './head-template.ts';
 import { ServerSession, type ServerSessionHost } from './server-session.ts';
 import type { Http2ServerStream } from './server-stream.ts';
@@ -69,11 +70,10 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     exchange.begin(template.protocol, first, end);
   }
 
-  onMalformedRequest(stream: Http2ServerStream | undefined, _why: string): void {
+  onMalformedRequest(why: string): void {
     // Reported like any request, so that the log has one line for each.
-    if (stream) return;
     const exchange = new Exchange(this.context, this.info, NO_STREAM, new Head(0));
-    exchange.refusedByCodec(0, 'http2.violation.of.messaging.rule');
+    exchange.refusedByCodec(0, why === FIELDS_REFUSED ? 'http2.too_many_headers' : 'http2.violation.of.messaging.rule');
   }
 
   onHeadPending(isPending: boolean): void {

@@ -17,8 +17,8 @@ export interface ServerSessionHost {
    * the stream's handler.
    */
   onRequest(stream: Http2ServerStream, template: HeadTemplate, first: Buffer | undefined, end: boolean): void;
-  /** A request that cannot be taken; the session has reset its stream or fails. */
-  onMalformedRequest(stream: Http2ServerStream | undefined, why: string): void;
+  /** A request that cannot be taken; its stream is reset, or the connection fails. */
+  onMalformedRequest(why: string): void;
   /** The head of a request is being received, or has been. */
   onHeadPending(isPending: boolean): void;
   /** An answer is about to be sent. */
@@ -118,7 +118,7 @@ export class ServerSession extends Session {
   }
 
   private refuseMalformed(streamId: number, endStream: boolean, why: string): boolean {
-    this.host.onMalformedRequest(undefined, why);
+    this.host.onMalformedRequest(why);
     if (why === FIELDS_REFUSED) return this.refuse(streamId, endStream, f.INTERNAL_ERROR);
     if (this.options.settings.streamErrorOnInvalidHttpMessage) return this.refuse(streamId, endStream, f.PROTOCOL_ERROR);
     return this.fail(f.PROTOCOL_ERROR, why);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, connect, createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import test from 'node:test';
+import type { JsonObject } from '@bufbuild/protobuf';
 import { cluster, httpListener, routeTo } from '../testing/runtime.ts';
 import { onStage } from '../testing/stage.ts';
 import { openWire } from '../testing/wire.ts';
@@ -172,5 +173,36 @@ test('extended CONNECT is refused where it was not offered', async () => {
       assert.ok(!client.remoteSettings.enableConnectProtocol);
     });
     assert.deepEqual(upstream.received, []);
+  });
+});
+
+test('CONNECT over HTTP/2 ends here as TCP, or goes on as CONNECT', async () => {
+  const hcm = { codec_type: 'HTTP2', upgrade_configs: [{ upgrade_type: 'CONNECT' }], http2_protocol_options: { allow_connect: true } };
+  const route = (connect: JsonObject): JsonObject => ({
+    match: { connect_matcher: {} },
+    route: { cluster: 'up', upgrade_configs: [{ upgrade_type: 'CONNECT', ...connect }] },
+  });
+  await onStage(async (stage) => {
+    const upstream = await stage.upstream((socket, text) => {
+      if (text.startsWith('CONNECT') && text.endsWith('\r\n\r\n')) socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      else if (text.endsWith('ping')) socket.write('pong');
+    });
+    for (const [connect, seen] of [
+      [{ connect_config: {} }, 'ping'],
+      [{}, 'CONNECT db.test:5432 HTTP/1.1\r\n'],
+    ] as const) {
+      await stage.apply({ listeners: [httpListener('in', [route(connect)], hcm)], clusters: [cluster('up', [upstream.port])] });
+      await onClient(stage.port(), async (client) => {
+        const stream = client.request({ ':method': 'CONNECT', ':authority': 'db.test:5432' });
+        stream.on('error', () => {});
+        const [headers] = await once(stream, 'response');
+        assert.equal(headers[':status'], 200);
+        stream.write('ping');
+        stream.setEncoding('latin1');
+        assert.deepEqual(await once(stream, 'data'), ['pong']);
+        assert.ok(upstream.received.at(-1)!.startsWith(seen), upstream.received.at(-1));
+        stream.close();
+      });
+    }
   });
 });
