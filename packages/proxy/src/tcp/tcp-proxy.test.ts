@@ -101,7 +101,7 @@ for (const kind of ['network', 'listener'] as const) {
   test(`a ${kind} rate limit closes what comes too fast, and gives tokens back`, async () => {
     await onStage(async ({ upstream, apply, port, proxy }) => {
       const up = await upstream(say('x'));
-      const fields = { stat_prefix: 'r', token_bucket: { max_tokens: 2, tokens_per_fill: 1, fill_interval: '0.1s' } };
+      const fields = { stat_prefix: 'r', token_bucket: { max_tokens: 2, tokens_per_fill: 1, fill_interval: '0.5s' } };
       const limit: JsonObject = {
         name: 'rate',
         typed_config: any(`envoy.extensions.filters.${kind}.local_ratelimit.v3.LocalRateLimit`, fields),
