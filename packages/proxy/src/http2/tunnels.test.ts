@@ -187,10 +187,11 @@ test('CONNECT over HTTP/2 ends here as TCP, or goes on as CONNECT', async () => 
       if (text.startsWith('CONNECT') && text.endsWith('\r\n\r\n')) socket.write('HTTP/1.1 200 OK\r\n\r\n');
       else if (text.endsWith('ping')) socket.write('pong');
     });
-    for (const [connect, seen] of [
+    const cases: readonly (readonly [JsonObject, string])[] = [
       [{ connect_config: {} }, 'ping'],
       [{}, 'CONNECT db.test:5432 HTTP/1.1\r\n'],
-    ] as const) {
+    ];
+    for (const [connect, seen] of cases) {
       await stage.apply({ listeners: [httpListener('in', [route(connect)], hcm)], clusters: [cluster('up', [upstream.port])] });
       await onClient(stage.port(), async (client) => {
         const stream = client.request({ ':method': 'CONNECT', ':authority': 'db.test:5432' });
