@@ -408,7 +408,9 @@ test('a changed check begins anew, a removed one leaves its hosts healthy', asyn
   await stage.answered(2);
   assert.equal(stage.host.health, 'healthy');
   stage.apply([cluster('c', [up.port], { health_checks: [HTTP] })]);
+  assert.equal(stage.host.health, 'healthy', 'a host in use is in use until its new check says otherwise');
   await stage.answered(3);
+  assert.equal(stage.host.health, 'unhealthy');
   stage.apply([cluster('c', [up.port])]);
   assert.deepEqual([stage.host.health, stage.state.stats.membership_healthy], ['healthy', 1]);
 });

@@ -27,12 +27,18 @@ export class HealthChecker {
     this.events = events;
   }
 
-  /** Begins to ask. Until the first answer the host counts as failed. */
+  /** Begins to ask a new host. Until the first answer it counts as failed. */
   watch(host: Host): void {
     if (host.endpoint.healthCheck?.disabled) return;
     host.failedActiveCheck = true;
-    host.awaitsFirstCheck = true;
     host.ignoredUntilChecked = this.cluster.runtime.ignoreNewHostsUntilFirstCheck;
+    this.watchAsItIs(host);
+  }
+
+  /** Begins to ask a host that is in use: until the first answer it counts as it did. */
+  watchAsItIs(host: Host): void {
+    if (host.endpoint.healthCheck?.disabled) return;
+    host.awaitsFirstCheck = host.failedActiveCheck;
     const session = new Session(this.cluster, host, { check: this.check, onChange: () => this.onChange(host) });
     this.sessions.set(host, session);
     session.start();

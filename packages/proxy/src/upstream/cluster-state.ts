@@ -109,7 +109,7 @@ export class ClusterState {
     const { healthCheck } = this.runtime;
     this.checker = healthCheck && new HealthChecker(this, healthCheck, { onChange: (host) => this.onCheckChange(host) });
     for (const host of this.hosts.values()) {
-      if (this.checker) this.checker.watch(host);
+      if (this.checker) this.checker.watchAsItIs(host);
       else {
         host.failedActiveCheck = false;
         host.degradedByCheck = false;
@@ -188,6 +188,7 @@ export class ClusterState {
       const at = host.pendingRemoval ? locality.hosts.indexOf(host) : -1;
       if (at >= 0) locality.hosts.splice(at, 1);
     }
+    this.balancer = undefined;
     host.drainConnections();
   }
 
