@@ -48,7 +48,11 @@ export type SecureAnswer = {
 };
 
 /** One request over a new TLS connection, to its end. */
-export async function askSecurely(port: number, options: ConnectionOptions = {}): Promise<SecureAnswer> {
+export async function askSecurely(
+  port: number,
+  options: ConnectionOptions = {},
+  headers: Readonly<Record<string, string>> = {},
+): Promise<SecureAnswer> {
   const answer: SecureAnswer = { text: '', protocol: '', alpn: '', names: '', keyType: '', reused: false, session: undefined, error: '' };
   const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options });
   socket.on('session', (session: Buffer) => {
@@ -68,7 +72,8 @@ export async function askSecurely(port: number, options: ConnectionOptions = {})
   socket.on('error', (error: NodeJS.ErrnoException) => {
     answer.error = error.code ?? error.message;
   });
-  socket.write('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n${lines.join('')}\r\n`);
   await once(socket, 'close').catch(() => {});
   return answer;
 }
