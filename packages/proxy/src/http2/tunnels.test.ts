@@ -201,7 +201,8 @@ test('CONNECT over HTTP/2 ends here as TCP, or goes on as CONNECT', async () => 
         stream.write('ping');
         stream.setEncoding('latin1');
         assert.deepEqual(await once(stream, 'data'), ['pong']);
-        assert.ok(upstream.received.at(-1)!.startsWith(seen), upstream.received.at(-1));
+        const received = upstream.received.at(-1)!;
+        assert.ok(received.startsWith(seen), received);
         stream.close();
       });
     }
