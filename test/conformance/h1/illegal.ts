@@ -24,11 +24,6 @@ const length = (value: string): string => body(`Content-Length: ${value}`);
 const coding = (value: string): string => body(`Transfer-Encoding: ${value}`, '5\r\nhello\r\n0\r\n\r\n');
 const chunks = (text: string): string => body('Transfer-Encoding: chunked', text);
 
-// Known defects by row, shown as todo.
-const DEFECTS: Readonly<Record<string, string>> = {
-  'a word after a chunk size': 'taken for an extension (bugs/io-h1.md 1)',
-};
-
 type Rows = readonly (readonly [name: string, payload: string, status?: number])[];
 
 const REQUEST_LINES: Rows = [
@@ -179,13 +174,7 @@ const CHUNKS: Rows = [
 ];
 
 const rowsOf = (rows: Rows, torso: boolean): Illegal[] =>
-  rows.map(([name, payload, status = 400]) => ({
-    name,
-    payload,
-    status,
-    ...(torso && { torso: true as const }),
-    ...(DEFECTS[name] && { todo: DEFECTS[name] }),
-  }));
+  rows.map(([name, payload, status = 400]) => ({ name, payload, status, ...(torso && { torso: true as const }) }));
 
 export const ILLEGAL: readonly Illegal[] = [
   ...[REQUEST_LINES, TARGETS, VERSIONS, HOSTS, NAMES, VALUES, LENGTHS, CODINGS].flatMap((rows) => rowsOf(rows, false)),

@@ -21,7 +21,7 @@ for (const tls of [false, true]) {
     const { chainPem, keyPem } = createCertificateAuthority().issueServer(['a.test']);
     const transportSocket = tls ? { transportSocket: downstreamTls({ cert: chainPem, key: keyPem }) } : {};
     const target = await startTarget(
-      [listenerOf({ name: 'in', port: 0, profile: 'gateway', ...transportSocket })],
+      [listenerOf({ name: 'in', port: 0, profile: 'gateway', hcm: { codec_type: tls ? 'AUTO' : 'HTTP2' }, ...transportSocket })],
       [clusterOf('up', recorder.port)],
     );
     t.after(() => target.close());
