@@ -24,7 +24,12 @@ export type HeapGaugeOptions = {
 
 const SHORTEST_PAUSE_MS = 1000;
 
-export function createHeapGauge({ clock, collectFrom, read = readHeap(undefined), collect = collectGarbage }: HeapGaugeOptions): HeapGauge {
+export function createHeapGauge({
+  clock,
+  collectFrom,
+  read = readHeap(undefined),
+  collect = () => collectGarbage(clock),
+}: HeapGaugeOptions): HeapGauge {
   let collections = 0;
   let nextMs = Number.NEGATIVE_INFINITY;
   let live = 0;
@@ -73,12 +78,18 @@ export function readHeap(maxBytes: number | undefined): () => HeapReading {
 }
 
 let gc: (() => void) | undefined;
+/** Proxies may share a process; its garbage is collected once for all of them. */
+let collectedUntilMs = Number.NEGATIVE_INFINITY;
 
-function collectGarbage(): void {
+function collectGarbage(clock: Clock): void {
+  const startMs = clock.monotonicMs();
+  if (startMs < collectedUntilMs) return;
   if (!gc) {
     // The only way to V8's collector in a process that was started without the flag.
     setFlagsFromString('--expose-gc');
     gc = runInNewContext('gc') as () => void;
   }
   gc();
+  const endMs = clock.monotonicMs();
+  collectedUntilMs = endMs + Math.max(SHORTEST_PAUSE_MS, 9 * (endMs - startMs));
 }
