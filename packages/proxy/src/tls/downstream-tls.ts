@@ -117,6 +117,9 @@ class Handshake {
       ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
     });
     secured.wrap(session);
+    // A client that is gone after its ClientHello: the socket is half open, so nobody else would end it.
+    session.once('end', () => this.refuse('closed during the handshake'));
+    if (raw.readableEnded) return this.refuse('closed during the handshake');
     const staple = offered[0]?.secret.ocspStaple;
     if (staple) stapleOcsp(session, staple);
     session.once('secure', () => {

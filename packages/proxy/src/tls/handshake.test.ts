@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { eventually } from '@lateen/base/testing';
 import { createCertificateAuthority } from '@lateen/pki';
-import { httpListener } from '../testing/runtime.ts';
+import { any, httpListener } from '../testing/runtime.ts';
 import { onStage, type Stage } from '../testing/stage.ts';
 import { askSecurely, inlineCertificate, isAnswered, withTls } from '../testing/tls.ts';
 import { tlsStatsOf } from './tls-stats.ts';
@@ -144,6 +145,29 @@ describe('clients that do not mean it', () => {
       for (const socket of sockets) socket.destroy();
       await eventually(() => assert.equal(proxy.connectionCount, 0));
     });
+  });
+
+  test('a client that leaves after its whole ClientHello is forgotten at once', async () => {
+    const sniffer = createServer().listen(0, '127.0.0.1');
+    await once(sniffer, 'listening');
+    const accepted = once(sniffer, 'connection');
+    const client = connectTls({ host: '127.0.0.1', port: (sniffer.address() as AddressInfo).port });
+    client.on('error', () => {});
+    const [raw] = (await accepted) as [Socket];
+    const [hello] = (await once(raw, 'data')) as [Buffer];
+    client.destroy();
+    sniffer.close();
+    const inspector = { name: 'tls', typed_config: any('envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector') };
+    for (const listener_filters of [[], [inspector]]) {
+      await onStage(async ({ apply, port, proxy }) => {
+        await apply({ listeners: [{ ...withTls(httpListener('in', OK), tls), listener_filters }] });
+        const sockets = Array.from({ length: 50 }, () => connect({ host: '127.0.0.1', port: port() }));
+        for (const socket of sockets) socket.on('error', () => {}).end(hello);
+        await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+        await eventually(() => assert.equal(proxy.connectionCount, 0), { timeoutMs: 5000 });
+        for (const socket of sockets) socket.destroy();
+      });
+    }
   });
 
   test('a handshake that does not end in time is ended', async () => {
