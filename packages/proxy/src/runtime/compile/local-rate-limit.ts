@@ -1,16 +1,12 @@
 // The local rate limit filter: token buckets of this proxy alone.
 
-import {
-  type commonRatelimit,
-  localRatelimitHttpFilter as filter,
-  commonRatelimit as ratelimit,
-  type typeTokenBucket,
-} from '@lateen/xds/messages/proxy';
-import type { LocalRateLimitRuntime, TokenBucketRuntime } from '../model.ts';
+import { type commonRatelimit, localRatelimitHttpFilter as filter, commonRatelimit as ratelimit } from '@lateen/xds/messages/proxy';
+import type { LocalRateLimitRuntime } from '../model.ts';
 import { compileHeaderOptions } from './header-mutation.ts';
 import { compileRateLimits } from './rate-limit-actions.ts';
 import { honours, type Report } from './report.ts';
-import { durationMsOr, runtimeFractionOf } from './values.ts';
+import { compileTokenBucket } from './token-bucket.ts';
+import { runtimeFractionOf } from './values.ts';
 
 const check = honours(filter.LocalRateLimitSchema, [
   'statPrefix',
@@ -43,7 +39,7 @@ export function compileLocalRateLimit(message: filter.LocalRateLimit, report: Re
   return {
     statPrefix: message.statPrefix,
     status: status >= 400 ? status : 429,
-    bucket: message.tokenBucket && compileBucket(message.tokenBucket, report.at('token_bucket')),
+    bucket: message.tokenBucket && compileTokenBucket(message.tokenBucket, report.at('token_bucket')),
     // Without filter_enabled the filter does nothing.
     enabledFraction: message.filterEnabled ? runtimeFractionOf(message.filterEnabled) : 0,
     enforcedFraction: message.filterEnforced ? runtimeFractionOf(message.filterEnforced) : 0,
@@ -70,20 +66,8 @@ function compileDescriptor(
 ): LocalRateLimitRuntime['descriptors'][number] {
   checkDescriptor(message, report);
   if (message.entries.length === 0) report.at('entries').refuse('must not be empty');
-  if (!message.tokenBucket) report.at('token_bucket').refuse('is required');
   return {
     entries: message.entries.map(({ key, value }) => ({ key, value })),
-    bucket: compileBucket(message.tokenBucket, report.at('token_bucket')),
+    bucket: compileTokenBucket(message.tokenBucket, report.at('token_bucket')),
   };
-}
-
-/** Envoy's smallest interval. */
-const MIN_FILL_MS = 50;
-
-function compileBucket(bucket: typeTokenBucket.TokenBucket | undefined, report: Report): TokenBucketRuntime {
-  const fillIntervalMs = durationMsOr(bucket?.fillInterval, 0);
-  if (fillIntervalMs < MIN_FILL_MS) report.at('fill_interval').refuse(`must be at least ${MIN_FILL_MS} ms`);
-  const maxTokens = bucket?.maxTokens ?? 0;
-  if (maxTokens <= 0) report.at('max_tokens').refuse('must be positive');
-  return { maxTokens, tokensPerFill: bucket?.tokensPerFill ?? 1, fillIntervalMs };
 }
