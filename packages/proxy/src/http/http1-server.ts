@@ -147,7 +147,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
         this.emptyLines = 1;
         return at + 2;
       }
-      if (TOKEN_LOWER[bytes[at] as number] === 0) return this.refuse(faultOf(-1), bytes.length);
+      if (TOKEN_LOWER[bytes[at] as number] === 0) return this.refuseUnread(faultOf(-1), bytes.length);
       const { head } = this;
       const { limits } = this.options;
       const known = head.memory.repeat(head, bytes, at);
@@ -158,7 +158,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
         head.adopt(bytes, at, size);
         return this.begin(bytes, at + size);
       }
-      if (size < 0) return this.refuse(faultOf(size), bytes.length);
+      if (size < 0) return this.refuseUnread(faultOf(size), bytes.length);
       this.host.onHeadStarted();
     }
     const { head } = this;
@@ -171,7 +171,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     if (before > 0 && bytes.indexOf(10, at) < 0 && this.partial <= this.options.limits.maxBytes) return bytes.length;
     const size = parseRequestHead(head, head.bytes, 0, this.partial, this.options.limits);
     if (size === INCOMPLETE) return bytes.length;
-    if (size < 0) return this.refuse(faultOf(size), bytes.length);
+    if (size < 0) return this.refuseUnread(faultOf(size), bytes.length);
     at += size - before;
     this.partial = 0;
     head.size = size;
@@ -284,6 +284,12 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     }
   }
 
+  /** As `refuse`, when the head object does not hold this request: it may still hold another one's bytes. */
+  private refuseUnread(fault: HeadFault, consumed: number): number {
+    this.head.reset();
+    return this.refuse(fault, consumed);
+  }
+
   /** Answers a request that never became one, and closes. */
   private refuse(fault: HeadFault, consumed: number): number {
     this.state = DISCARDING;
@@ -298,7 +304,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
 
   /** The head takes too long. */
   refuseSlowHead(): void {
-    if (this.state === READING_HEAD) this.refuse({ status: 408, details: 'request_header_timeout' }, 0);
+    if (this.state === READING_HEAD) this.refuseUnread({ status: 408, details: 'request_header_timeout' }, 0);
   }
 
   /** Takes a half-closed client for gone, unless its answer has begun. */
