@@ -158,3 +158,20 @@ test('I3: the high priority has limits of its own', async () => {
     await until(() => state.breakers.default.requests === 0 && state.breakers.high.requests === 0);
   });
 });
+
+test('per_host_thresholds bound the connections to one host; further requests wait', async () => {
+  const circuit_breakers = { thresholds: [OPEN], per_host_thresholds: [{ max_connections: 1 }] };
+  const run = async ({ state, wires, ask, asked, answer }: Held) => {
+    await ask();
+    await until(() => asked() === 1);
+    await ask();
+    await until(() => state.stats.upstream_rq_pending_active === 1);
+    assert.equal(state.stats.upstream_cx_total, 1);
+    answer();
+    await until(() => asked() === 2);
+    answer();
+    for (const wire of wires) await wire.expect('fine');
+    assert.equal(state.stats.upstream_cx_total, 1);
+  };
+  await held(OPEN, run, { cluster: { circuit_breakers } });
+});
