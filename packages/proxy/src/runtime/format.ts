@@ -196,7 +196,8 @@ function endsOperator(text: string, at: number): boolean {
 
 function problemOf(operator: string, argument: string | undefined): string | undefined {
   const check = CHECKS[operator];
-  if (check && argument !== undefined && !check.test(argument)) return `%${operator}% does not know the argument ${JSON.stringify(argument)}`;
+  if (check && argument !== undefined && !check.test(argument))
+    return `%${operator}% does not know the argument ${JSON.stringify(argument)}`;
   if (OPTIONAL_ARGUMENT.has(operator)) return undefined;
   if (WITH_ARGUMENT.has(operator)) return argument ? undefined : `operator %${operator}% needs an argument`;
   if (!PLAIN.has(operator)) return `unknown operator %${operator}%`;
