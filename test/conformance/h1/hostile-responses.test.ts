@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test';
 import { eventually } from '@lateen/base/testing';
 import { openFrames, requestBlock } from '../h2/frame-client.ts';
 import { headers } from '../h2/frames.ts';
-import { clusterOf, listenerOf } from '../support/configuration.ts';
+import { accessLogOf, clusterOf, listenerOf } from '../support/configuration.ts';
 import { startTarget, type Target } from '../support/target.ts';
 import { openRaw } from './raw-client.ts';
 import { answerOf, type Recorder, startRecorder } from './recorder.ts';
@@ -87,15 +87,7 @@ suite('hostile answers', () => {
       if (row.ends) setTimeout(() => endAll(recorder, request.target), 20);
       return row.answer;
     });
-    const log = {
-      name: 'envoy.access_loggers.file',
-      typed_config: {
-        '@type': 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog',
-        path: '/dev/stdout',
-        log_format: { text_format_source: { inline_string: '%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS%\n' } },
-      },
-    };
-    const hcm = { access_log: [log] };
+    const hcm = { access_log: [accessLogOf('%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS%')] };
     target = await startTarget([listenerOf({ name: 'in', port: 0, profile: 'gateway', hcm })], [clusterOf('up', recorder.port)]);
   });
   after(async () => {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { eventually } from '@lateen/base/testing';
 import fc from 'fast-check';
-import { clusterOf, listenerOf } from '../support/configuration.ts';
+import { accessLogOf, clusterOf, listenerOf } from '../support/configuration.ts';
 import { startTarget, type Target } from '../support/target.ts';
 import { type Backend, noBackends, startBackends } from './backends.ts';
 import { ILLEGAL } from './illegal.ts';
@@ -85,14 +85,6 @@ suite('damaged requests', { skip: noBackends ?? false }, () => {
   let target: Target;
   before(async () => {
     backends = await startBackends();
-    const log = {
-      name: 'envoy.access_loggers.file',
-      typed_config: {
-        '@type': 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog',
-        path: '/dev/stdout',
-        log_format: { text_format_source: { inline_string: '%REQ(X-REQUEST-ID)% %RESPONSE_CODE_DETAILS% %UPSTREAM_CLUSTER%\n' } },
-      },
-    };
     target = await startTarget(
       backends.map(({ name }, i) => {
         const routes = [{ match: { prefix: '/' }, route: { cluster: name } }];
@@ -101,7 +93,10 @@ suite('damaged requests', { skip: noBackends ?? false }, () => {
           port: 0,
           profile: i === 0 ? 'gateway' : 'inbound',
           routes,
-          hcm: { access_log: [log], preserve_external_request_id: false },
+          hcm: {
+            access_log: [accessLogOf('%REQ(X-REQUEST-ID)% %RESPONSE_CODE_DETAILS% %UPSTREAM_CLUSTER%')],
+            preserve_external_request_id: false,
+          },
         });
       }),
       backends.map(({ name, port }) => clusterOf(name, port)),

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clusterOf, listenerOf, PROFILES, type Profile } from '../support/configuration.ts';
+import { eventually } from '@lateen/base/testing';
+import { accessLogOf, clusterOf, listenerOf, PROFILES, type Profile } from '../support/configuration.ts';
 import { startTarget, type Target } from '../support/target.ts';
 import { ILLEGAL, type Illegal } from './illegal.ts';
 import { LEGAL, type Legal } from './legal.ts';
@@ -18,7 +19,8 @@ for (const profile of PROFILES) {
     let target: Target;
     before(async () => {
       recorder = await startRecorder();
-      target = await startTarget([listenerOf({ name: 'in', port: 0, profile })], [clusterOf('up', recorder.port)]);
+      const hcm = { access_log: [accessLogOf('%RESPONSE_CODE% %RESPONSE_FLAGS%')] };
+      target = await startTarget([listenerOf({ name: 'in', port: 0, profile, hcm })], [clusterOf('up', recorder.port)]);
     });
     after(async () => {
       await target?.close();
@@ -32,6 +34,16 @@ for (const profile of PROFILES) {
         test(`legal, ${delivery}: ${one.name}`, { todo: one.todo }, () => forwards({ recorder, target, delivery, profile }, one));
       }
     }
+    test('the access log has one line for each request, and DPE for what was no request', async () => {
+      const closing = LEGAL.filter(({ closes }) => closes).length;
+      const good = (LEGAL.length * 2 - closing) * DELIVERIES.length;
+      // Lines are written in batches.
+      await eventually(() => target.log.length >= good + ILLEGAL.length * DELIVERIES.length, { timeoutMs: 3000 });
+      assert.equal(target.log.filter((line) => line === '200 -').length, good);
+      const others = target.log.filter((line) => line !== '200 -');
+      assert.equal(others.length, ILLEGAL.length * DELIVERIES.length);
+      assert.deepEqual([...new Set(others.map((line) => line.split(' ')[1]))], ['DPE'], [...new Set(others)].join());
+    });
   });
 }
 

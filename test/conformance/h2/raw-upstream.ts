@@ -18,10 +18,11 @@ export type RawHttp2Upstream = {
   close(): Promise<void>;
 };
 
-/** The same frame for another stream. */
+/** The same frame, where `stream` is what 1 was. */
 function forStream(frame: Buffer, stream: number): Buffer {
   const copy = Buffer.from(frame);
-  if (copy.readUInt32BE(5) !== 0) copy.writeUInt32BE(stream, 5);
+  const was = copy.readUInt32BE(5);
+  if (was !== 0) copy.writeUInt32BE(stream + was - 1, 5);
   return copy;
 }
 

@@ -75,6 +75,16 @@ export function listenerOf({ name, port, profile, hcm = {}, listener = {}, route
   };
 }
 
+/** An access log whose lines a Lateen target keeps in `log`. */
+export const accessLogOf = (format: string): JsonObject => ({
+  name: 'envoy.access_loggers.file',
+  typed_config: {
+    '@type': `${TYPE}.access_loggers.file.v3.FileAccessLog`,
+    path: '/dev/stdout',
+    log_format: { text_format_source: { inline_string: `${format}\n` } },
+  },
+});
+
 export type ClusterOptions = { http2?: boolean; fields?: JsonObject };
 
 export function clusterOf(name: string, port: number, { http2 = false, fields = {} }: ClusterOptions = {}): JsonObject {
