@@ -83,6 +83,8 @@ export type UpstreamOrder = {
   informational?: readonly number[];
   /** HTTP/1.1 upstream: exactly these bytes, then the end of the connection. */
   raw?: string;
+  /** In `raw`, `{padding}` stands for so many letters. */
+  padding?: number;
 };
 
 /** What a case led to, with everything volatile normalised. */

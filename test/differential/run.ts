@@ -82,11 +82,11 @@ async function runScene(scene: Scene, { running, ports, upstreams, http2Upstream
   const lines = (await running.log(join(folder, `${scene.name}.log`))).map((line) => normalize.text(line));
   for (const [index, { one, leg }] of pairs.entries()) {
     const { answers, closed } = exchanges[index]!;
-    const requests = (seen.get(String(index)) ?? []).map(normalize.seen);
+    const requests = seen.get(String(index)) ?? [];
     if (scene.sortsSeen) requests.sort((a, b) => (a.upstream < b.upstream ? -1 : a.upstream > b.upstream ? 1 : 0));
     const outcome: Outcome = {
       answers: answers.map(normalize.answer),
-      seen: requests,
+      seen: requests.map(normalize.seen),
       ...(closed !== undefined && { closed }),
     };
     const log = one.logVaries ? [] : lines.filter((line) => line.startsWith(`${index}|`)).map((line) => line.slice(line.indexOf('|') + 1));

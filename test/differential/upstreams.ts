@@ -16,6 +16,9 @@ export type Upstreams = {
   close(): Promise<void>;
 };
 
+/** A port that no test is given by the kernel, so that connections are refused. */
+const CLOSED_PORT = 1;
+
 type AnyRequest = IncomingMessage | Http2ServerRequest;
 type AnyResponse = ServerResponse | Http2ServerResponse;
 
@@ -45,12 +48,8 @@ export async function startUpstreams(): Promise<Upstreams> {
     attempts.set(tag, attempt);
     await answer({ request, response, name, order, attempt });
   };
-  const nobody = createServer();
-  const closedPort = await listen(nobody);
-  servers.pop();
-  nobody.close();
-  const http1 = new Map([['nobody', closedPort]]);
-  const http2 = new Map([['nobody', closedPort]]);
+  const http1 = new Map([['nobody', CLOSED_PORT]]);
+  const http2 = new Map([['nobody', CLOSED_PORT]]);
   for (const name of UPSTREAMS) {
     const plain = createServer({ maxHeaderSize: 512 * 1024 }, (request, response) => void serve(name)(request, response));
     plain.on('upgrade', (request: IncomingMessage, socket: Socket) => upgrade(request, socket, { name, remember }));
@@ -120,7 +119,8 @@ async function answer({ request, response, name, order, attempt }: Order): Promi
     else socket.destroy();
     return;
   }
-  if (order.raw !== undefined) return void socket.end(Buffer.from(order.raw, 'latin1'));
+  if (order.raw !== undefined)
+    return void socket.end(Buffer.from(order.raw.replace('{padding}', 'l'.repeat(order.padding ?? 0)), 'latin1'));
   for (const status of order.informational ?? []) inform(response, status);
   const status = nth(order.status, attempt) ?? 200;
   // Node ends an answer with 205 at its head, whatever is written.

@@ -26,7 +26,7 @@ const RETRY_ROUTES = [
   ['zero', retries({ retry_on: '5xx', num_retries: 0 })],
   ['none', {}],
   ['default-number', { retry_policy: { retry_on: '5xx', retry_back_off: { base_interval: '0.001s' } } }],
-  ['per-try', retries({ retry_on: '5xx', per_try_timeout: '0.15s' })],
+  ['per-try', retries({ retry_on: '5xx', per_try_timeout: '0.4s' })],
 ] as const;
 
 /** Where Lateen refuses more of an upstream than Envoy does. */
@@ -83,8 +83,8 @@ export const resilience: readonly Scene[] = [
       ask('no retriable header', { path: '/headers', ...statuses([503, 200]) }),
       ask('request may', { path: '/request-headers', headers: { 'x-may': 'yes' }, ...statuses([503, 200]) }),
       ask('request may not', { path: '/request-headers', ...statuses([503, 200]) }),
-      ask('per try', { path: '/per-try', upstream: { delayMs: [400, 0] } }),
-      ask('per try, always', { path: '/per-try', upstream: { delayMs: 400 } }),
+      ask('per try', { path: '/per-try', upstream: { delayMs: [1200, 0] } }),
+      ask('per try, always', { path: '/per-try', upstream: { delayMs: 1200 } }),
       ask('asked by header: retry-on', { path: '/none', headers: { 'x-envoy-retry-on': '5xx' }, ...statuses([503, 200]) }),
       ask('asked by header: max-retries', {
         path: '/none',
@@ -182,32 +182,32 @@ export const resilience: readonly Scene[] = [
   {
     name: 'timeouts',
     routes: [
-      to(exact('/route'), 'a', { timeout: '0.2s' }),
+      to(exact('/route'), 'a', { timeout: '0.4s' }),
       to(exact('/none'), 'a', { timeout: '0s' }),
       to(exact('/default'), 'a'),
-      to(exact('/idle'), 'a', { idle_timeout: '0.2s', timeout: '0s' }),
+      to(exact('/idle'), 'a', { idle_timeout: '0.4s', timeout: '0s' }),
       to(exact('/per-try'), 'a', {
         timeout: '1s',
-        retry_policy: { retry_on: '5xx', num_retries: 1, per_try_timeout: '0.15s', retry_back_off: { base_interval: '0.001s' } },
+        retry_policy: { retry_on: '5xx', num_retries: 1, per_try_timeout: '0.4s', retry_back_off: { base_interval: '0.001s' } },
       }),
-      to(exact('/max'), 'a', { max_stream_duration: { max_stream_duration: '0.2s' } }),
-      to(exact('/grpc'), 'a', { max_stream_duration: { grpc_timeout_header_max: '0.2s' } }),
+      to(exact('/max'), 'a', { max_stream_duration: { max_stream_duration: '0.4s' } }),
+      to(exact('/grpc'), 'a', { max_stream_duration: { grpc_timeout_header_max: '0.4s' } }),
       to(exact('/grpc-any'), 'a', { max_stream_duration: { grpc_timeout_header_max: '0s' } }),
     ],
     cases: [
-      ask('route', { path: '/route', upstream: { delayMs: 600 } }),
+      ask('route', { path: '/route', upstream: { delayMs: 1200 } }),
       ask('in time', { path: '/route' }),
       ask('none', { path: '/none', upstream: { delayMs: 300 } }),
       get('/default'),
-      ask('idle', { path: '/idle', upstream: { delayMs: 700 } }),
-      ask('per try', { path: '/per-try', upstream: { delayMs: [500, 0] } }),
-      ask('max stream duration', { path: '/max', upstream: { delayMs: 700 } }),
+      ask('idle', { path: '/idle', upstream: { delayMs: 1200 } }),
+      ask('per try', { path: '/per-try', upstream: { delayMs: [1200, 0] } }),
+      ask('max stream duration', { path: '/max', upstream: { delayMs: 1200 } }),
       ask('by header', { path: '/default', headers: { 'x-envoy-upstream-rq-timeout-ms': '150' }, upstream: { delayMs: 500 } }),
       ask('by header, in time', { path: '/default', headers: { 'x-envoy-upstream-rq-timeout-ms': '1500' } }),
       ask('by header over the route', {
         path: '/route',
         headers: { 'x-envoy-upstream-rq-timeout-ms': '5000' },
-        upstream: { delayMs: 300 },
+        upstream: { delayMs: 900 },
       }),
       ask('per try by header', {
         path: '/default',
@@ -218,30 +218,30 @@ export const resilience: readonly Scene[] = [
       ask('alternative answer', {
         path: '/route',
         headers: { 'x-envoy-upstream-rq-timeout-alt-response': '1' },
-        upstream: { delayMs: 600 },
+        upstream: { delayMs: 1200 },
       }),
       ask('gRPC timeout header, capped', {
         path: '/grpc',
         method: 'POST',
         body: '',
         headers: { 'content-type': 'application/grpc', 'grpc-timeout': '5S' },
-        upstream: { delayMs: 700 },
+        upstream: { delayMs: 1200 },
       }),
       ask('gRPC timeout header', {
         path: '/grpc-any',
         method: 'POST',
         body: '',
-        headers: { 'content-type': 'application/grpc', 'grpc-timeout': '200m' },
-        upstream: { delayMs: 700 },
+        headers: { 'content-type': 'application/grpc', 'grpc-timeout': '400m' },
+        upstream: { delayMs: 1200 },
       }),
       ask('gRPC route timeout', {
         path: '/route',
         method: 'POST',
         body: '',
         headers: { 'content-type': 'application/grpc' },
-        upstream: { delayMs: 600 },
+        upstream: { delayMs: 1200 },
       }),
-      ask('POST that takes too long', { path: '/route', method: 'POST', body: 'data', upstream: { delayMs: 600 } }),
+      ask('POST that takes too long', { path: '/route', method: 'POST', body: 'data', upstream: { delayMs: 1200 } }),
     ],
   },
   {
@@ -375,11 +375,11 @@ export const resilience: readonly Scene[] = [
       ['NUL in a value', 'HTTP/1.1 200 OK\r\nx-a: b\0c\r\ncontent-length: 2\r\n\r\nok'],
       ['a continued line', 'HTTP/1.1 200 OK\r\nx-a: b\r\n c\r\ncontent-length: 2\r\n\r\nok'],
       ['only line feeds', 'HTTP/1.1 200 OK\ncontent-length: 2\n\nok'],
-      ['a head of 70 KiB', `HTTP/1.1 200 OK\r\nx-long: ${'l'.repeat(70_000)}\r\ncontent-length: 2\r\n\r\nok`],
+      ['a head of 70 KiB', 'HTTP/1.1 200 OK\r\nx-long: {padding}\r\ncontent-length: 2\r\n\r\nok'],
       ['120 headers', `HTTP/1.1 200 OK\r\n${'x-many: 1\r\n'.repeat(120)}content-length: 2\r\n\r\nok`],
       ['trailers', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n'],
       ['a name with an underscore', 'HTTP/1.1 200 OK\r\nx_a: 1\r\ncontent-length: 2\r\n\r\nok'],
-    ].map(([name, raw]) => ask(name as string, { upstream: { raw: raw as string } }, strictly(name as string))),
+    ].map(([name, raw]) => ask(name as string, { upstream: { raw: raw as string, padding: 70_000 } }, strictly(name as string))),
   },
 ];
 
