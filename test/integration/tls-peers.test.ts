@@ -207,7 +207,7 @@ async function isLetIn(port: number, peer: Peer): Promise<boolean> {
     answer += bytes.toString('latin1');
   });
   socket.write('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
-  await Promise.race([once(socket, 'close').catch(() => {}), new Promise((resolve) => setTimeout(resolve, 3000).unref())]);
+  await Promise.race([once(socket, 'close').catch(() => {}), new Promise((resolve) => setTimeout(resolve, 20_000).unref())]);
   socket.destroy();
   return answer.startsWith('HTTP/1.1 200');
 }
