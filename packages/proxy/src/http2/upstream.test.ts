@@ -215,6 +215,14 @@ test('circuit breakers: one connection of one stream, and a queue of one', async
   );
 });
 
+test('a limit of requests holds for those that waited for a connection, too', async () => {
+  await withUpstream(
+    ({ streamId, send }) => send(frame(1, 5, streamId, OK)),
+    async (stage) => assert.match(await exchangeOnce(stage.port(), get()), /^HTTP\/1\.1 503 [\s\S]*overflow/),
+    { cluster: { circuit_breakers: { thresholds: [{ max_requests: 0 }] } } },
+  );
+});
+
 test('a connection ends after the requests it may carry', async () => {
   await withUpstream(
     ({ streamId, send }) => send(frame(1, 5, streamId, OK)),

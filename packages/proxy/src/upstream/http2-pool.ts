@@ -234,7 +234,11 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
       if (!session) break;
       const entry = this.waiting.shift() as Waiting;
       this.leaveQueue(entry);
-      this.hand(session, entry.user, entry.breaker);
+      if (entry.breaker.canRequest) this.hand(session, entry.user, entry.breaker);
+      else {
+        this.cluster.stats.upstream_rq_pending_overflow++;
+        entry.user.onPoolFailure('overflow', '');
+      }
     }
     this.connectForWaiting();
   }
