@@ -36,7 +36,7 @@ export async function withPeers<T>(
     for (const name of options.settings.peers) peers.push(await startPeer(name, stage, options));
     return await use(peers);
   } finally {
-    await Promise.all(peers.map((peer) => 'port' in peer && peer.stop()));
+    await Promise.all(peers.map(async (peer) => ('port' in peer ? peer.stop() : undefined)));
   }
 }
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Result, Results } from './run.ts';
 
-const folder = join(import.meta.dirname, 'goldens');
+const folder = join(import.meta.dirname, 'testdata');
 const fileOf = (group: string) => join(folder, `${group}.json`);
 
 /** Empty when none are recorded. */

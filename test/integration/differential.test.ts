@@ -1,5 +1,5 @@
 // The same bootstrap and request through Envoy and through Lateen's proxy must give the same. Envoy's part is run where it is
-// installed, and read from test/differential/goldens elsewhere; UPDATE_GOLDEN=1 records it. DIFFERENTIAL=text runs the groups whose
+// installed, and read from test/differential/testdata elsewhere; UPDATE_GOLDEN=1 records it. DIFFERENTIAL=text runs the groups whose
 // name holds the text. To see differences in short: node test/differential/report.ts.
 
 import assert from 'node:assert/strict';
