@@ -19,7 +19,8 @@ export interface Http1ClientHost {
 }
 
 const CONTENT_LENGTH = knownId('content-length');
-const LIMITS: HeadLimits = { maxBytes: 60 * 1024, maxCount: 100 };
+/** Envoy's default for answers. */
+const LIMITS: HeadLimits = { maxBytes: 80 * 1024, maxCount: 100 };
 const MAX_INFORMATIONAL = 20;
 
 const IDLE = 0;

@@ -1,6 +1,8 @@
 // One normaliser for request targets. Routing, policy and the upstream see its result and nothing else. Follows Envoy's
 // normalize_path (RFC 3986 dot segments, backslashes, needless escapes), merge_slashes and path_with_escaped_slashes_action.
 
+import { hexValue } from './bytes.ts';
+
 export type PathRules = {
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
@@ -52,11 +54,41 @@ function isPlain(target: string): boolean {
   return true;
 }
 
-const UNRESERVED_ESCAPE = /%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])/g;
+const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 
+/**
+ * Decodes what needs no escape. A "%" that escapes nothing must not come to do so by what is decoded behind it ("%2%65" is no
+ * "%2e"): it is escaped then.
+ */
 function unescapeUnreserved(path: string): string {
   if (!path.includes('%')) return path;
-  return path.replaceAll(UNRESERVED_ESCAPE, (escaped) => String.fromCharCode(Number.parseInt(escaped.slice(1), 16)));
+  let out = '';
+  let dangling = -1;
+  for (let i = 0; i < path.length; i++) {
+    let character = path[i] as string;
+    if (character === '%') {
+      const code = hexPair(path, i + 1);
+      const decoded = code < 0 ? '' : String.fromCharCode(code);
+      if (code >= 0) {
+        character = UNRESERVED.test(decoded) ? decoded : path.slice(i, i + 3);
+        i += 2;
+      }
+      if (character !== decoded) dangling = code < 0 ? out.length : -1;
+    }
+    out += character;
+    if (dangling >= 0 && out.length - dangling === 3) {
+      if (hexPair(out, dangling + 1) >= 0) out = `${out.slice(0, dangling)}%25${out.slice(dangling + 1)}`;
+      dangling = -1;
+    }
+  }
+  return out;
+}
+
+/** The value of two hexadecimal digits, or -1. */
+function hexPair(text: string, at: number): number {
+  const high = hexValue(text.charCodeAt(at));
+  const low = hexValue(text.charCodeAt(at + 1));
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 function removeDotSegments(path: string): string {
