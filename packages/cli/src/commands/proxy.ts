@@ -1,10 +1,11 @@
 import { appendFile } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { createLogger, LOG_LEVELS, type LogLevel } from '@lateen/base';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { untilSignalled } from '../machine/until-signalled.ts';
 import type { CliSettings } from '../settings.ts';
 
-type Options = { configPath: string; logLevel: LogLevel; drainTimeS: string };
+type Options = { configPath: string; logLevel: LogLevel; drainTimeS: string; concurrency: number };
 
 /** `lateen proxy`: the data plane alone, from an Envoy-shaped bootstrap. */
 export function proxyCommand(settings: CliSettings): Command {
@@ -13,11 +14,12 @@ export function proxyCommand(settings: CliSettings): Command {
     .requiredOption('-c, --config-path <file>', 'bootstrap file, YAML or JSON')
     .addOption(new Option('-l, --log-level <level>', 'log level').choices(LOG_LEVELS).default('info'))
     .option('--drain-time-s <seconds>', 'how long connections may take to end when the process must stop', '5')
+    .option('--concurrency <threads>', 'threads that share the listening ports; 0: one for each CPU', parseThreads, 1)
     .addHelpText(
       'after',
       `\nExample:\n  ${settings.programName} proxy -c bootstrap.yaml\n  curl localhost:9901/config_dump   # on the bootstrap's admin address`,
     )
-    .action(async ({ configPath, logLevel, drainTimeS }: Options) => {
+    .action(async ({ configPath, logLevel, drainTimeS, concurrency }: Options) => {
       const [{ runProxy }, { parseBootstrap }] = await Promise.all([import('@lateen/proxy'), import('@lateen/proxy/bootstrap')]);
       const { readManifestFiles } = await import('../objects/manifest-files.ts');
       const text = readManifestFiles([configPath])
@@ -25,13 +27,26 @@ export function proxyCommand(settings: CliSettings): Command {
         .join('');
       const logger = createLogger({ level: logLevel });
       const drainMs = Number(drainTimeS) * 1000;
-      const running = await runProxy({ bootstrap: parseBootstrap(text, configPath), logger, appendLog, drainMs });
+      const running = await runProxy({
+        bootstrap: parseBootstrap(text, configPath),
+        logger,
+        logLevel,
+        appendLog,
+        drainMs,
+        concurrency: concurrency || availableParallelism(),
+        environment: process.env,
+      });
       await Promise.race([untilSignalled(), running.quit]);
       running.drainListeners({ skipExit: true });
       // The second signal ends the process.
       await running.shutDown({ kind: 'when_idle', minimumMs: 0, limitMs: drainMs });
       await running.close();
     });
+}
+
+function parseThreads(text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('a number from 0 to 999 is expected');
+  return Number(text);
 }
 
 // "/dev/stdout" is opened by path nowhere: behind a pipe that belongs to somebody else it cannot be.

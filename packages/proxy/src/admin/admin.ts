@@ -3,8 +3,11 @@
 import type { Logger } from '@lateen/base';
 import type { Node } from '@lateen/xds/messages/proxy';
 import type { Observer } from '../observe/observer.ts';
+import type { Stat } from '../observe/stats.ts';
 import type { RuntimeLayers } from '../overload/runtime-layers.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
+import { mergeExpositions, mergeStats } from '../workers/merge.ts';
+import type { Collected } from '../workers/messages.ts';
 import { collectStats, resetCounters, type ServerStats } from './collect-stats.ts';
 import type { ConfigDumpSource } from './config-dump.ts';
 import type { EndpointHandler, EndpointReply, EndpointRequest } from './http-endpoint.ts';
@@ -40,16 +43,35 @@ export type AdminSource = ConfigDumpSource & {
   hidesUnusedStats: boolean;
   includesStat: ServerStats['includes'];
   updateCounts(): ServerStats['updates'];
-  /** Istio's metrics as Prometheus text. */
+  /** Istio's metrics of this thread as Prometheus text. */
   exposeMetrics(): string;
+  /** Threads in all, this one included. */
+  concurrency: number;
+  /** The numbers of the other threads. */
+  collectWorkers(): Promise<readonly Collected[]>;
+  /** Has the other threads execute a command that changes something. */
+  commandWorkers(path: string, query: URLSearchParams): void;
   drainListeners(options: DrainOptions): void;
   quit(): void;
 };
 
-/** The whole Prometheus exposition of a proxy: Envoy's statistics and Istio's metrics. */
-export function exposition(source: AdminSource): string {
-  return renderPrometheus(statsOfProxy(source)) + source.exposeMetrics();
+/** All numbers of a proxy, those of its other threads added. */
+async function collectAll(source: AdminSource): Promise<{ stats: Stat[]; exposition: () => string }> {
+  const workers = await source.collectWorkers();
+  const own = statsOfProxy(source);
+  const stats = workers.length === 0 ? own : mergeStats([own, ...workers.map((one) => one.stats)], isSaidByOne);
+  const istio = () => mergeExpositions([source.exposeMetrics(), ...workers.map((one) => one.exposition)]);
+  return { stats, exposition: () => renderPrometheus(stats) + istio() };
 }
+
+// What each thread would tell of the same thing: the process, and what was configured.
+const ABOUT_THE_PROCESS = /^(?:server|listener_manager|cluster_manager|control_plane|runtime|overload)\./;
+const ABOUT_THE_CONFIGURATION = /\.(?:membership_(?:total|healthy|degraded|excluded)|max_host_weight|\w+_open|remaining_\w+)$/;
+const isSaidByOne = (name: string): boolean =>
+  (ABOUT_THE_PROCESS.test(name) && name !== 'server.total_connections') || ABOUT_THE_CONFIGURATION.test(name);
+
+/** The whole Prometheus exposition of a proxy: Envoy's statistics and Istio's metrics. */
+export const exposition = async (source: AdminSource): Promise<string> => (await collectAll(source)).exposition();
 
 const STATE_NUMBER: Record<ServerState, number> = { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 };
 
@@ -62,6 +84,7 @@ export const statsOfProxy = (source: AdminSource) =>
     hidesUnused: source.hidesUnusedStats,
     includes: source.includesStat,
     updates: source.updateCounts(),
+    concurrency: source.concurrency,
     runtimeKeys: new Set(source.layers.layers.flatMap(({ values }) => [...values.keys()])).size,
     runtimeLayers: source.layers.layers.length,
   });
@@ -165,14 +188,18 @@ const COMMANDS: Record<string, AdminCommand> = {
   },
   '/stats': {
     help: 'print server stats (filter, invert_filter, format, usedonly, type)',
-    run: (request, source) => replyStats(request, statsOfProxy(source), () => exposition(source)),
+    async run(request, source) {
+      const { stats, exposition } = await collectAll(source);
+      return replyStats(request, stats, exposition);
+    },
   },
   '/stats/prometheus': {
     help: 'print server stats in prometheus format (filter, usedonly)',
-    run(request, source) {
+    async run(request, source) {
       const query = new URLSearchParams(request.query);
       query.set('format', 'prometheus');
-      return replyStats({ query }, statsOfProxy(source), () => exposition(source));
+      const { stats, exposition } = await collectAll(source);
+      return replyStats({ query }, stats, exposition);
     },
   },
 };
@@ -198,9 +225,13 @@ export function createAdminHandler(source: AdminSource): EndpointHandler {
     if (command.changes && request.method !== 'POST') {
       return { ...text(`Method ${request.method} not allowed, POST required.\n`, 405), headers: { allow: 'POST' } };
     }
+    if (command.changes && !SELF_SPREADING.has(request.path)) source.commandWorkers(request.path, request.query);
     return command.run(request, source);
   };
 }
+
+/** Those whose effect reaches the other threads by itself. */
+const SELF_SPREADING: ReadonlySet<string> = new Set(['/drain_listeners', '/quitquitquit']);
 
 const help = (): string =>
   `admin commands are:\n${Object.entries(COMMANDS)

@@ -21,6 +21,8 @@ export type ServerStats = {
   readonly includes: ((name: string) => boolean) | undefined;
   /** Updates of listeners and clusters that ADS sent. */
   readonly updates: { readonly lds: UpdateCounts; readonly cds: UpdateCounts };
+  /** Threads in all. */
+  readonly concurrency: number;
   readonly runtimeKeys: number;
   readonly runtimeLayers: number;
 };
@@ -37,6 +39,7 @@ export const NO_SERVER: ServerStats = {
   hidesUnused: true,
   includes: undefined,
   updates: { lds: NO_UPDATES, cds: NO_UPDATES },
+  concurrency: 1,
   runtimeKeys: 0,
   runtimeLayers: 0,
 };
@@ -110,7 +113,7 @@ function processStats(proxy: DataPlane, server: ServerStats): Stat[] {
     gauge('server.uptime', Math.floor(server.uptimeSeconds)),
     gauge('server.live', server.state === 0 ? 1 : 0),
     gauge('server.state', server.state),
-    gauge('server.concurrency', 1),
+    gauge('server.concurrency', server.concurrency),
     gauge('server.version', Number.parseInt(ISTIO_VERSION.replaceAll('.', ''), 10) || 0),
     gauge('server.hot_restart_epoch', 0),
     gauge('server.parent_connections', 0),

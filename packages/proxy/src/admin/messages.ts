@@ -26,7 +26,7 @@ export function replyServerInfo(source: AdminSource): EndpointReply {
     uptimeAllEpochs: uptime,
     hotRestartVersion: 'disabled',
     commandLineOptions: {
-      concurrency: 1,
+      concurrency: source.concurrency,
       mode: adminServerInfo.CommandLineOptions_Mode.Serve,
       serviceNode: source.node?.id ?? '',
       serviceCluster: source.node?.cluster ?? '',

@@ -5,7 +5,7 @@ import { type AdsClient, type AdsClientOptions, createAdsClient } from '@lateen/
 import { type LiveConfig, resourceNameOf, SECRET_TYPE_URL, TYPE_URLS } from './live-config.ts';
 
 export type AdsOptions = Pick<AdsClientOptions, 'address' | 'credentials' | 'protocol' | 'node' | 'random'> & {
-  config: LiveConfig;
+  config: Pick<LiveConfig, 'update' | 'wanted'>;
   /** How it went to put the configuration into force: listeners may find their ports taken. */
   applied: () => Promise<Result<void, readonly string[]>>;
   clock: Clock;

@@ -78,27 +78,33 @@ const checkDynamic = honours(Bootstrap_DynamicResourcesSchema, ['ldsConfig', 'cd
  * @throws CodedError LAT4001 with every reason.
  */
 export function parseBootstrap(text: string, origin: string): BootstrapSettings {
-  const refuse = (why: string, cause?: unknown) =>
-    new CodedError({
-      code: 'LAT4001',
-      what: `${origin} is not a bootstrap that this proxy can run`,
-      why,
-      fix: "Correct the fields named above; the format is Envoy's config.bootstrap.v3.Bootstrap.",
-      cause,
-    });
   let message: MessageShape<typeof BootstrapSchema>;
   try {
     // Merge keys are YAML 1.1, which Envoy's parser reads.
     const json = parse(text, { merge: true, maxAliasCount: 1000 }) as JsonValue;
     message = fromJson(BootstrapSchema, json ?? {}, { registry: messageRegistry() });
   } catch (error) {
-    throw refuse(messageOf(error), error);
+    throw refusal(origin, messageOf(error), error);
   }
+  return readBootstrap(message, origin);
+}
+
+/** The same for a bootstrap that is a message already. @throws CodedError LAT4001 with every reason. */
+export function readBootstrap(message: Bootstrap, origin: string): BootstrapSettings {
   const { report, reasons } = createReport('bootstrap');
   const settings = settingsOf(message, report);
-  if (reasons.length > 0) throw refuse(reasons.join('\n'));
+  if (reasons.length > 0) throw refusal(origin, reasons.join('\n'));
   return settings;
 }
+
+const refusal = (origin: string, why: string, cause?: unknown): CodedError =>
+  new CodedError({
+    code: 'LAT4001',
+    what: `${origin} is not a bootstrap that this proxy can run`,
+    why,
+    fix: "Correct the fields named above; the format is Envoy's config.bootstrap.v3.Bootstrap.",
+    cause,
+  });
 
 function settingsOf(message: Bootstrap, report: Report): BootstrapSettings {
   check(message, report);

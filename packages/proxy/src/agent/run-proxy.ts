@@ -6,8 +6,10 @@ import {
   createMetricRegistry,
   fail,
   type Logger,
+  type LogLevel,
   messageOf,
   ok,
+  type Result,
   type SocketAddress,
   systemClock,
   type Transport,
@@ -18,7 +20,7 @@ import { type Endpoint, serveEndpoint } from '../admin/http-endpoint.ts';
 import { startAds } from '../ads/ads.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
 import { createFetchTimeouts } from '../ads/fetch-timeouts.ts';
-import { createLiveConfig, TYPE_URLS } from '../ads/live-config.ts';
+import { createLiveConfig, type LiveConfig, TYPE_URLS } from '../ads/live-config.ts';
 import { createSecretSources, type SecretSources } from '../ads/secret-sources.ts';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createLogSinks } from '../observe/access-log.ts';
@@ -28,6 +30,7 @@ import { createProxy, type Proxy as DataPlane, DEFAULT_DRAIN_MS } from '../proxy
 import type { ListenerRuntime } from '../runtime/model.ts';
 import { createDataReader } from '../tls/local-data.ts';
 import type { Resolver } from '../upstream/cluster-state.ts';
+import type { WorkerPool } from '../workers/worker-pool.ts';
 import { awaitShutdown, readMaxOpenFiles, type ShutdownPlan } from './shutdown.ts';
 
 export type RunProxyOptions = {
@@ -52,6 +55,15 @@ export type RunProxyOptions = {
   hidesUnusedStats?: boolean;
   /** What /server_info says. */
   version?: string;
+  /**
+   * Threads that share the listening ports (SO_REUSEPORT), this one included. Default 1. More need the host's transport. Each has
+   * pools, circuit breakers, outlier and health state of its own.
+   */
+  concurrency?: number;
+  /** Of the other threads. Default info. */
+  logLevel?: LogLevel;
+  /** This proxy's part of the connection limits, 0 to 1, when others share them. Default 1. */
+  limitShare?: number;
   /** Variables that secrets of the configuration may name. Default none. */
   environment?: Readonly<Record<string, string | undefined>>;
 };
@@ -66,6 +78,8 @@ export type RunningProxy = {
   drainListeners(options: DrainOptions): void;
   /** The state becomes DRAINING, answers end their connections, and it resolves when the plan is through or `hurry` aborts. */
   shutDown(plan: ShutdownPlan, hurry?: AbortSignal): Promise<void>;
+  /** How it went to put the configuration into force that was accepted last. */
+  applied(): Promise<Result<void, readonly string[]>>;
   /** Resolves when somebody asked over the admin interface to quit. */
   readonly quit: Promise<void>;
   close(): Promise<void>;
@@ -88,7 +102,11 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const { layers } = bootstrap;
   const drainMs = options.drainMs ?? DEFAULT_DRAIN_MS;
   const maxOpenFiles = readMaxOpenFiles();
-  const maxDownstreamConnections = layers.number(GLOBAL_LIMIT_KEY) ?? bootstrap.overload.maxDownstreamConnections;
+  const concurrency = options.concurrency ?? 1;
+  const limitShare = options.limitShare ?? 1 / concurrency;
+  const shareOf = (limit: number) => Math.ceil(limit * limitShare);
+  const totalConnections = layers.number(GLOBAL_LIMIT_KEY) ?? bootstrap.overload.maxDownstreamConnections;
+  const maxDownstreamConnections = shareOf(totalConnections);
   const proxy = createProxy({
     ...options,
     transport,
@@ -97,8 +115,11 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     node,
     observer,
     ...(bootstrap.localClusterName && { local: { locality: localityOf(bootstrap.node), clusterName: bootstrap.localClusterName } }),
-    overload: { settings: { ...bootstrap.overload, maxDownstreamConnections }, ...(maxOpenFiles && { maxOpenFiles }) },
-    connectionLimit: (listener) => layers.number(listenerLimitKey(listener)) ?? DEFAULT_LISTENER_LIMIT,
+    overload: {
+      settings: { ...bootstrap.overload, maxDownstreamConnections },
+      ...(maxOpenFiles && { maxOpenFiles: shareOf(maxOpenFiles) }),
+    },
+    connectionLimit: (listener) => shareOf(layers.number(listenerLimitKey(listener)) ?? DEFAULT_LISTENER_LIMIT),
   });
   const startedMs = clock.monotonicMs();
   const bootstrapTimeMs = clock.now();
@@ -106,6 +127,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   let secretSources: SecretSources | undefined;
   let fetchTimeouts: ReturnType<typeof createFetchTimeouts> | undefined;
   let admin: Endpoint | undefined;
+  let workers: WorkerPool | undefined;
   let isShuttingDown = false;
   let lastApply: Promise<void> = Promise.resolve();
   // Ready means that the ports of the first whole configuration are bound, not only that it was accepted.
@@ -136,6 +158,8 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   };
   const drainListeners = ({ inboundOnly = false, graceful = false, skipExit = false }: DrainOptions) => {
     const isMeant = ({ trafficDirection }: ListenerRuntime) => !inboundOnly || trafficDirection === 'inbound';
+    const query = { ...(inboundOnly && { inboundonly: '' }), ...(graceful && { graceful: '' }), ...(skipExit && { skip_exit: '' }) };
+    workers?.command('/drain_listeners', new URLSearchParams(query));
     proxy.listenerSet.startDrain(isMeant);
     const stop = () => void proxy.listenerSet.stop(isMeant);
     if (skipExit) return;
@@ -144,8 +168,17 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   };
   const shutDown: RunningProxy['shutDown'] = (plan, hurry) => {
     isShuttingDown = true;
-    return awaitShutdown({ plan, connectionCount: () => proxy.connectionCount, clock, hurry });
+    const connectionCount = async () => {
+      await workers?.collect();
+      return proxy.connectionCount + (workers?.connectionCount ?? 0);
+    };
+    return awaitShutdown({ plan, connectionCount, clock, hurry });
   };
+  const applied: RunningProxy['applied'] = () =>
+    lastApply.then(
+      () => ok(undefined),
+      (error: unknown) => fail(error instanceof AggregateError ? error.errors.map(messageOf) : [messageOf(error)]),
+    );
   const countsOf = (typeUrl: string) => {
     const status = ads?.status().find((each) => each.typeUrl === typeUrl);
     return { success: status?.acceptedCount ?? 0, rejected: status?.rejectedCount ?? 0 };
@@ -170,6 +203,9 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     updateCounts: () => ({ lds: countsOf(TYPE_URLS.listener), cds: countsOf(TYPE_URLS.cluster) }),
     listenerFailures: () => proxy.listenerSet.failures,
     exposeMetrics: () => registry.expose(),
+    concurrency,
+    collectWorkers: () => workers?.collect() ?? Promise.resolve([]),
+    commandWorkers: (path, query) => workers?.command(path, query),
     drainListeners,
     quit: () => quit(),
   };
@@ -178,6 +214,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     secretSources?.close();
     fetchTimeouts?.close();
     await admin?.close();
+    await workers?.close();
     await proxy.close();
     observer.close();
     sinks.close();
@@ -198,6 +235,12 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     fetchTimeouts = createFetchTimeouts(config, clock);
     fetchTimeouts.follow();
     await lastApply;
+    if (concurrency > 1) {
+      // Loaded when asked for: most proxies have one thread.
+      const { startWorkers } = await import('../workers/start-workers.ts');
+      const { logLevel = 'info', environment = {} } = options;
+      workers = await startWorkers({ ...options, bootstrap, proxy, config, concurrency, logLevel, drainMs, environment, clock });
+    }
     if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
   } catch (error) {
     await close();
@@ -205,23 +248,25 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   }
   if (bootstrap.ads) {
     const { host, port } = options.resolveAddress?.(bootstrap.ads.address) ?? bootstrap.ads.address;
+    // What the main thread accepts, the workers get.
+    const update: LiveConfig['update'] = (received) => {
+      const verdict = config.update(received);
+      if (verdict.ok && workers) lastApply = Promise.all([lastApply, workers.update(received)]).then(() => {});
+      return verdict;
+    };
     ads = startAds({
       address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
       protocol: bootstrap.ads.protocol,
       node: bootstrap.node ?? { id: '' },
-      config,
-      applied: () =>
-        lastApply.then(
-          () => ok(undefined),
-          (error: unknown) => fail(error instanceof AggregateError ? error.errors.map(messageOf) : [messageOf(error)]),
-        ),
+      config: { update, wanted: config.wanted },
+      applied,
       clock,
       random,
       logger: logger.child('ads'),
       ...(options.adsCredentials && { credentials: options.adsCredentials }),
     });
   }
-  return { proxy, source, adminAddress: admin?.address, state, drainListeners, shutDown, quit: quitRequested, close };
+  return { proxy, source, adminAddress: admin?.address, state, drainListeners, shutDown, applied, quit: quitRequested, close };
 }
 
 const localityOf = (node: BootstrapSettings['node']) => ({

@@ -11,7 +11,7 @@ export type ShutdownPlan =
 export type ShutdownOptions = {
   plan: ShutdownPlan;
   /** Connections of clients; the proxy's own admin and metrics endpoints are not among them. */
-  connectionCount: () => number;
+  connectionCount: () => number | Promise<number>;
   clock: Clock;
   /** Aborted when somebody has no more patience: ends the wait. */
   hurry?: AbortSignal | undefined;
@@ -25,7 +25,7 @@ export async function awaitShutdown({ plan, connectionCount, clock, hurry }: Shu
   if (plan.kind === 'fixed') return wait(plan.drainMs);
   const startMs = clock.monotonicMs();
   await wait(plan.minimumMs);
-  while (connectionCount() > 0 && !hurry?.aborted) {
+  while ((await connectionCount()) > 0 && !hurry?.aborted) {
     const leftMs = plan.limitMs - (clock.monotonicMs() - startMs);
     if (leftMs <= 0) return;
     await wait(Math.min(POLL_MS, leftMs));

@@ -29,8 +29,8 @@ export const createReadinessHandler =
 /** 15090: the proxy's own statistics. */
 export const createMetricsHandler =
   ({ source }: Pick<StatusSource, 'source'>): EndpointHandler =>
-  ({ path }) =>
-    path === '/stats/prometheus' ? { status: 200, contentType: PROMETHEUS_TYPE, body: exposition(source) } : text(404, 'not found\n');
+  async ({ path }) =>
+    path === '/stats/prometheus' ? { status: 200, contentType: PROMETHEUS_TYPE, body: await exposition(source) } : text(404, 'not found\n');
 
 /** 15020: the agent. */
 export function createStatusHandler(status: StatusSource): EndpointHandler {
@@ -41,7 +41,7 @@ export function createStatusHandler(status: StatusSource): EndpointHandler {
         return readiness(source);
       case '/stats/prometheus':
       case '/metrics':
-        return { status: 200, contentType: PROMETHEUS_TYPE, body: exposition(source) + (await appMetrics(status)) };
+        return { status: 200, contentType: PROMETHEUS_TYPE, body: (await exposition(source)) + (await appMetrics(status)) };
       case '/quitquitquit':
         return postOnly(method, status.quit);
       case '/drain':

@@ -2,17 +2,21 @@
 
 import type { LogLevel } from '@lateen/base';
 import type { ResourceUpdate } from '@lateen/xds/client';
-import type { NodeIdentity } from '../http/context.ts';
 import type { Stat } from '../observe/stats.ts';
 
 /** What a worker starts from. */
 export type WorkerSetup = {
-  readonly node: NodeIdentity;
+  /**
+   * envoy.config.bootstrap.v3.Bootstrap, encoded, without ADS and admin interface. Listeners that asked for port 0 carry the port
+   * that the main thread got.
+   */
+  readonly bootstrap: Uint8Array;
   readonly logLevel: LogLevel;
-  readonly drainMs: number | undefined;
-  /** Static resources, encoded. Listeners that asked for port 0 carry the port that the main thread got. */
-  readonly clusters: readonly Uint8Array[];
-  readonly listeners: readonly Uint8Array[];
+  readonly drainMs: number;
+  /** Threads in all: each takes its share of the connection limits. */
+  readonly concurrency: number;
+  /** Variables that secrets of the configuration may name. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 };
 
 export type ToWorker =
@@ -20,7 +24,8 @@ export type ToWorker =
   | { readonly kind: 'update'; readonly number: number; readonly update: ResourceUpdate }
   /** The worker answers `collected` with the same number. */
   | { readonly kind: 'collect'; readonly number: number }
-  | { readonly kind: 'drain' }
+  /** A command of the admin interface that changes something. */
+  | { readonly kind: 'command'; readonly path: string; readonly query: string }
   /** The worker closes everything and ends. */
   | { readonly kind: 'close' };
 

@@ -2,78 +2,73 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { fromBinary } from '@bufbuild/protobuf';
-import { createLogger, createMetricRegistry, messageOf, systemClock } from '@lateen/base';
-import { ClusterSchema, ListenerSchema } from '@lateen/xds/messages/proxy';
+import { createLogger, messageOf, type Transport } from '@lateen/base';
+import { BootstrapSchema } from '@lateen/xds/messages/admin';
+import { createAdminHandler } from '../admin/admin.ts';
 import { collectStats, NO_SERVER } from '../admin/collect-stats.ts';
-import { createLiveConfig } from '../ads/live-config.ts';
-import { createLogSinks } from '../observe/access-log.ts';
-import { createObserver } from '../observe/observer.ts';
-import { createProxy } from '../proxy.ts';
+import { readBootstrap } from '../ads/bootstrap.ts';
+import { type RunningProxy, runProxy } from '../agent/run-proxy.ts';
+import { createHostTransport } from '../io/host-transport.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from './messages.ts';
 
 const port = parentPort;
 if (!port) throw new Error('worker-main runs as a worker thread only');
 const setup = workerData as WorkerSetup;
 const say = (message: FromWorker) => port.postMessage(message);
-const clock = systemClock;
-const logger = createLogger({ level: setup.logLevel, clock });
-const registry = createMetricRegistry();
-const sinks = createLogSinks({ append: (path, text) => say({ kind: 'log', path, text }), clock, logger });
-const observer = createObserver({ registry, node: setup.node, clock, random: Math.random, sinks });
-const proxy = createProxy({
-  clock,
-  logger,
-  node: setup.node,
-  observer,
-  ...(setup.drainMs === undefined ? {} : { drainMs: setup.drainMs }),
-});
-let lastApply: Promise<void> = Promise.resolve();
-const config = createLiveConfig({
-  now: () => clock.now(),
-  onRuntime(runtime) {
-    lastApply = proxy.apply(runtime);
-    lastApply.catch(() => {});
-  },
-});
 
-/** Tells the main thread when what was just taken is served. */
-async function report(number: number, refused: readonly string[]): Promise<void> {
-  const failure = await lastApply.then(
-    () => '',
-    (error: unknown) => messageOf(error),
-  );
-  say({ kind: 'applied', number, error: refused.length > 0 ? refused.join('\n') : failure });
+/** A port that cannot be shared stays with the main thread. */
+function createSharingTransport(): Transport {
+  const host = createHostTransport();
+  return {
+    ...host,
+    listen: (options, onConnection) =>
+      options.reusePort
+        ? host.listen(options, onConnection)
+        : Promise.resolve({ address: { host: options.host, port: options.port }, close: async () => {} }),
+  };
 }
 
-port.on('message', (message: ToWorker) => {
+async function serve(running: RunningProxy, message: ToWorker): Promise<void> {
   switch (message.kind) {
     case 'update': {
-      const verdict = config.update(message.update);
-      void report(message.number, verdict.ok ? [] : verdict.error);
-      return;
+      const verdict = running.source.config.update(message.update);
+      const applied = verdict.ok ? await running.applied() : verdict;
+      return say({ kind: 'applied', number: message.number, error: applied.ok ? '' : applied.error.join('\n') });
     }
     case 'collect': {
+      const { proxy, source } = running;
       // What describes the process is the main thread's to tell.
-      const stats = collectStats(proxy, observer, NO_SERVER);
-      const collected = { stats, exposition: registry.expose(), connectionCount: proxy.connectionCount };
+      const stats = collectStats(proxy, source.observer, NO_SERVER);
+      const collected = { stats, exposition: source.exposeMetrics(), connectionCount: proxy.connectionCount };
       return say({ kind: 'collected', number: message.number, collected });
     }
-    case 'drain':
-      return proxy.drain();
+    case 'command': {
+      const { path, query } = message;
+      await createAdminHandler(running.source)({ method: 'POST', path, query: new URLSearchParams(query), headers: {} });
+      return;
+    }
     case 'close':
-      void close();
+      await running.close();
+      port?.close();
   }
-});
-
-async function close(): Promise<void> {
-  await proxy.close();
-  observer.close();
-  sinks.close();
-  port?.close();
 }
 
-const added = config.addStatic({
-  clusters: setup.clusters.map((bytes) => fromBinary(ClusterSchema, bytes)),
-  listeners: setup.listeners.map((bytes) => fromBinary(ListenerSchema, bytes)),
-});
-void report(0, added.ok ? [] : added.error);
+async function main(): Promise<void> {
+  const running = await runProxy({
+    bootstrap: readBootstrap(fromBinary(BootstrapSchema, setup.bootstrap), 'bootstrap'),
+    logger: createLogger({ level: setup.logLevel }),
+    appendLog: (path, text) => say({ kind: 'log', path, text }),
+    transport: createSharingTransport(),
+    drainMs: setup.drainMs,
+    environment: setup.environment,
+    limitShare: 1 / setup.concurrency,
+  });
+  // One after the other: an update may depend on the one before.
+  let turn: Promise<void> = Promise.resolve();
+  port?.on('message', (message: ToWorker) => {
+    turn = turn.then(() => serve(running, message));
+  });
+  say({ kind: 'applied', number: 0, error: '' });
+}
+
+main().catch((error: unknown) => say({ kind: 'applied', number: 0, error: messageOf(error) }));

@@ -23,7 +23,10 @@ export type WorkerPool = {
   update(update: ResourceUpdate): Promise<void>;
   /** The numbers of every thread that answers. */
   collect(): Promise<readonly Collected[]>;
-  drain(): void;
+  /** Has every thread execute a command of the admin interface. */
+  command(path: string, query: URLSearchParams): void;
+  /** Of every thread, at the last `collect`. */
+  readonly connectionCount: number;
   close(): Promise<void>;
 };
 
@@ -40,8 +43,8 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
   const backoff = createBackoff({ baseMs: 100, maxMs: 30_000 });
   const threads = new Set<Thread>();
   let closing = false;
-  let draining = false;
   let lastNumber = 0;
+  let connectionCount = 0;
 
   const ask = (thread: Thread, message: ToWorker & { number: number }): Promise<FromWorker> =>
     new Promise((resolve, reject) => {
@@ -71,14 +74,14 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
       threads.delete(thread);
       for (const waiter of waiting.values()) waiter.reject(new Error('the worker thread ended'));
       ended.resolve();
-      if (!closing && !draining) clock.after(backoff.next(), () => void restart(), { background: true });
+      if (!closing) clock.after(backoff.next(), () => void restart(), { background: true });
     });
     return { thread, serving };
   };
 
   // A fault that ended one thread must not shrink the proxy for good; the others serve meanwhile.
   const restart = async () => {
-    if (closing || draining) return;
+    if (closing) return;
     try {
       const { thread, serving } = start();
       await serving;
@@ -98,13 +101,15 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
     },
     async collect() {
       const answers = await Promise.allSettled([...threads].map((thread) => ask(thread, { kind: 'collect', number: ++lastNumber })));
-      return answers.flatMap((answer) =>
-        answer.status === 'fulfilled' && answer.value.kind === 'collected' ? [answer.value.collected] : [],
-      );
+      const all = answers.flatMap((one) => (one.status === 'fulfilled' && one.value.kind === 'collected' ? [one.value.collected] : []));
+      connectionCount = all.reduce((sum, one) => sum + one.connectionCount, 0);
+      return all;
     },
-    drain() {
-      draining = true;
-      for (const { worker } of threads) worker.postMessage({ kind: 'drain' } satisfies ToWorker);
+    command(path, query) {
+      for (const { worker } of threads) worker.postMessage({ kind: 'command', path, query: query.toString() } satisfies ToWorker);
+    },
+    get connectionCount() {
+      return connectionCount;
     },
     async close() {
       closing = true;

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, createServer, get as httpGet, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { silentLogger } from '@lateen/base';
+import { eventually } from '@lateen/base/testing';
+import { parseBootstrap } from '../ads/bootstrap.ts';
+import { runProxy } from '../agent/run-proxy.ts';
+
+const TYPES = 'type.googleapis.com/envoy.extensions';
+
+async function startUpstream(t: TestContext): Promise<number> {
+  const server = createServer((_request, response) => response.end('hello'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+async function start(t: TestContext, listener: object = {}) {
+  const manager = {
+    '@type': `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: 'front',
+    access_log: [{ name: 'file', typed_config: { '@type': `${TYPES}.access_loggers.file.v3.FileAccessLog`, path: '/log' } }],
+    route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'back' } }] }] },
+    http_filters: [
+      { name: 'istio.stats', typed_config: { '@type': 'type.googleapis.com/stats.PluginConfig' } },
+      { name: 'router', typed_config: { '@type': `${TYPES}.filters.http.router.v3.Router` } },
+    ],
+  };
+  const address = (port: number) => ({ socket_address: { address: '127.0.0.1', port_value: port } });
+  const bootstrap = {
+    admin: { address: address(0) },
+    static_resources: {
+      listeners: [
+        { name: 'front', address: address(0), filter_chains: [{ filters: [{ name: 'hcm', typed_config: manager }] }], ...listener },
+      ],
+      clusters: [
+        {
+          name: 'back',
+          type: 'STATIC',
+          load_assignment: {
+            cluster_name: 'back',
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: address(await startUpstream(t)) } }] }],
+          },
+        },
+      ],
+    },
+  };
+  let log = '';
+  const running = await runProxy({
+    bootstrap: parseBootstrap(JSON.stringify(bootstrap), 'test'),
+    logger: silentLogger,
+    logLevel: 'none',
+    appendLog: (_path, text) => {
+      log += text;
+    },
+    concurrency: 2,
+  });
+  t.after(() => running.close());
+  const admin = async (path: string, method = 'GET') =>
+    (await fetch(`http://127.0.0.1:${running.adminAddress?.port}${path}`, { method })).text();
+  return { running, port: running.proxy.addressOf('front')!.port, admin, log: () => log };
+}
+
+/** Each on a connection of its own, so that the kernel spreads them over the threads. */
+async function ask(port: number, count: number): Promise<IncomingMessage[]> {
+  return Promise.all(
+    Array.from({ length: count }, async () => {
+      const agent = new Agent({ keepAlive: true });
+      const [response] = (await once(httpGet({ host: '127.0.0.1', port, agent }), 'response')) as [IncomingMessage];
+      for await (const _ of response);
+      agent.destroy();
+      return response;
+    }),
+  );
+}
+
+test('two threads share the port; their numbers and logs are one', async (t) => {
+  const { running, port, admin, log } = await start(t);
+  for (const response of await ask(port, 60)) assert.equal(response.statusCode, 200);
+  const own = running.source.observer.httpStats.get('front')!.downstream_rq_total;
+  assert.ok(own > 0 && own < 60, `the main thread served ${own} of 60`);
+  assert.equal(await admin('/stats?filter=^http.front.downstream_rq_total$'), 'http.front.downstream_rq_total: 60\n');
+  assert.equal(await admin('/stats?filter=^cluster.back.membership_total$'), 'cluster.back.membership_total: 1\n');
+  assert.equal(await admin('/stats?filter=^server.concurrency$'), 'server.concurrency: 2\n');
+  const exposition = await admin('/stats/prometheus');
+  assert.match(exposition, /^istio_requests_total\{.*response_code="200".*\} 60$/m);
+  assert.match(exposition, /^envoy_cluster_upstream_rq_total\{cluster_name="back"\} 60$/m);
+  await eventually(() => assert.equal(log().split('\n').length - 1, 60));
+});
+
+test('admin commands reach every thread', async (t) => {
+  const { port, admin } = await start(t);
+  await ask(port, 40);
+  await admin('/reset_counters', 'POST');
+  await eventually(async () =>
+    assert.equal(await admin('/stats?filter=^http.front.downstream_rq_total$'), 'http.front.downstream_rq_total: 0\n'),
+  );
+  await admin('/drain_listeners?skip_exit', 'POST');
+  await eventually(async () => {
+    for (const response of await ask(port, 20)) assert.equal(response.headers.connection, 'close');
+  });
+});
+
+test('a listener that must not share its port is served by the main thread alone', async (t) => {
+  const { running, port } = await start(t, { enable_reuse_port: false });
+  for (const response of await ask(port, 20)) assert.equal(response.statusCode, 200);
+  assert.equal(running.source.observer.httpStats.get('front')!.downstream_rq_total, 20);
+});
