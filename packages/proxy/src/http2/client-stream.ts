@@ -140,7 +140,16 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     return undefined;
   }
 
-  /** The final head has come: more fields are trailers. */
+  /** Nothing of a body may come before the final head: it would reach the client as if it were one. */
+  override receive(bytes: Buffer): boolean {
+    return this.headReceived && super.receive(bytes);
+  }
+
+  override receiveEnd(trailers: HeadTemplate | undefined): boolean {
+    return this.headReceived && super.receiveEnd(trailers);
+  }
+
+  /** The final head has not come: the next fields are a head, not trailers. */
   get awaitsHead(): boolean {
     return !this.headReceived;
   }

@@ -57,6 +57,10 @@ const MALFORMED: readonly (readonly [what: string, fields: Fields])[] = [
   ['an empty name', [...GET, ['', 'b']]],
   ['a colon in a name', [...GET, ['a:b', 'c']]],
   ['a space in a name', [...GET, ['a ', 'c']]],
+  ...Array.from({ length: 33 }, (_, code): [string, Fields] => [
+    `the control ${code} in a name`,
+    [...GET, [`a${String.fromCharCode(code)}b`, 'c']],
+  ]),
   ['a line break in a name', [...GET, ['a\r\nb', 'c']]],
   ['CR in a value', [...GET, ['a', 'b\rc']]],
   ['LF in a value', [...GET, ['a', 'b\nc']]],

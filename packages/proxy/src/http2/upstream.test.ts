@@ -112,7 +112,18 @@ const ANSWERS: readonly Case[] = [
     answer: /^HTTP\/1\.1 502 /,
   },
   {
-    what: 'DATA before HEADERS ended by trailers',
+    what: 'DATA before HEADERS',
+    frames: (id) => [frame(0, 0, id, 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil'), frame(1, 5, id, OK)],
+    answer: /^HTTP\/1\.1 502 /,
+    log: '502 UPE',
+  },
+  {
+    what: 'END_STREAM before HEADERS',
+    frames: (id) => [frame(1, 4, id, fields([':status', '103'])), frame(0, 1, id), frame(1, 5, id, OK)],
+    answer: /^HTTP\/1\.1 502 /,
+  },
+  {
+    what: 'HEADERS, DATA and trailers',
     frames: (id) => [frame(1, 4, id, OK), frame(0, 0, id, 'x'), frame(1, 5, id, fields(['grpc-status', '0']))],
     answer: /\r\nx\r\n/,
   },

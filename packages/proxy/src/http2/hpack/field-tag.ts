@@ -75,7 +75,8 @@ export function tagOfName(bytes: Buffer, start: number, end: number): number {
   if (special < 0) {
     for (let at = start; at < end; at++) {
       const byte = bytes[at] as number;
-      if (TOKEN_LOWER[byte] !== byte) return BAD_NAME;
+      // NUL maps to itself, as "no token".
+      if (byte === 0 || TOKEN_LOWER[byte] !== byte) return BAD_NAME;
     }
   }
   tag |= idOfBytes(bytes, start, end) + 1;
