@@ -118,6 +118,8 @@ function listenerOf(scene: Scene, { port, log }: { port: number; log: string }):
   return {
     name: scene.name,
     address: { socket_address: { address: '127.0.0.1', port_value: port } },
+    // Two programs on one port would share its connections.
+    enable_reuse_port: false,
     filter_chains: [{ filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: manager }] }],
   };
 }

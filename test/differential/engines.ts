@@ -59,10 +59,17 @@ export async function startLateenOn(bootstrap: string): Promise<Running> {
   };
 }
 
-/** Ports below the range that the kernel gives to outgoing connections, free a moment ago. */
+// Ports below the range that the kernel gives to outgoing connections. Each process begins elsewhere and goes on from where it was.
+const FIRST_PORT = 12_000;
+const LAST_PORT = 31_999;
+let nextPort = FIRST_PORT + ((process.pid * 613) % (LAST_PORT - FIRST_PORT));
+
+/** Ports that nobody listens on, each given once in this process. */
 export async function freePorts(count: number): Promise<number[]> {
   const found: number[] = [];
-  for (let port = 12_000 + Math.floor(Math.random() * 18_000); found.length < count; port++) {
+  while (found.length < count) {
+    const port = nextPort;
+    nextPort = port < LAST_PORT ? port + 1 : FIRST_PORT;
     const server = createServer();
     const isFree = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false));

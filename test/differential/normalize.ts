@@ -10,6 +10,9 @@ const VOLATILE: Record<string, [pattern: RegExp, placeholder: string]> = {
   'x-envoy-upstream-service-time': [/^\d+$/, '<ms>'],
 };
 
+/** Longer texts are compared by their length. */
+const LONG = 300;
+
 export type Normalize = {
   text(text: string): string;
   answer(answer: Answer): Answer /** `index` among the requests of one case. */;
@@ -24,6 +27,7 @@ export function createNormalize(ports: Ports): Normalize {
   ownAddresses.delete('127.0.0.1');
   const text = (value: string) => {
     if (ownAddresses.has(value)) return '<own address>';
+    if (value.length > LONG) return `${value.length} bytes`;
     return value.replace(/\b127\.0\.0\.([12]):(\d+)/g, (_, last: string, port: string) => `127.0.0.${last}:<${names.get(port) ?? 'port'}>`);
   };
   const list = (headers: HeaderList): HeaderList =>
@@ -38,7 +42,7 @@ export function createNormalize(ports: Ports): Normalize {
     answer: (answer) => ({
       ...answer,
       headers: list(answer.headers),
-      body: answer.body.length > 300 ? `${answer.body.length} bytes` : text(answer.body),
+      body: text(answer.body),
       ...(answer.trailers && { trailers: list(answer.trailers) }),
     }),
     seen: (one, index) => ({
