@@ -7,7 +7,6 @@ import { knownId } from '../http/known-headers.ts';
 import type { LocalReply } from '../http/local-reply.ts';
 import type { ClientStream, ClientStreamHandler, ResetReason } from '../http/stream.ts';
 import type { Connection } from '../io/connection.ts';
-import { Timeout } from '../io/timer-wheel.ts';
 import type { ForwardDecision, RetryRuntime } from '../runtime/model.ts';
 import { alpnOverridesOf } from '../tls/alpn-override.ts';
 import type { BreakerState } from '../upstream/circuit-breaker.ts';
@@ -21,6 +20,7 @@ import { followRedirect } from './internal-redirect.ts';
 import { sendMirrors } from './mirror.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
 import { hashRequest, type RequestHash } from './request-hash.ts';
+import { RequestTimers, type TimedRequest } from './request-timers.ts';
 import { isIdempotent, retriesReset, retriesResponse, retryDelayMs, retryRulesOf, toldDelayMs } from './retry.ts';
 import { hostRejection } from './retry-hosts.ts';
 import { failureReply, RESET_FLAGS, underscored } from './upstream-failure.ts';
@@ -35,7 +35,7 @@ const MIN_REPLAY_BYTES = 256 * 1024;
 const NO_COOKIES: readonly string[] = [];
 const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
 
-export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
+export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, TimedRequest {
   private readonly exchange: Exchange;
   private readonly decision: ForwardDecision;
   private readonly suppress: boolean;
@@ -59,19 +59,14 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   private retryPending = false;
   private timeoutMs = 0;
   private perTryTimeoutMs = 0;
-  private idleTimeoutMs = 0;
-  private lastActivityMs = 0;
-  private whole: Timeout | undefined;
-  private perTry: Timeout | undefined;
-  private idle: Timeout | undefined;
-  private backoff: Timeout | undefined;
-  private duration: Timeout | undefined;
+  private readonly timers: RequestTimers;
   private retryInFlight = false;
   private requestDoneMs = 0;
 
   constructor(exchange: Exchange, decision: ForwardDecision, suppressEnvoyHeaders: boolean) {
     this.exchange = exchange;
     this.decision = decision;
+    this.timers = new RequestTimers(exchange.context.proxy, this);
     this.asksTunnel = exchange.method === 'CONNECT' || (exchange.upgrade !== '' && exchange.protocol === 'HTTP/2');
     this.suppress = suppressEnvoyHeaders || exchange.context.hcm.suppressEnvoyHeaders;
   }
@@ -117,28 +112,21 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
 
   private armStreamTimeouts(): void {
     const { exchange } = this;
-    const { hcm, proxy } = exchange.context;
+    const { hcm } = exchange.context;
     const { action } = this.decision;
-    this.idleTimeoutMs = action.idleTimeoutMs ?? hcm.streamIdleTimeoutMs;
-    if (this.idleTimeoutMs > 0) {
-      this.lastActivityMs = proxy.clock.monotonicMs();
-      this.idle = new Timeout(() => this.onIdleTimeout());
-      proxy.timeouts.arm(this.idle, this.idleTimeoutMs);
-    }
+    this.timers.watchIdle(action.idleTimeoutMs ?? hcm.streamIdleTimeoutMs);
     const deadlineMs = grpcDeadlineMs(exchange.head, action.grpcTimeout, 'stream');
     if (deadlineMs) tellGrpcDeadline(exchange.head, deadlineMs);
-    const durationMs = deadlineMs ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
-    if (durationMs > 0) {
-      this.duration = new Timeout(() =>
-        this.giveUp({
-          status: exchange.requestEnded ? 504 : 408,
-          body: 'downstream duration timeout',
-          details: 'max_duration_timeout',
-          grpcStatus: 4,
-        }),
-      );
-      proxy.timeouts.arm(this.duration, durationMs);
-    }
+    this.timers.limitDuration(deadlineMs ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs);
+  }
+
+  onMaxDuration(): void {
+    this.giveUp({
+      status: this.exchange.requestEnded ? 504 : 408,
+      body: 'downstream duration timeout',
+      details: 'max_duration_timeout',
+      grpcStatus: 4,
+    });
   }
 
   // --- attempts
@@ -167,7 +155,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     exchange.endpoint = host.endpoint;
     exchange.upstreamHost = host.address;
     if (this.decision.action.hostRewrite?.kind === 'auto' && host.endpoint.hostname !== '') this.rewriteHost(host.endpoint.hostname);
-    if (this.perTryTimeoutMs > 0 && exchange.requestEnded) this.armPerTry();
+    if (exchange.requestEnded) this.timers.limitTry(this.perTryTimeoutMs);
     const { connect } = this.decision.action;
     if (this.asksTunnel && connect) {
       this.wait = openTunnel(cluster, host, { user: this, breaker: this.breaker, connect, downstream: exchange.connection });
@@ -184,11 +172,6 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
 
   private rewriteHost(name: string): void {
     updateAuthority(this.exchange, name, { append: this.decision.action.appendXForwardedHost, suppress: this.suppress });
-  }
-
-  private armPerTry(): void {
-    this.perTry ??= new Timeout(() => this.onPerTryTimeout());
-    this.exchange.context.proxy.timeouts.arm(this.perTry, this.perTryTimeoutMs);
   }
 
   onPoolReady(client: ClientStream): void {
@@ -272,16 +255,17 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.retryPending = true;
     breaker.retries++;
     cluster.stats.upstream_rq_retry++;
-    this.perTry?.cancel();
+    this.timers.endTry();
     this.client = undefined;
-    this.backoff ??= new Timeout(() => {
-      this.retryPending = false;
-      this.attempt();
-    });
-    const { random, clock, timeouts } = exchange.context.proxy;
+    const { random, clock } = exchange.context.proxy;
     const told = response && toldDelayMs(rules, response, clock.now());
-    timeouts.arm(this.backoff, told === undefined ? retryDelayMs(rules, this.retries, random) : told * (1 + random() / 2));
+    this.timers.backOff(told === undefined ? retryDelayMs(rules, this.retries, random) : told * (1 + random() / 2));
     return true;
+  }
+
+  onBackoffOver(): void {
+    this.retryPending = false;
+    this.attempt();
   }
 
   private endRetry(succeeded: boolean): void {
@@ -294,7 +278,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   // --- the request's body
 
   onRequestData(bytes: Buffer, source: Connection): void {
-    this.touch();
+    this.timers.touch();
     const { client } = this;
     if (this.tunnel) {
       if (client && !client.sendData(bytes, source)) this.exchange.stream.pauseRequest();
@@ -326,13 +310,9 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
 
   private onRequestComplete(): void {
     const { exchange } = this;
-    const { timeouts } = exchange.context.proxy;
     this.requestDoneMs = exchange.elapsedMs();
-    if (this.timeoutMs > 0 && !this.responding) {
-      this.whole = new Timeout(() => this.onTimeout());
-      timeouts.arm(this.whole, this.timeoutMs);
-    }
-    if (this.perTryTimeoutMs > 0 && this.client) this.armPerTry();
+    if (!this.responding) this.timers.limitAnswer(this.timeoutMs);
+    if (this.client) this.timers.limitTry(this.perTryTimeoutMs);
     if (this.decision.action.mirrors.length > 0) sendMirrors(exchange, this.decision.action.mirrors, this.replay);
   }
 
@@ -348,7 +328,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
 
   onResponseHead(head: Head, first: Buffer | undefined, end: boolean): void {
     const { exchange, cluster, host } = this;
-    this.perTry?.cancel();
+    this.timers.endTry();
     cluster.stats.countStatus(head.status);
     if (host) cluster.reportResult(host, head.status);
     if (this.rules && retriesResponse(this.rules, head)) {
@@ -361,7 +341,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.endRetry(head.status < 500);
     if (this.decision.action.internalRedirect?.statuses.has(head.status) && this.redirectInternally(head, end)) return;
     this.replay?.discard();
-    this.whole?.cancel();
+    this.timers.answered();
     this.responding = true;
     exchange.responseDurationMs = exchange.elapsedMs();
     exchange.responseCodeDetails = 'via_upstream';
@@ -384,7 +364,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     if (end) {
       this.client = undefined;
       this.end();
-    } else this.touch();
+    } else this.timers.touch();
     exchange.sendResponse(head, first, end);
   }
 
@@ -415,8 +395,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.tunnel = true;
     const early = this.asksTunnel ? this.replay?.bytes : undefined;
     this.replay?.discard();
-    this.whole?.cancel();
-    this.perTry?.cancel();
+    this.timers.answered();
     exchange.responseDurationMs = exchange.elapsedMs();
     exchange.responseCodeDetails = 'via_upstream';
     applyHeaderMutations(head, this.decision.responseHeaders, exchange);
@@ -428,7 +407,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   }
 
   onResponseData(bytes: Buffer, source: Connection): void {
-    this.touch();
+    this.timers.touch();
     if (!this.exchange.sendResponseData(bytes, source)) this.client?.pauseResponse();
   }
 
@@ -442,19 +421,11 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
 
   // --- time and endings
 
-  private touch(): void {
-    if (this.idleTimeoutMs > 0) this.lastActivityMs = this.exchange.context.proxy.clock.monotonicMs();
+  onIdleTimeout(): void {
+    this.giveUp({ status: this.exchange.requestEnded ? 504 : 408, body: 'stream timeout', details: 'stream_idle_timeout', flag: 'SI' });
   }
 
-  private onIdleTimeout(): void {
-    const { proxy } = this.exchange.context;
-    const quietMs = proxy.clock.monotonicMs() - this.lastActivityMs;
-    if (quietMs + 1 < this.idleTimeoutMs) proxy.timeouts.arm(this.idle!, this.idleTimeoutMs - quietMs);
-    else
-      this.giveUp({ status: this.exchange.requestEnded ? 504 : 408, body: 'stream timeout', details: 'stream_idle_timeout', flag: 'SI' });
-  }
-
-  private onTimeout(): void {
+  onTimeout(): void {
     this.cluster.stats.upstream_rq_timeout++;
     if (this.host) {
       this.host.stats.rq_timeout++;
@@ -463,7 +434,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
     this.giveUp({ status: 504, body: 'upstream request timeout', details: 'response_timeout', flag: 'UT' });
   }
 
-  private onPerTryTimeout(): void {
+  onPerTryTimeout(): void {
     const { cluster } = this;
     cluster.stats.upstream_rq_per_try_timeout++;
     if (this.host) cluster.reportLocal(this.host, 'timeout');
@@ -486,7 +457,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   }
 
   private dropAttempt(): void {
-    this.perTry?.cancel();
+    this.timers.endTry();
     this.wait?.cancel();
     this.wait = undefined;
     const { client } = this;
@@ -501,11 +472,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler {
   private end(): void {
     this.done = true;
     this.endRetry(false);
-    this.whole?.cancel();
-    this.perTry?.cancel();
-    this.idle?.cancel();
-    this.backoff?.cancel();
-    this.duration?.cancel();
+    this.timers.cancel();
   }
 
   cancel(): void {
