@@ -41,11 +41,16 @@ suite('a heap that fills', () => {
         await ask(client, 1);
         await target.fill(share);
         await sleep(SETTLE_MS);
-        const answer = await ask(client, 2);
-        assert.equal(answer.status, serves ? 200 : 503, client.text());
-        if (serves) assert.equal(answer.headers.get('connection'), keepsAlive ? undefined : 'close');
-        if (!serves) assert.equal(await outcome(target), 'refused');
-        else assert.equal(await outcome(target), 200);
+        if (serves) {
+          const answer = await ask(client, 2);
+          assert.equal(answer.status, 200, client.text());
+          assert.equal(answer.headers.get('connection'), keepsAlive ? undefined : 'close');
+          assert.equal(await outcome(target), 200);
+        } else {
+          // Unless the shortened idle timeout has ended the connection before.
+          if (!client.isClosed()) assert.equal((await ask(client, 2)).status, 503, client.text());
+          assert.equal(await outcome(target), 'refused');
+        }
       } finally {
         client.close();
         await target.fill(0);

@@ -67,8 +67,8 @@ suite('slow clients', () => {
     name: string,
     attack: () => Promise<{ allCut: () => boolean; close: () => void; trickle?: () => void }>,
     timeoutMs = TIMEOUT_MS,
-  ) =>
-    test(name, { timeout: 20_000 }, async () => {
+  ): void =>
+    void test(name, { timeout: 20_000 }, async () => {
       const victim = startVictim(target.portOf('probe'));
       const { allCut, close, trickle } = await attack();
       const startedMs = performance.now();

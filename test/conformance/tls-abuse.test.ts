@@ -53,11 +53,15 @@ suite('abuse of TLS', () => {
     await recorder?.close();
   });
 
-  const guarded = (name: string, run: () => Promise<void>, todo?: string) =>
-    test(name, { timeout: 20_000, todo }, async () => {
+  const guarded = (name: string, run: () => Promise<void>, todo?: string): void =>
+    void test(name, { timeout: 20_000, todo }, async () => {
       const before = await target.measure();
       const victim = startVictim(target.portOf('probe'));
-      await run().finally(async () => assert.deepEqual((await victim.stop()).failed, []));
+      try {
+        await run();
+      } finally {
+        assert.deepEqual((await victim.stop()).failed, []);
+      }
       const deadline = performance.now() + 5000;
       for (;;) {
         const now = await target.measure();

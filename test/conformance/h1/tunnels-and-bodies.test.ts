@@ -49,8 +49,8 @@ suite('Expect, tunnels and bodies', () => {
     await tunnel?.close();
   });
 
-  const on = (name: string, run: (client: RawClient) => Promise<void>) =>
-    test(name, async () => {
+  const on = (name: string, run: (client: RawClient) => Promise<void>): void =>
+    void test(name, async () => {
       recorder.mark();
       tunnel.forget();
       const client = await openRaw(target.portOf('in'));

@@ -133,7 +133,7 @@ for (const engine of ['Lateen', 'Envoy']) {
       client?.close();
       await setup?.close();
     });
-    const on = (name: string, run: () => Promise<void>) => test(name, { timeout: 20_000 }, run);
+    const on = (name: string, run: () => Promise<void>): void => void test(name, { timeout: 20_000 }, run);
 
     on('unary', async () => assert.equal((await unary(client)).body, 'hello'));
     on('three mebibytes each way', async () => {

@@ -67,5 +67,5 @@ process.on('message', (message: ToChild) => {
   if (message.kind === 'start') start(message.bootstrap).catch((error: unknown) => say({ kind: 'failed', why: String(error) }));
   else if (message.kind === 'measure') measure();
   else if (message.kind === 'fill') fill(message.share);
-  else running?.close().finally(() => process.exit(0));
+  else void running?.close().finally(() => process.exit(0));
 });
