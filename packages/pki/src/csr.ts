@@ -1,12 +1,11 @@
 // Certificate signing requests (PKCS #10): writing our own, and reading those of strangers.
 
-import 'reflect-metadata'; // @peculiar/x509 throws without it
 import { createPublicKey } from 'node:crypto';
 import { fail, messageOf, ok, type Result } from '@lateen/base';
-import { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } from '@peculiar/x509';
 import { type SubjectAltNames, type SubjectName, writeCsr } from './certificate-writer.ts';
 import { type KeyPair, weakKeyReason } from './keys.ts';
 import { formatPem, parsePem } from './pem.ts';
+import { x509 } from './x509.ts';
 
 export type CertificateRequest = {
   /** SubjectPublicKeyInfo. */
@@ -32,6 +31,7 @@ export async function parseCsr(csr: string | Uint8Array): Promise<Result<Certifi
     der = blocks.value[0] as Buffer;
   } else der = csr;
   try {
+    const { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } = x509();
     const request = new Pkcs10CertificateRequest(new Uint8Array(der));
     const publicKeyDer = Buffer.from(request.publicKey.rawData);
     const weakness = weakKeyReason(createPublicKey({ key: publicKeyDer, format: 'der', type: 'spki' }));

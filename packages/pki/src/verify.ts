@@ -1,20 +1,11 @@
 // Verification of a peer's chain outside a TLS handshake (inside one, OpenSSL does it): signatures, validity, CA flags, path
 // length, usages, and the one SPIFFE identity that a workload certificate must carry.
 
-import 'reflect-metadata'; // @peculiar/x509 throws without it
 import type { X509Certificate } from 'node:crypto';
 import { fail, ok, type Result } from '@lateen/base';
-import {
-  BasicConstraintsExtension,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  X509Certificate as ParsedCertificate,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-} from '@peculiar/x509';
 import type { ExtendedKeyUsage } from './certificate-writer.ts';
 import { parseSpiffeId } from './spiffe.ts';
+import { x509 } from './x509.ts';
 
 export type VerifyOptions = {
   /** The peer's chain, leaf first. */
@@ -46,6 +37,7 @@ export function verifyChain({ chain, roots, nowMs, usage }: VerifyOptions): Resu
 
 function leafReason(leaf: X509Certificate, usage: ExtendedKeyUsage | undefined): string | undefined {
   if (leaf.ca) return 'the leaf is a CA certificate';
+  const { ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension, X509Certificate: ParsedCertificate } = x509();
   const parsed = new ParsedCertificate(leaf.raw);
   if (((parsed.getExtension(KeyUsagesExtension)?.usages ?? 0) & KeyUsageFlags.keyCertSign) !== 0) return 'the leaf may sign certificates';
   const purposes = parsed.getExtension(ExtendedKeyUsageExtension)?.usages;
@@ -80,6 +72,7 @@ function certificateReason(
   const who = depth === 0 ? 'the leaf' : `certificate ${depth} above the leaf`;
   if (nowMs !== undefined && nowMs < Date.parse(certificate.validFrom)) return `${who} is not valid before ${certificate.validFrom}`;
   if (nowMs !== undefined && nowMs > Date.parse(certificate.validTo)) return `${who} expired at ${certificate.validTo}`;
+  const { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, X509Certificate: ParsedCertificate } = x509();
   const parsed = new ParsedCertificate(certificate.raw);
   const unknown = parsed.extensions.find((extension) => extension.critical && !CRITICAL_KNOWN.has(extension.type));
   if (unknown) return `${who} has the unknown critical extension ${unknown.type}`;
@@ -96,6 +89,7 @@ function certificateReason(
 export function spiffeIdOf(certificate: X509Certificate): Result<string> {
   let uris: string[];
   try {
+    const { SubjectAlternativeNameExtension, X509Certificate: ParsedCertificate } = x509();
     const names = new ParsedCertificate(certificate.raw).getExtension(SubjectAlternativeNameExtension)?.names.toJSON() ?? [];
     uris = names.filter((name) => name.type === 'url').map((name) => name.value);
   } catch {
@@ -108,6 +102,7 @@ export function spiffeIdOf(certificate: X509Certificate): Result<string> {
 
 /** The subject key identifier extension, or undefined. */
 export function subjectKeyIdOf(certificate: X509Certificate): Buffer | undefined {
+  const { SubjectKeyIdentifierExtension, X509Certificate: ParsedCertificate } = x509();
   const keyId = new ParsedCertificate(certificate.raw).getExtension(SubjectKeyIdentifierExtension)?.keyId;
   return keyId === undefined ? undefined : Buffer.from(keyId, 'hex');
 }

@@ -3,7 +3,7 @@
 
 import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { type ChannelCredentials, Client, type ClientDuplexStream, credentials as grpcCredentials, Metadata } from '@grpc/grpc-js';
+import type { ChannelCredentials, Client, ClientDuplexStream } from '@grpc/grpc-js';
 import { type Clock, createBackoff, type Logger, messageOf, type Result, systemClock, type Timer } from '@lateen/base';
 import {
   DeltaDiscoveryRequestSchema,
@@ -94,6 +94,8 @@ type Entry = {
   acceptedCount: number;
   rejectedCount: number;
 };
+/** Loaded when the first stream opens: it costs some 9 MB, and many a proxy has a static configuration. */
+type Grpc = typeof import('@grpc/grpc-js');
 type Stream = ClientDuplexStream<Uint8Array, Uint8Array>;
 
 export function createAdsClient(options: AdsClientOptions): AdsClient {
@@ -102,8 +104,8 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
   const backoff = createBackoff({ baseMs: 100, factor: 1.3, maxMs: 5_000, ...(options.random && { random: options.random }) });
   const wire: Wire<DescMessage, DescMessage> = WIRES[protocol];
   // A channel of its own for each attempt: a channel that failed once waits for its own back-off, on top of ours.
-  const createChannel = (): Client =>
-    new Client(options.address, options.credentials ?? grpcCredentials.createInsecure(), {
+  const createChannel = (grpc: Grpc): Client =>
+    new grpc.Client(options.address, options.credentials ?? grpc.credentials.createInsecure(), {
       'grpc.max_receive_message_length': MAX_RECEIVE_BYTES,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 10_000,
@@ -163,14 +165,16 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
     if (stream === opened) send(answer);
   };
 
-  const open = () => {
+  const open = async () => {
     retry = undefined;
+    const grpc = await import('@grpc/grpc-js');
+    if (isClosed) return;
     hasSentNode = false;
     hasReceived = false;
     const path = `/${METHODS[options.service ?? 'aggregated'][protocol]}`;
-    const own = createChannel();
+    const own = createChannel(grpc);
     channel = own;
-    const opened: Stream = own.makeBidiStreamRequest(path, passBytes, passBytes, new Metadata());
+    const opened: Stream = own.makeBidiStreamRequest(path, passBytes, passBytes, new grpc.Metadata());
     stream = opened;
     const end = (reason: string) => {
       if (stream !== opened) return;
@@ -178,7 +182,7 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
       own.close();
       const delayMs = backoff.next();
       logger.info('ADS stream ended', { address: options.address, reason, retryMs: Math.round(delayMs) });
-      retry = clock.after(delayMs, open);
+      retry = clock.after(delayMs, () => void open());
     };
     opened.on('data', (bytes: Uint8Array) => {
       judging = judging
@@ -194,7 +198,7 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
   };
   // After the caller's first `subscribe` calls, so that they go out as initial requests.
   queueMicrotask(() => {
-    if (!isClosed) open();
+    if (!isClosed) void open();
   });
 
   return {
