@@ -196,7 +196,7 @@ test('WebSocket: nothing passes before the 101, then everything does, with half-
     const wire = await openWire(port());
     wire.send('GET /chat HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: WebSocket\r\nsec-websocket-key: k\r\n\r\nearly');
     await eventually(() => up.received.length === 1);
-    assert.match(up.received[0]!, /connection: upgrade\r\nupgrade: websocket\r\n/);
+    assert.match(up.received[0]!, /connection: Upgrade\r\nupgrade: WebSocket\r\n/);
     assert.ok(!up.received[0]!.includes('early'), 'early data waits');
     const answer = await wire.expect('first');
     assert.match(answer, /^HTTP\/1\.1 101 /);

@@ -52,8 +52,8 @@ const BARE_RULES: RetryRuntime = {
 export function retriesResponse(rules: RetryRuntime, head: Head): boolean {
   const { on } = rules;
   const { status } = head;
-  const isRateLimited = status === 429 && head.has('x-envoy-ratelimited');
-  if (isRateLimited && on.has('envoy-ratelimited')) return true;
+  // As Envoy: who says so is left alone unless the rules name just that.
+  if (head.hasEnvoyHeaders && head.has('x-envoy-ratelimited')) return on.has('envoy-ratelimited');
   if (status >= 500 && on.has('5xx')) return true;
   if (status >= 502 && status <= 504 && on.has('gateway-error')) return true;
   if (status === 409 && on.has('retriable-4xx')) return true;

@@ -211,6 +211,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.cluster.stats.upstream_rq_rx_reset++;
     if (this.responding) {
       this.end();
+      // A client that has closed its side of a tunnel has left, whoever ends the rest.
+      if (this.tunnel && exchange.requestEnded) return exchange.abort('DC', 'downstream_remote_disconnect');
       return exchange.abort(RESET_FLAGS[reason], `upstream_reset_after_response_started{${underscored(reason)}}`);
     }
     const met = client?.isReused === true && !client.responseStarted && reason === 'connection termination';

@@ -29,7 +29,8 @@ export function normalizeAuthority(text: string, rules: AuthorityRules, localPor
     port = host.slice(colon);
     host = host.slice(0, colon);
   }
-  if (rules.stripAnyHostPort || (rules.stripMatchingHostPort && port === `:${localPort}`)) port = '';
+  // As Envoy: a colon without digits is no port.
+  if ((rules.stripAnyHostPort && port.length > 1) || (rules.stripMatchingHostPort && port === `:${localPort}`)) port = '';
   if (rules.stripTrailingHostDot && host.endsWith('.')) host = host.slice(0, -1);
   return host + port;
 }

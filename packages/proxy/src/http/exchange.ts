@@ -3,17 +3,18 @@
 
 import type { Connection } from '../io/connection.ts';
 import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/model.ts';
-import { equalsAscii } from './bytes.ts';
 import type { HcmContext } from './context.ts';
 import { type ClientFacts, prepareRequestHeaders } from './forwarding-headers.ts';
 import type { Head } from './head.ts';
 import type { HeadMemory } from './head-memory.ts';
 import { recycleResponseHead } from './head-pool.ts';
 import { applyHeaderMutations } from './header-mutations.ts';
+import { httpDate } from './http-date.ts';
 import { knownId } from './known-headers.ts';
 import { composeLocalReply, type LocalReply } from './local-reply.ts';
+import { METHODS, methodOf } from './request-method.ts';
 import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from './request-record.ts';
-import { readTarget } from './request-target.ts';
+import { NO_PATH, readTarget } from './request-target.ts';
 import type { ConnectionInfo, RequestView, TlsFacts } from './request-view.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
 
@@ -37,6 +38,8 @@ export interface RequestTap {
   onRequestEnd?(trailers: Head | undefined): void;
 }
 
+/** Well-formed requests that make no sense: Envoy flags only what its codec refuses. */
+const FAULTS_OF_SENSE: ReadonlySet<string> = new Set(['path_normalization_failed', 'missing_host_header']);
 const HOLD_LIMIT_BYTES = 64 * 1024;
 const NOTHING: readonly Buffer[] = [];
 let nextStreamId = 1;
@@ -167,6 +170,11 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     }
     const { localPort } = this.connection;
     const target = readTarget(head, this.method, context, localPort);
+    if (target === NO_PATH) {
+      this.path = this.originalPath = '*';
+      this.respond(target);
+      return false;
+    }
     if (target.kind === 'refused') {
       const body = target.details === 'http1.invalid_url' ? 'Bad Request' : '';
       this.refuse({ status: target.status, body, details: target.details });
@@ -177,7 +185,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     this.authority = authority;
     if (target.kind === 'redirect') {
       prepareRequestHeaders(head, context, this.connection, this);
-      this.respond({ status: 307, details: 'path_normalization_redirect', headers: [['location', path]] });
+      this.respond({ status: 307, details: 'path_normalization_failed', headers: [['location', path]] });
       return false;
     }
     // An added line is a Host that had to be rewritten, which the same head would need again.
@@ -215,7 +223,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     const { head } = this;
     if (this.path === '') this.path = this.originalPath = head.text(head.targetStart, head.targetEnd);
     this.stream.closeAfterResponse();
-    this.respond({ ...reply, flag: 'DPE' });
+    this.respond(FAULTS_OF_SENSE.has(reply.details) ? reply : { ...reply, flag: 'DPE' });
   }
 
   /** Goes on with the next filter; called by a filter that had stopped the request. */
@@ -496,32 +504,4 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   }
 }
 
-const COMMON_METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
-
-function methodOf(head: Head): string {
-  for (const method of COMMON_METHODS) if (equalsAscii(head.bytes, 0, head.methodEnd, method)) return method;
-  return head.text(0, head.methodEnd);
-}
-
-/** What Envoy's parser takes for a method; anything else is not HTTP to it. */
-const METHODS = new Set(
-  (
-    'GET POST HEAD PUT DELETE OPTIONS PATCH CONNECT TRACE ACL BIND CHECKOUT COPY LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE ' +
-    'M-SEARCH NOTIFY PROPFIND PROPPATCH PURGE REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE'
-  ).split(' '),
-);
-
 const NO_TABLE: RouteDecision = { kind: 'not_found', reason: 'no_virtual_host', virtualHost: undefined, route: undefined };
-
-let dateText = '';
-let dateSecond = -1;
-
-/** IMF-fixdate, made once a second. */
-export function httpDate(nowMs: number): string {
-  const second = Math.floor(nowMs / 1000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    dateText = new Date(second * 1000).toUTCString();
-  }
-  return dateText;
-}

@@ -138,3 +138,10 @@ function readConnectionTokens(framing: Framing, head: Head, isRequest: boolean):
   }
   return undefined;
 }
+
+/** The lines that say Upgrade, in the letters that `head` came with; `upgrade` where it has none. */
+export function upgradeLines(head: Head, upgrade: string): string {
+  const told = (id: number): string => ((head.first[id] as number) < 0 ? '' : head.lineValue(head.first[id] as number));
+  const connection = told(CONNECTION);
+  return `connection: ${connection.toLowerCase() === 'upgrade' ? connection : 'upgrade'}\r\nupgrade: ${told(UPGRADE) || upgrade}\r\n`;
+}

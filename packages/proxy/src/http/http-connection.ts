@@ -3,9 +3,10 @@
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { HcmContext, ServedHttp } from './context.ts';
-import { Exchange, httpDate } from './exchange.ts';
+import { Exchange } from './exchange.ts';
 import type { Head } from './head.ts';
 import type { HeadFault } from './head-parser.ts';
+import { httpDate } from './http-date.ts';
 import { Http1Server, type Http1ServerHost } from './http1-server.ts';
 import type { Framing } from './message-framing.ts';
 import type { ConnectionInfo } from './request-view.ts';

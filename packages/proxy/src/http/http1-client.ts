@@ -2,7 +2,7 @@
 
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
-import { readResponseFraming } from './framing.ts';
+import { readResponseFraming, upgradeLines } from './framing.ts';
 import { Head } from './head.ts';
 import { type HeadLimits, INCOMPLETE, parseResponseHead, parseTrailers } from './head-parser.ts';
 import { type CodecHead, takeResponseHead } from './head-pool.ts';
@@ -50,6 +50,8 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   private requestDone = false;
   private chunkedRequest = false;
   private upgrading = false;
+  /** As Envoy, off: trailers are dropped both ways. */
+  protected passesTrailers = false;
   /** Requests begun on this connection. */
   requests = 0;
   /** Anything of the current response has arrived. */
@@ -80,7 +82,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     const { first, end } = body;
     const isConnect = line.method === 'CONNECT';
     const unframed = isConnect || body.tunnel === true;
-    let extra = this.upgrading ? `connection: upgrade\r\nupgrade: ${upgrade}\r\n` : '';
+    let extra = this.upgrading ? upgradeLines(head, upgrade) : '';
     this.chunkedRequest = false;
     if (!(end && first === undefined) && !unframed && !head.hasKnown(CONTENT_LENGTH, 'content-length')) {
       extra += 'transfer-encoding: chunked\r\n';
@@ -111,7 +113,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   sendEnd(trailers: Head | undefined): void {
     this.requestDone = true;
     if (this.state === TUNNEL) this.connection.end();
-    else if (this.chunkedRequest) writeLastChunk(this.connection, trailers);
+    else if (this.chunkedRequest) writeLastChunk(this.connection, this.passesTrailers ? trailers : undefined);
     // The response may have come first.
     if (this.state === IDLE) this.release(true);
   }
@@ -316,7 +318,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     if (size < 0) return this.fail('protocol error', '', bytes.length);
     trailers.size = size;
     this.partial = 0;
-    this.complete(trailers.count > 0 ? trailers : undefined, at + size - before === bytes.length);
+    this.complete(this.passesTrailers && trailers.count > 0 ? trailers : undefined, at + size - before === bytes.length);
     return bytes.length;
   }
 

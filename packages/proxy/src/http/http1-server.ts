@@ -4,7 +4,7 @@
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
 import { equalsAscii, TOKEN_LOWER } from './bytes.ts';
-import { readRequestFraming } from './framing.ts';
+import { readRequestFraming, upgradeLines } from './framing.ts';
 import { Head } from './head.ts';
 import { faultOf, type HeadFault, type HeadLimits, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
 import { type CodecHead, recycleRequestHead, takeRequestHead } from './head-pool.ts';
@@ -369,15 +369,17 @@ export class Http1Server implements ConnectionHandler, ServerStream {
       // The tunnel begins behind the head.
       head.removeKnown(CONTENT_LENGTH, 'content-length');
     } else if (status === 101) {
-      extra = `connection: upgrade\r\nupgrade: ${this.head.memory.framing.upgrade}\r\n`;
+      extra = upgradeLines(head, this.head.memory.framing.upgrade);
     } else {
       if (!this.requestDone) this.closing ||= end;
-      if (!hasLength && !this.isBodyForbidden(status)) {
-        if (bodyless) extra = 'content-length: 0\r\n';
+      if (!hasLength && !isBodyForbidden(status)) {
+        // As Envoy: an answer to HEAD says how the body would come.
+        const { isHead } = this;
+        if (bodyless && !isHead) extra = 'content-length: 0\r\n';
         else if (this.head.version >= 11) {
           extra = 'transfer-encoding: chunked\r\n';
-          this.chunkedResponse = true;
-        } else this.closing = true;
+          this.chunkedResponse = !isHead;
+        } else this.closing ||= !isHead;
       }
       if (this.closing) extra += 'connection: close\r\n';
       else if (this.head.version < 11) extra += 'connection: keep-alive\r\n';
@@ -395,8 +397,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     return head.methodEnd === 7 && equalsAscii(head.bytes, 0, 7, 'CONNECT');
   }
 
-  private isBodyForbidden(status: number): boolean {
-    return status === 204 || status === 304 || status < 200 || equalsAscii(this.head.bytes, 0, this.head.methodEnd, 'HEAD');
+  private get isHead(): boolean {
+    return equalsAscii(this.head.bytes, 0, this.head.methodEnd, 'HEAD');
   }
 
   sendInformational(status: number): void {
@@ -491,3 +493,5 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     }
   }
 }
+
+const isBodyForbidden = (status: number): boolean => status === 204 || status === 304 || status < 200;

@@ -47,6 +47,7 @@ const NAMES = [
   'x-envoy-decorator-operation',
   'x-envoy-ip-tags',
   'x-envoy-overloaded',
+  'x-envoy-ratelimited',
   'x-envoy-immediate-health-check-fail',
   'x-envoy-downstream-service-cluster',
   'x-envoy-downstream-service-node',

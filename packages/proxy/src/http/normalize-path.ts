@@ -28,7 +28,7 @@ export function normalizePath(target: string, rules: PathRules): NormalizedPath 
   if (path.includes('%00')) return { kind: 'invalid', details: 'path_normalization_failed' };
   let redirect = false;
   if (rules.escapedSlashes !== 'keep_unchanged' && ESCAPED_SLASH.test(path)) {
-    if (rules.escapedSlashes === 'reject_request') return { kind: 'invalid', details: 'path_with_escaped_slashes_not_allowed' };
+    if (rules.escapedSlashes === 'reject_request') return { kind: 'invalid', details: 'path_normalization_failed' };
     path = path.replaceAll(/%2[fF]/g, '/').replaceAll(/%5[cC]/g, '\\');
     redirect = rules.escapedSlashes === 'unescape_and_redirect';
   }

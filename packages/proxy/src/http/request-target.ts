@@ -14,10 +14,12 @@ export type RequestTarget =
   | { readonly kind: 'redirect'; readonly path: string; readonly authority: string }
   | { readonly kind: 'refused'; readonly status: number; readonly details: string };
 
-const refused = (status: number, details: string): RequestTarget => ({ kind: 'refused', status, details });
+const refused = (status: number, details: string): Extract<RequestTarget, { kind: 'refused' }> => ({ kind: 'refused', status, details });
 const MISSING_HOST = refused(400, 'missing_host_header');
 const BAD_HOST = refused(400, 'invalid_authority');
 const BAD_TARGET = refused(400, 'http1.invalid_url');
+/** `OPTIONS *`: there is nothing that it could be routed by. */
+export const NO_PATH = refused(404, 'absolute_path_rejected');
 
 /** Reads the target in `head`; the Host line is rewritten where its canonical form differs. */
 export function readTarget(head: Head, method: string, context: HcmContext, localPort: number): RequestTarget {
@@ -45,7 +47,8 @@ export function readTarget(head: Head, method: string, context: HcmContext, loca
   if (!isAuthority(host)) return BAD_HOST;
   const authority = normalizeAuthority(host, hcm, localPort);
   if (authority !== sent) head.set('host', authority);
-  if (target === '' || target === '*') return { kind: 'target', path: target, authority };
+  if (target === '*') return NO_PATH;
+  if (target === '') return { kind: 'target', path: target, authority };
   const normalized = normalizePath(target, hcm);
   if (normalized.kind === 'invalid') return refused(400, normalized.details);
   return { kind: normalized.kind === 'redirect' ? 'redirect' : 'target', path: normalized.path, authority };

@@ -4,6 +4,7 @@
 import { Http1Client, type Http1ClientHost } from '../http/http1-client.ts';
 import type { ResetReason } from '../http/stream.ts';
 import { Timeout } from '../io/timer-wheel.ts';
+import type { UpstreamHttp1Options } from '../runtime/model/cluster.ts';
 import type { BreakerState } from './circuit-breaker.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { connectUpstream } from './connect.ts';
@@ -23,8 +24,9 @@ class Member extends Http1Client {
   age: Timeout | undefined;
   idleSinceMs = 0;
 
-  constructor(pool: Http1ClientHost, breaker: BreakerState) {
+  constructor(pool: Http1ClientHost, breaker: BreakerState, { enableTrailers }: UpstreamHttp1Options) {
     super(pool);
+    this.passesTrailers = enableTrailers;
     this.breaker = breaker;
     this.connectionBreaker = breaker;
   }
@@ -113,7 +115,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
 
   private connect(breaker: BreakerState): void {
     const { cluster, host } = this;
-    const member = new Member(this, breaker);
+    const member = new Member(this, breaker, cluster.runtime.http1);
     this.all.add(member);
     this.connecting++;
     breaker.connections++;
@@ -202,11 +204,11 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
   }
 
   private offer(member: Member): void {
-    const entry = this.waiting.shift();
-    if (entry) {
+    for (let entry = this.waiting.shift(); entry; entry = this.waiting.shift()) {
       this.leaveQueue(entry);
-      this.hand(member, entry.user, entry.breaker);
-      return;
+      if (entry.breaker.canRequest) return this.hand(member, entry.user, entry.breaker);
+      this.cluster.stats.upstream_rq_pending_overflow++;
+      entry.user.onPoolFailure('overflow', '');
     }
     member.place = 'idle';
     this.idle.push(member);

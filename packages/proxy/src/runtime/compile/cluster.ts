@@ -12,7 +12,7 @@ import {
   RoutingPriority,
   upstreamHttp,
 } from '@lateen/xds/messages/proxy';
-import type { CircuitBreaker, ClusterDiscovery, ClusterRuntime, UpstreamProtocol } from '../model.ts';
+import type { CircuitBreaker, ClusterDiscovery, ClusterRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileEndpoints } from './endpoints.ts';
 import { compileHttp2 } from './hcm.ts';
@@ -97,7 +97,6 @@ const checkThresholds = honours(CircuitBreakers_ThresholdsSchema, [
   'maxConnectionPools',
 ]);
 const checkPerHost = honours(CircuitBreakers_ThresholdsSchema, ['priority', 'maxConnections']);
-// Trailers always go to an HTTP/1.1 upstream.
 const checkHttp1 = honours(Http1ProtocolOptionsSchema, ['enableTrailers', 'allowAbsoluteUrl', 'useBalsaParser']);
 const checkCommon = honours(HttpProtocolOptionsSchema, ['idleTimeout', 'maxConnectionDuration', 'maxRequestsPerConnection']);
 
@@ -135,6 +134,7 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
     outlier: message.outlierDetection && compileOutlier(message.outlierDetection, report.at('outlier_detection')),
     protocol: http.protocol,
     autoSni: http.autoSni,
+    http1: http.http1,
     idleTimeoutMs: durationMsOr(common?.idleTimeout, 3_600_000),
     maxConnectionDurationMs: durationMsOr(common?.maxConnectionDuration, 0),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
@@ -208,7 +208,7 @@ function compileDiscovery(message: Cluster, report: Report): ClusterDiscovery {
 }
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-type UpstreamHttp = Pick<ClusterRuntime, 'protocol' | 'autoSni'> & { common: Cluster['commonHttpProtocolOptions'] };
+type UpstreamHttp = Pick<ClusterRuntime, 'protocol' | 'http1' | 'autoSni'> & { common: Cluster['commonHttpProtocolOptions'] };
 
 function compileUpstreamHttp(message: Cluster, report: Report): UpstreamHttp {
   let found: UpstreamHttp | undefined;
@@ -218,13 +218,18 @@ function compileUpstreamHttp(message: Cluster, report: Report): UpstreamHttp {
     else found = compileAny(config, [extension(upstreamHttp.HttpProtocolOptionsSchema, compileHttpOptions)], at);
   }
   if (found) return found;
-  if (message.httpProtocolOptions) checkHttp1(message.httpProtocolOptions, report.at('http_protocol_options'));
+  const http1 = compileHttp1(message.httpProtocolOptions, report.at('http_protocol_options'));
   const http2 = message.http2ProtocolOptions && compileHttp2(message.http2ProtocolOptions, report.at('http2_protocol_options'));
   const autoSni = compileAutoSni(message.upstreamHttpProtocolOptions, report.at('upstream_http_protocol_options'));
   if (message.protocolSelection === ProtocolSelection.USE_DOWNSTREAM_PROTOCOL) {
-    return { protocol: { kind: 'downstream', http2: http2 ?? compileHttp2(undefined) }, common: undefined, autoSni };
+    return { protocol: { kind: 'downstream', http2: http2 ?? compileHttp2(undefined) }, http1, common: undefined, autoSni };
   }
-  return { protocol: http2 ? { kind: 'http2', http2 } : { kind: 'http1' }, common: undefined, autoSni };
+  return { protocol: http2 ? { kind: 'http2', http2 } : { kind: 'http1' }, http1, common: undefined, autoSni };
+}
+
+function compileHttp1(message: Cluster['httpProtocolOptions'], report: Report): ClusterRuntime['http1'] {
+  if (message) checkHttp1(message, report);
+  return { enableTrailers: message?.enableTrailers ?? false };
 }
 
 function compileAutoSni(message: Cluster['upstreamHttpProtocolOptions'], report: Report): ClusterRuntime['autoSni'] {
@@ -248,33 +253,40 @@ function compileHttpOptions(message: upstreamHttp.HttpProtocolOptions, report: R
   checkHttp(message, report);
   const common = message.commonHttpProtocolOptions;
   const autoSni = compileAutoSni(message.upstreamHttpProtocolOptions, report.at('upstream_http_protocol_options'));
-  return { protocol: compileProtocol(message.upstreamProtocolOptions, report), common, autoSni };
+  return { ...compileProtocol(message.upstreamProtocolOptions, report), common, autoSni };
 }
 
-function compileProtocol(options: upstreamHttp.HttpProtocolOptions['upstreamProtocolOptions'], report: Report): UpstreamProtocol {
+type Protocols = Pick<ClusterRuntime, 'protocol' | 'http1'>;
+
+function compileProtocol(options: upstreamHttp.HttpProtocolOptions['upstreamProtocolOptions'], report: Report): Protocols {
   const http2Of = (field: string, value: { http2ProtocolOptions?: Cluster['http2ProtocolOptions'] }) =>
     compileHttp2(value.http2ProtocolOptions, report.at(field).at('http2_protocol_options'));
-  const http1 = (field: string, value: { httpProtocolOptions?: Cluster['httpProtocolOptions'] }) => {
-    if (value.httpProtocolOptions) checkHttp1(value.httpProtocolOptions, report.at(field).at('http_protocol_options'));
-  };
+  const http1Of = (field: string, value: { httpProtocolOptions?: Cluster['httpProtocolOptions'] }) =>
+    compileHttp1(value.httpProtocolOptions, report.at(field).at('http_protocol_options'));
+  const plain: Protocols = { protocol: { kind: 'http1' }, http1: compileHttp1(undefined, report) };
   switch (options.case) {
     case 'useDownstreamProtocolConfig':
-      http1('use_downstream_protocol_config', options.value);
-      return { kind: 'downstream', http2: http2Of('use_downstream_protocol_config', options.value) };
+      return {
+        protocol: { kind: 'downstream', http2: http2Of('use_downstream_protocol_config', options.value) },
+        http1: http1Of('use_downstream_protocol_config', options.value),
+      };
     case 'autoConfig':
-      http1('auto_config', options.value);
-      return { kind: 'auto', http2: http2Of('auto_config', options.value) };
+      return {
+        protocol: { kind: 'auto', http2: http2Of('auto_config', options.value) },
+        http1: http1Of('auto_config', options.value),
+      };
     case 'explicitHttpConfig': {
       const explicit = options.value.protocolConfig;
       if (explicit.case === 'http2ProtocolOptions') {
-        return { kind: 'http2', http2: http2Of('explicit_http_config', { http2ProtocolOptions: explicit.value }) };
+        const http2 = http2Of('explicit_http_config', { http2ProtocolOptions: explicit.value });
+        return { ...plain, protocol: { kind: 'http2', http2 } };
       }
       if (explicit.case === 'http3ProtocolOptions') report.at('explicit_http_config').refuse('HTTP/3 is not supported');
-      if (explicit.case === 'httpProtocolOptions') http1('explicit_http_config', { httpProtocolOptions: explicit.value });
-      return { kind: 'http1' };
+      if (explicit.case !== 'httpProtocolOptions') return plain;
+      return { ...plain, http1: http1Of('explicit_http_config', { httpProtocolOptions: explicit.value }) };
     }
     case undefined:
-      return { kind: 'http1' };
+      return plain;
   }
 }
 

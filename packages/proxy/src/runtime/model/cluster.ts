@@ -30,6 +30,8 @@ export type ClusterRuntime = {
   /** A new host takes no part in balancing and panic until its first health check ended. */
   readonly ignoreNewHostsUntilFirstCheck: boolean;
   readonly protocol: UpstreamProtocol;
+  /** Of connections that speak HTTP/1.1. */
+  readonly http1: UpstreamHttp1Options;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
   /** 0 = no limit. */
@@ -235,6 +237,11 @@ export type HealthProbe =
       readonly authority: string;
       readonly metadata: readonly (readonly [string, string])[];
     };
+
+export type UpstreamHttp1Options = {
+  /** Trailers pass, both ways. */
+  readonly enableTrailers: boolean;
+};
 
 export type UpstreamProtocol =
   | { readonly kind: 'http1' }
