@@ -10,7 +10,7 @@ import type { KubeObject } from '@lateen/kube/types';
 import { analyze } from '@lateen/mesh/analyze';
 import { readManifestFiles } from '../objects/manifest-files.ts';
 import { renderStructured } from '../output/format.ts';
-import { ExitCode } from '../program.ts';
+import { ExitCode } from '../run-command-line.ts';
 import type { CliSettings } from '../settings.ts';
 import { clusterObjects } from './cluster-objects.ts';
 import { type Loaded, loadManifests } from './load-manifests.ts';

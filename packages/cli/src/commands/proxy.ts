@@ -1,7 +1,8 @@
 import { appendFile } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { createLogger, LOG_LEVELS, type LogLevel } from '@lateen/base';
+import { createLogger, LOG_LEVELS, type LogLevel, systemClock } from '@lateen/base';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { compactWhenIdle } from '../machine/compact-when-idle.ts';
 import { untilSignalled } from '../machine/until-signalled.ts';
 import type { CliSettings } from '../settings.ts';
 
@@ -36,7 +37,9 @@ export function proxyCommand(settings: CliSettings): Command {
         concurrency: concurrency || availableParallelism(),
         environment: process.env,
       });
+      const compaction = compactWhenIdle({ clock: systemClock, isStarted: () => running.state() === 'LIVE' });
       await Promise.race([untilSignalled(), running.quit]);
+      compaction.close();
       running.drainListeners({ skipExit: true });
       // The second signal ends the process.
       await running.shutDown({ kind: 'when_idle', minimumMs: 0, limitMs: drainMs });

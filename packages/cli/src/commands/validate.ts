@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AnalyzeOptions } from '../analyze/run-analyze.ts';
 import { connectionOptions, namespaceOption } from '../objects/connection.ts';
 import { outputOption, renderStructured } from '../output/format.ts';
-import { ExitCode } from '../program.ts';
+import { ExitCode } from '../run-command-line.ts';
 import type { CliSettings } from '../settings.ts';
 
 const collect = (value: string, all: string[]): string[] => [...all, value];

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { delay, systemClock } from '@lateen/base';
-import { ExitCode } from '../program.ts';
+import { ExitCode } from '../run-command-line.ts';
 import type { CliSettings } from '../settings.ts';
 import { commandFor, renderBanner } from './banner.ts';
 import type { Demo } from './demos.ts';

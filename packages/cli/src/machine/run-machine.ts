@@ -3,7 +3,7 @@
 import { createWriteStream, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { chooseNetworkMode, startNodeProcess } from '@lateen/cluster/host';
-import { ExitCode } from '../program.ts';
+import { ExitCode } from '../run-command-line.ts';
 import type { CliSettings } from '../settings.ts';
 import { commandFor, renderBanner } from './banner.ts';
 import type { Demo } from './demos.ts';
