@@ -8,9 +8,10 @@ import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
 import { type ClientHello, parseClientHello } from '../listener/client-hello.ts';
 import type { DownstreamTlsRuntime } from '../runtime/model.ts';
 import { describeTlsError } from './failure.ts';
+import { createTlsConnection } from './secured-connection.ts';
 import { type SecretLookup, type ServerContexts, serverContexts } from './server-contexts.ts';
 import { peerChainOf, tlsFacts } from './session.ts';
-import { TlsConnection } from './tls-connection.ts';
+import type { TlsConnection } from './tls-connection.ts';
 import { TlsStats } from './tls-stats.ts';
 
 export type DownstreamTlsServices = {
@@ -107,7 +108,7 @@ class Handshake {
     const protocol = tls.alpnProtocols.find((one) => hello.applicationProtocols.includes(one));
     const raw = this.connection.release(this.unread);
     this.unread = undefined;
-    const secured = new TlsConnection(raw, { ...ignoring, onClose: (error) => this.refuse(error ?? 'closed during the handshake') });
+    const secured = createTlsConnection(raw, { ...ignoring, onClose: (error) => this.refuse(error ?? 'closed during the handshake') });
     this.secured = secured;
     const session = new TLSSocket(raw, {
       isServer: true,

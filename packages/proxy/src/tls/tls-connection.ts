@@ -1,25 +1,24 @@
 // A connection whose bytes are carried by a TLS session. A client's exists before its session does: while it connects there is only
-// the socket below.
+// the socket below. How the bytes of a standing session move is the business of the classes that extend this one.
 
 import { isIPv6, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { codeOf } from '@lateen/base';
 import type { TlsFacts } from '../http/request-view.ts';
 import { Connection, type ConnectionHandler } from '../io/connection.ts';
-import { readSharedFrom } from '../io/shared-read.ts';
 import { describeHandshakeError } from './failure.ts';
 
-export class TlsConnection extends Connection {
+export abstract class TlsConnection extends Connection {
   /** The socket below, later the session over it. */
-  private socket: Socket;
+  protected socket: Socket;
   private readonly raw: Socket;
-  private failure: string | undefined;
-  private ended = false;
-  private paused = false;
-  /** Whether bytes given to `onData` are overwritten by the next read. */
-  private transient = false;
+  protected failure: string | undefined;
+  protected ended = false;
+  protected paused = false;
+  /** Nothing is to be heard any more, though the close is still to come. */
+  private gone = false;
   /** Decrypted before the pause took effect; then perhaps the end. */
-  private held: Buffer[] = [];
+  private held: Buffer[] | undefined;
   private hasHeldEnd = false;
   private local: string | undefined;
   private remote: string | undefined;
@@ -36,23 +35,26 @@ export class TlsConnection extends Connection {
   wrap(session: TLSSocket): void {
     this.socket = session;
     session.on('error', this.onError);
-    session.on('_tlsError', this.onError);
+    session.on('_tlsError', this.onSessionError);
     session.on('close', this.onSessionClose);
   }
 
   /** The handshake is done: bytes flow. */
   begin(facts: TlsFacts): void {
     this.tls = facts;
-    const { socket } = this;
-    socket.allowHalfOpen = true;
+    this.socket.allowHalfOpen = true;
     // Records go out at once; else a large answer stalls for 40 ms at Nagle's mercy.
     this.raw.setNoDelay(true);
-    this.transient = readSharedFrom(socket, this.onSessionData);
-    if (!this.transient) socket.on('data', this.onSessionData);
-    socket.on('end', this.onSessionEnd);
-    socket.on('drain', this.onSessionDrain);
-    if (this.paused) socket.pause();
+    this.startFlow(this.socket as TLSSocket);
+    if (this.paused) this.stopReading();
   }
+
+  /** `deliver` and `deliverEnd` get what the session says from now on. */
+  protected abstract startFlow(session: TLSSocket): void;
+  /** The session is over: let go of what belongs to it. */
+  protected onClosed(): void {}
+  protected abstract stopReading(): void;
+  protected abstract startReading(): void;
 
   /** Ends it for a reason of ours; the handler hears it. */
   fail(failure: string): void {
@@ -60,18 +62,30 @@ export class TlsConnection extends Connection {
     this.destroy();
   }
 
-  private readonly onSessionData = (bytes: Buffer): void => {
+  protected readonly deliver = (bytes: Buffer): void => {
+    if (this.gone) return;
     // A record that was read is decrypted to its end, pause or not.
-    if (this.paused || this.held.length > 0) this.held.push(Buffer.from(bytes));
-    else this.received(bytes);
+    if (this.paused || this.held) {
+      this.held ??= [];
+      this.held.push(Buffer.from(bytes));
+    } else this.received(bytes);
   };
-  private readonly onSessionEnd = (): void => {
-    if (this.held.length > 0) this.hasHeldEnd = true;
-    else this.handler.onEnd();
+  protected readonly deliverEnd = (): void => {
+    if (this.gone) return;
+    if (this.held) this.hasHeldEnd = true;
+    else this.onPeerEnd();
   };
-  private readonly onSessionDrain = (): void => this.handler.onDrain();
+  /** In its order among the bytes. */
+  protected onPeerEnd(): void {
+    this.handler.onEnd();
+  }
   private readonly onError = (error: unknown): void => {
     this.failure ??= this.socket === this.raw || this.tls ? (codeOf(error) ?? 'ECONNRESET') : describeHandshakeError(error);
+  };
+  /** Node leaves a server's session that breaks after its handshake open. */
+  private readonly onSessionError = (error: unknown): void => {
+    this.onError(error);
+    if (this.tls) this.destroy();
   };
   private readonly onRawClose = (): void => {
     if (this.socket === this.raw) this.finish(this.failure);
@@ -79,48 +93,21 @@ export class TlsConnection extends Connection {
   };
   private readonly onSessionClose = (): void => {
     if (!this.raw.destroyed) this.raw.destroy();
+    this.gone = true;
+    this.onClosed();
     this.finish(this.failure);
   };
 
-  keep(bytes: Buffer): Buffer {
-    return this.transient ? Buffer.from(bytes) : bytes;
-  }
-
-  write(bytes: Buffer): boolean {
-    if (this.closed || this.ended) return true;
-    return this.socket.write(bytes);
-  }
-
-  get queuedBytes(): number {
-    return this.socket.writableLength;
-  }
-
-  get isFlushed(): boolean {
-    return this.socket.writableLength === 0;
-  }
-
-  cork(): void {
-    this.socket.cork();
-  }
-
-  uncork(): void {
-    this.socket.uncork();
-  }
-
-  end(): void {
-    if (this.closed || this.ended) return;
-    this.ended = true;
-    this.socket.end();
-  }
-
   destroy(): void {
     this.ended = true;
+    this.gone = true;
     this.socket.destroy();
   }
 
   reset(): void {
     this.ended = true;
     if (this.closed) return;
+    this.gone = true;
     this.raw.resetAndDestroy();
     this.socket.destroy();
   }
@@ -128,28 +115,28 @@ export class TlsConnection extends Connection {
   pause(): void {
     if (this.paused) return;
     this.paused = true;
-    if (this.tls) this.socket.pause();
+    if (this.tls) this.stopReading();
   }
 
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    if (this.held.length > 0) process.nextTick(this.giveHeld);
-    else if (this.tls) this.socket.resume();
+    if (this.held) process.nextTick(this.giveHeld);
+    else if (this.tls) this.startReading();
   }
 
   private readonly giveHeld = (): void => {
-    while (!this.paused && !this.closed) {
-      const bytes = this.held[0];
-      if (!bytes) break;
+    while (!this.paused && !this.gone && this.held) {
+      const bytes = this.held[0] as Buffer;
       // Stays in front while it is given, so that what arrives meanwhile queues up behind it.
       this.received(bytes);
       this.held.shift();
+      if (this.held.length === 0) this.held = undefined;
     }
-    if (this.paused || this.closed) return;
-    if (!this.hasHeldEnd) return void this.socket.resume();
+    if (this.paused || this.gone) return;
+    if (!this.hasHeldEnd) return this.startReading();
     this.hasHeldEnd = false;
-    this.handler.onEnd();
+    this.onPeerEnd();
   };
 
   release(): Socket {

@@ -5,9 +5,10 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import type { UpstreamTlsRuntime } from '../runtime/model.ts';
 import { type ClientContexts, clientContexts } from './client-contexts.ts';
+import { createTlsConnection } from './secured-connection.ts';
 import type { SecretLookup } from './server-contexts.ts';
 import { peerChainOf, tlsFacts } from './session.ts';
-import { TlsConnection } from './tls-connection.ts';
+import type { TlsConnection } from './tls-connection.ts';
 import { TlsStats } from './tls-stats.ts';
 
 export type UpstreamTlsOptions = {
@@ -38,7 +39,7 @@ const uncounted = new TlsStats();
  * the handler's `onClose` with the system's error code or Envoy's text ("TLS_error:…"). The timeout is the caller's.
  */
 export function secureUpstream(raw: Socket, tls: UpstreamTlsRuntime, options: UpstreamTlsOptions, events: Events): Connection {
-  const connection = new TlsConnection(raw, events.handler);
+  const connection = createTlsConnection(raw, events.handler);
   const stats = options.stats ?? uncounted;
   const start = () => {
     try {
