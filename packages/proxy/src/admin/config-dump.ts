@@ -1,7 +1,7 @@
 // /config_dump in Envoy's shape (envoy.admin.v3.ConfigDump as proto3 JSON with snake_case), so that istioctl and Kiali load it.
 
 import { create, type DescMessage, type Message, type MessageInitShape, type MessageShape, toJson } from '@bufbuild/protobuf';
-import { anyIs, anyPack, anyUnpack, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { AnySchema, anyIs, anyPack, anyUnpack, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { compileRegex, type Json, type JsonObject } from '@lateen/base';
 import { adminConfigDump, adminConfigDumpShared, type BootstrapSchema } from '@lateen/xds/messages/admin';
 import {
@@ -14,7 +14,8 @@ import {
   RouteConfigurationSchema,
   SecretSchema,
 } from '@lateen/xds/messages/proxy';
-import type { ConfigEntry, LiveConfig } from '../ads/live-config.ts';
+import type { ConfigEntry } from '../ads/config-entry.ts';
+import type { LiveConfig } from '../ads/live-config.ts';
 import { messageRegistry } from '../ads/registry.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 import { applyMask, redactSecrets } from './json-shape.ts';
@@ -40,7 +41,7 @@ const section = <Desc extends DescMessage>(
 const states = (entry: ConfigEntry, schema: DescMessage) => ({
   versionInfo: entry.version,
   lastUpdated: timestampFromMs(entry.lastUpdatedMs),
-  resource: anyPack(schema, entry.message as Message),
+  resource: create(AnySchema, { typeUrl: `type.googleapis.com/${schema.typeName}`, value: entry.bytes }),
 });
 
 // In the order of Envoy's answer.

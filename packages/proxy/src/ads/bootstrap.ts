@@ -21,8 +21,10 @@ import { parse } from 'yaml';
 import { compileOperations, type Operations } from '../agent/operations.ts';
 import { createReport, honours, type Report } from '../runtime/compile/report.ts';
 import { socketAddressOf } from '../runtime/compile/values.ts';
+import { packMessage } from './packed-message.ts';
 import { messageRegistry } from './registry.ts';
 
+/** From `parseBootstrap`, the messages are decoded where they are asked for. */
 export type BootstrapSettings = Operations & {
   /** As told to /config_dump. */
   readonly message: MessageInitShape<typeof BootstrapSchema>;
@@ -111,15 +113,24 @@ function settingsOf(message: Bootstrap, report: Report): BootstrapSettings {
   const resources = message.staticResources;
   if (resources) checkStatic(resources, report.at('static_resources'));
   const admin = message.admin?.address;
+  const whole = packMessage(BootstrapSchema, message);
   return {
     ...compileOperations(message, report),
-    message,
+    get message() {
+      return whole();
+    },
     node: message.node,
     localClusterName: message.clusterManager?.localClusterName ?? '',
     admin: admin && socketAddressOf(admin, report.at('admin').at('address')),
-    clusters: resources?.clusters ?? [],
-    listeners: resources?.listeners ?? [],
-    secrets: resources?.secrets ?? [],
+    get clusters() {
+      return whole().staticResources?.clusters ?? [];
+    },
+    get listeners() {
+      return whole().staticResources?.listeners ?? [];
+    },
+    get secrets() {
+      return whole().staticResources?.secrets ?? [];
+    },
     ads: adsOf(message, report.at('dynamic_resources')),
   };
 }

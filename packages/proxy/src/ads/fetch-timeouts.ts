@@ -25,8 +25,9 @@ export function createFetchTimeouts(config: LiveConfig, clock: Clock): { follow(
   return {
     follow() {
       for (const { entry, state } of config.entries('cluster')) {
+        if (state !== 'warming') continue;
         const eds = entry.message.edsClusterConfig;
-        if (state === 'warming' && eds) awaitFetch('endpoints', eds.serviceName || entry.name, eds.edsConfig);
+        if (eds) awaitFetch('endpoints', eds.serviceName || entry.name, eds.edsConfig);
       }
       for (const { entry, state } of config.entries('listener')) {
         if (state === 'warming') for (const rds of rdsOf(entry.message)) awaitFetch('route', rds.routeConfigName, rds.configSource);

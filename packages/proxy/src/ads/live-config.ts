@@ -2,7 +2,7 @@
 // cluster without its endpoints, a listener without its routes and either without its secrets wait ("warming") while their
 // predecessor serves on. Secrets alone are taken one by one.
 
-import type { DescMessage, Message, MessageShape } from '@bufbuild/protobuf';
+import { type DescMessage, type Message, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { fail, ok, type Result } from '@lateen/base';
 import type { ResourceUpdate } from '@lateen/xds/client';
@@ -30,6 +30,7 @@ import {
   type SecretRef,
 } from '../runtime/index.ts';
 import { createDataReader, type DataReader } from '../tls/local-data.ts';
+import { ConfigEntry } from './config-entry.ts';
 import { buildSecret, createSecretTable, type NamedSecret, type SecretTable, secretsOfCluster, secretsOfListener } from './secret-table.ts';
 
 export const TYPE_URLS = {
@@ -40,18 +41,6 @@ export const TYPE_URLS = {
 } as const;
 export type ResourceKind = keyof typeof TYPE_URLS;
 export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
-
-/** One resource as the admin interface shows it. */
-export type ConfigEntry<M extends Message = Message, T = unknown> = {
-  readonly name: string;
-  readonly message: M;
-  readonly compiled: T;
-  readonly version: string;
-  readonly lastUpdatedMs: number;
-  readonly isStatic: boolean;
-  /** As received; undefined for static resources. */
-  readonly bytes?: Uint8Array;
-};
 
 export type LiveConfig = {
   /** What serves now. */
@@ -202,8 +191,17 @@ export function createLiveConfig({ now, onRuntime, readData = createDataReader({
           if (tables[kind].has(name)) reasons.push(`${kind} ${JSON.stringify(name)}: the name is used twice`);
           const problems = compiled.ok ? problemsOf(kind, name, compiled.value) : compiled.error;
           reasons.push(...problems);
-          if (compiled.ok && problems.length === 0)
-            tables[kind].set(name, { name, message, compiled: compiled.value, version: '', lastUpdatedMs: now(), isStatic: true });
+          if (!compiled.ok || problems.length > 0) continue;
+          const { schema } = KINDS[kind];
+          const entry = {
+            name,
+            bytes: toBinary(schema, message),
+            compiled: compiled.value,
+            version: '',
+            lastUpdatedMs: now(),
+            isStatic: true,
+          };
+          tables[kind].set(name, new ConfigEntry(schema, entry));
         }
       };
       add('cluster', clusters);
@@ -302,7 +300,9 @@ function stage<K extends ResourceKind>(kind: K, { update, now, table, problemsOf
     else if (!compiled.ok) reasons.push(...compiled.error);
     else {
       reasons.push(...problemsOf(kind, name, compiled.value));
-      entries.push({ name, message, compiled: compiled.value, version, lastUpdatedMs: now, isStatic: false, bytes: resource.value });
+      entries.push(
+        new ConfigEntry(schema, { name, bytes: resource.value, compiled: compiled.value, version, lastUpdatedMs: now, isStatic: false }),
+      );
     }
   }
   return reasons.length > 0 ? fail(reasons) : ok(entries);

@@ -184,7 +184,9 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     return { success: status?.acceptedCount ?? 0, rejected: status?.rejectedCount ?? 0 };
   };
   const source: AdminSource = {
-    bootstrap: bootstrap.message,
+    get bootstrap() {
+      return bootstrap.message;
+    },
     bootstrapTimeMs,
     config,
     proxy,

@@ -58,9 +58,9 @@ function encodeBootstrap({ message, clusters, listeners, secrets = [] }: Bootstr
 /** What ADS sent and is in force or warming, in the order in which it can be applied. */
 function currentUpdates(config: LiveConfig): ResourceUpdate[] {
   const updates = (['cluster', 'endpoints', 'listener', 'route'] as const).map((kind): ResourceUpdate => {
-    const changed = config.entries(kind).flatMap(({ entry: { name, version, bytes } }) => {
+    const changed = config.entries(kind).flatMap(({ entry: { name, version, bytes, isStatic } }) => {
       const typeUrl = TYPE_URLS[kind];
-      return bytes ? [[name, { resource: create(AnySchema, { typeUrl, value: bytes }), version }] as const] : [];
+      return isStatic ? [] : [[name, { resource: create(AnySchema, { typeUrl, value: bytes }), version }] as const];
     });
     return { typeUrl: TYPE_URLS[kind], version: '', changed: new Map(changed), removed: [] };
   });
