@@ -36,17 +36,20 @@ export function httpRequest(url: string, options: HttpOptions = {}): Promise<Htt
 
 export type LoadReport = { sent: number; failures: string[] };
 
-/** Requests at a steady rate until `stop()` is called; anything but 200 is a failure. Bounded to 10 minutes. */
+/** Requests at a steady rate until `stop()` is called; anything but 200 is a failure, told with its times. Bounded to 10 minutes. */
 export function startLoad(url: string, options: { perSecond: number; headers?: Record<string, string> }): { stop(): Promise<LoadReport> } {
   const report: LoadReport = { sent: 0, failures: [] };
   const pending = new Set<Promise<void>>();
   const send = () => {
     const number = ++report.sent;
+    const startedMs = Date.now();
+    const fail = (what: string) =>
+      void report.failures.push(`#${number} at ${new Date(startedMs).toISOString()}, ${Date.now() - startedMs} ms: ${what}`);
     const one = httpRequest(url, options.headers ? { headers: options.headers } : {}).then(
       ({ status, body }) => {
-        if (status !== 200) report.failures.push(`#${number}: ${status} ${body.slice(0, 200)}`);
+        if (status !== 200) fail(`${status} ${body.slice(0, 200)}`);
       },
-      (error: Error) => void report.failures.push(`#${number}: ${error.message}`),
+      (error: Error) => fail(error.message),
     );
     pending.add(one);
     void one.finally(() => pending.delete(one));

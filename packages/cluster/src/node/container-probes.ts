@@ -1,7 +1,9 @@
 // The probes of one running container: startup first, then liveness and readiness.
 
+import type { Socket } from 'node:net';
 import type { Clock } from '@lateen/base';
 import type { Container, Probe } from '@lateen/kube/types';
+import { waitUntilListening } from './listen-wait.ts';
 import type { ActionFailure } from './probe-actions.ts';
 import { startProbeLoop } from './probe-loop.ts';
 
@@ -9,6 +11,8 @@ export type ContainerProbesOptions = {
   spec: Container;
   clock: Clock;
   run(probe: Probe, signal: AbortSignal): Promise<ActionFailure>;
+  /** Connects to a port of the container from inside the pod. */
+  dial(port: number): Promise<Socket>;
   /** The startup probe passed, or there is none. */
   onStarted(): void;
   onReady(ready: boolean): void;
@@ -17,7 +21,7 @@ export type ContainerProbesOptions = {
   onFailed(name: 'startup' | 'liveness', probe: Probe): void;
 };
 
-/** Without a readiness probe the container is ready as soon as it started. */
+/** Without a readiness probe the container is ready when it has started and listens on what it declares. */
 export function startContainerProbes(options: ContainerProbesOptions): { close(): void } {
   const { spec, clock, run } = options;
   const loops: { close(): void }[] = [];
@@ -35,7 +39,10 @@ export function startContainerProbes(options: ContainerProbesOptions): { close()
         }),
       );
     }
-    if (!readiness) return options.onReady(true);
+    if (!readiness) {
+      loops.push(waitUntilListening(spec, { clock, dial: options.dial, onReady: () => options.onReady(true) }));
+      return;
+    }
     loops.push(
       startProbeLoop({
         probe: readiness,

@@ -4,9 +4,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { delay, systemClock } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
 import type { Container, Node } from '@lateen/kube/types';
-import { CONFIG_MAPS, NODES, PODS } from './kube-resources.ts';
+import { CONFIG_MAPS, ENDPOINT_SLICES, NODES, PODS } from './kube-resources.ts';
 import { NODE_NAME, startAgent } from './testing/agent-fixture.ts';
 
 const shell = (name: string, script: string, extra: Partial<Container> = {}): Container => ({
@@ -221,6 +222,27 @@ test('a new agent runs the stored pods again, as after a reboot', async (t) => {
     assert.notEqual(status?.podIP, podIP);
   });
   assert.equal(fixture.pod('web').status?.containerStatuses?.[0]?.lastState?.terminated?.reason, 'ContainerStatusUnknown');
+});
+
+test('a deleted pod keeps serving until its clients have had time to learn that its endpoint is gone', async (t) => {
+  const { client, createPod, pod } = await startAgent(t);
+  await createPod('served', { containers: [shell('app', FOREVER)] });
+  await eventually(() => assert.equal(pod('served').status?.phase, 'Running'));
+  const slice = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'served', namespace: 'default' },
+    addressType: 'IPv4' as const,
+  };
+  const targetRef = { kind: 'Pod', name: 'served', namespace: 'default', uid: pod('served').metadata.uid ?? '' };
+  const endpoint = (ready: boolean) => ({ addresses: ['127.0.1.9'], conditions: { ready }, targetRef });
+  await client.create(ENDPOINT_SLICES, { ...slice, endpoints: [endpoint(true)] });
+  await delay(systemClock, 50);
+  await client.delete(PODS, { namespace: 'default', name: 'served' });
+  await client.update(ENDPOINT_SLICES, { ...slice, endpoints: [endpoint(false)] });
+  const before = performance.now();
+  await eventually(() => assert.equal(client.find(PODS, 'served', 'default'), undefined));
+  assert.ok(performance.now() - before >= 600, 'the control plane gathers changes for up to 500 ms before it tells the proxies');
 });
 
 test('a stopping node does not wait until sidecars have drained', { timeout: 8000 }, async (t) => {

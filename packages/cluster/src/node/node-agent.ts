@@ -38,8 +38,10 @@ export type NodeAgent = {
 
 /** The longest grace period that a stopping node gives. */
 const SHUTDOWN_GRACE_MS = 10_000;
-/** After the last endpoint of a pod is gone, clients (and the proxies' configuration) get this long to notice. */
-const DRAIN_SETTLE_MS = 300;
+/** After the last endpoint of a pod is gone, clients get this long to notice: the control plane gathers changes for up to 500 ms. */
+const DRAIN_SETTLE_MS = 700;
+/** The wait is so many short ones, which a busy event loop stretches: the loop that configures the sidecars is this one. */
+const DRAIN_SETTLE_STEPS = 20;
 /** How long a terminating pod waits for its endpoints to go at all. */
 const DRAIN_LIMIT_MS = 5000;
 
@@ -232,7 +234,7 @@ function clusterAccess({ client, clock, logger, events, slices, services }: Acce
       if (!slices.store.list(namespace).some((slice) => endpointOf(slice, pod))) return;
       const deadline = clock.now() + DRAIN_LIMIT_MS;
       while (slices.store.list(namespace).some((slice) => isListedReady(slice, pod)) && clock.now() < deadline) await delay(clock, 10);
-      await delay(clock, DRAIN_SETTLE_MS);
+      for (let step = 0; step < DRAIN_SETTLE_STEPS; step++) await delay(clock, DRAIN_SETTLE_MS / DRAIN_SETTLE_STEPS);
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { delay, messageOf } from '@lateen/base';
 import type { Container, ContainerState, ContainerStatus, LifecycleHandler, Pod, Probe } from '@lateen/kube/types';
 import { type ContainerHistory, type ContainerKind, readContainerHistory } from './container-history.ts';
@@ -196,6 +197,7 @@ export class PodContainer {
       spec: this.spec,
       clock: this.#options.deps.clock,
       run: (probe, signal) => this.#act(probe, signal),
+      dial: (port) => this.#dialInside(port),
       onStarted: () => {
         this.started = true;
         this.#options.onChange();
@@ -211,6 +213,11 @@ export class PodContainer {
         void this.stop(this.#graceMs(probe));
       },
     });
+  }
+
+  async #dialInside(port: number): Promise<Socket> {
+    if (!this.#context) throw new Error('the container is not running');
+    return this.#context.sandbox.dialLocal(port);
   }
 
   #act(action: Probe | LifecycleHandler, signal: AbortSignal): Promise<ActionFailure> {
