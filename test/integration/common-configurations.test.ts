@@ -46,6 +46,7 @@ const CONFIGURATIONS: Record<string, string> = {
       splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 3, minHealthPercent: 10
     } }`),
   'an upgrade to HTTP/2': policy('{ connectionPool: { http: { h2UpgradePolicy: UPGRADE } } }'),
+  'keep-alive of HTTP/2': policy('{ connectionPool: { http: { h2UpgradePolicy: UPGRADE, http2KeepAlive: { interval: 30s } } } }'),
   "the client's protocol": policy('{ connectionPool: { http: { useClientProtocol: true } } }'),
   'warming up': policy('{ loadBalancer: { simple: ROUND_ROBIN, warmup: { duration: 30s, minimumPercent: 10, aggression: 1 } } }'),
   'no balancing': policy('{ loadBalancer: { simple: PASSTHROUGH } }'),
@@ -53,6 +54,9 @@ const CONFIGURATIONS: Record<string, string> = {
   'fewest requests': policy('{ loadBalancer: { simple: LEAST_REQUEST } }'),
   'hashing a header': policy('{ loadBalancer: { consistentHash: { httpHeaderName: x-user } } }'),
   'hashing a cookie': policy('{ loadBalancer: { consistentHash: { httpCookie: { name: user, ttl: 0s } } } }'),
+  'a cookie with attributes': policy(
+    '{ loadBalancer: { consistentHash: { httpCookie: { name: user, ttl: 60s, attributes: [{ name: SameSite, value: Lax }, { name: Secure }] } } } }',
+  ),
   'hashing the address': policy('{ loadBalancer: { consistentHash: { useSourceIp: true } } }'),
   'hashing a parameter': policy('{ loadBalancer: { consistentHash: { httpQueryParameterName: q, ringHash: { minimumRingSize: 4096 } } } }'),
   'hashing with Maglev': policy('{ loadBalancer: { consistentHash: { useSourceIp: true, maglev: { tableSize: 101 } } } }'),

@@ -32,8 +32,8 @@ const cases: [kind: string, spec: unknown, paths: string[]][] = [
   ['ServiceEntry', { hosts: ['a'], resolution: 'DYNAMIC_DNS' }, ['spec.resolution']],
   [
     'DestinationRule',
-    { trafficPolicy: { portLevelSettings: [{ port: { number: 80 }, connectionPool: { tcp: { maxConnectionDuration: '1s' } } }] } },
-    ['spec.trafficPolicy.portLevelSettings[0].connectionPool.tcp.maxConnectionDuration'],
+    { trafficPolicy: { portLevelSettings: [{ port: { number: 80 }, loadBalancer: { zoneAwareLbSetting: { enabled: true } } }] } },
+    ['spec.trafficPolicy.portLevelSettings[0].loadBalancer.zoneAwareLbSetting'],
   ],
   ['Telemetry', { accessLogging: [{ providers: [{ name: 'envoy' }, { name: 'otel' }] }] }, ['spec.accessLogging[0].providers[1]']],
   ['ProxyConfig', { concurrency: 2 }, []],

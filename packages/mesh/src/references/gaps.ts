@@ -25,12 +25,8 @@ const TRAFFIC_POLICY: readonly Gap[] = [
   { path: 'tls.mode', what: 'TLS towards the destination (connections stay plaintext)', applies: isNot('DISABLE') },
   { path: 'tunnel', what: 'a tunnel' },
   { path: 'proxyProtocol', what: 'the PROXY protocol' },
-  { path: 'retryBudget', what: 'a retry budget' },
   { path: 'loadBalancer.zoneAwareLbSetting', what: 'zone aware balancing' },
   { path: 'loadBalancer.localityLbSetting.failoverPriority', what: 'failover by labels' },
-  { path: 'loadBalancer.consistentHash.httpCookie.attributes', what: 'an attribute of the cookie' },
-  { path: 'connectionPool.tcp.maxConnectionDuration', what: 'a limit on how long a connection lives' },
-  { path: 'connectionPool.http.http2KeepAlive', what: 'HTTP/2 keep-alive' },
 ];
 
 const below = (prefix: string, gaps: readonly Gap[]): Gap[] => gaps.map((gap) => ({ ...gap, path: `${prefix}.${gap.path}` }));

@@ -1,41 +1,30 @@
 // Traffic policy -> the fields of a Cluster: circuit breakers, connection pool, load balancing, outlier detection.
 
-import type { Any } from '@bufbuild/protobuf/wkt';
 import {
   type Cluster_CommonLbConfig_LocalityWeightedLbConfig,
   Cluster_LbPolicy,
   type ClusterSchema,
   type OutlierDetectionSchema,
-  upstreamHttp,
 } from '@lateen/xds/messages/config';
-import {
-  type ConnectionPool,
-  isHttp2,
-  type LoadBalancerSpec,
-  type MeshConfig,
-  type OutlierDetectionSpec,
-  type PortTrafficPolicy,
-  type Protocol,
-} from '../model/index.ts';
-import { durationOf, goDuration, type InitOf, pack } from './pack.ts';
+import type { ConnectionPool, LoadBalancerSpec, MeshConfig, OutlierDetectionSpec, PortTrafficPolicy, Protocol } from '../model/index.ts';
+import { durationOf, goDuration, type InitOf } from './pack.ts';
+import { httpProtocolOptions, outboundHttp } from './protocol-options.ts';
+import type { EffectivePolicy } from './traffic-policy.ts';
 
 type ClusterInit = InitOf<typeof ClusterSchema>;
 
 const UNLIMITED = 4_294_967_295;
-const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
-const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** The fields every cluster with endpoints shares. */
-export function clusterPolicy(policy: PortTrafficPolicy, { mesh, protocol }: { mesh: MeshConfig; protocol: Protocol }): ClusterInit {
+export function clusterPolicy(policy: EffectivePolicy, { mesh, protocol }: { mesh: MeshConfig; protocol: Protocol }): ClusterInit {
   const pool = policy.connectionPool;
-  const options = protocolOptions(pool, { protocol, upgradesHttp1: upgradesHttp1(pool, mesh) });
   const keepalive = pool?.tcp?.tcpKeepalive;
   const keepaliveTime = goDuration(keepalive?.time);
   const keepaliveInterval = goDuration(keepalive?.interval);
   return {
     connectTimeout: goDuration(pool?.tcp?.connectTimeout) ?? goDuration(mesh.connectTimeout) ?? durationOf(10_000),
-    circuitBreakers: circuitBreakers(pool),
-    ...(options && { typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: options } }),
+    circuitBreakers: circuitBreakers(pool, policy.retryBudget),
+    ...httpProtocolOptions(outboundHttp(protocol, pool, mesh), pool),
     ...(pool?.http?.maxRequestsPerConnection && { maxRequestsPerConnection: pool.http.maxRequestsPerConnection }),
     ...(keepalive && {
       upstreamConnectionOptions: {
@@ -51,7 +40,10 @@ export function clusterPolicy(policy: PortTrafficPolicy, { mesh, protocol }: { m
   };
 }
 
-export function circuitBreakers(pool: ConnectionPool | undefined): NonNullable<ClusterInit['circuitBreakers']> {
+export function circuitBreakers(
+  pool: ConnectionPool | undefined,
+  retryBudget?: EffectivePolicy['retryBudget'],
+): NonNullable<ClusterInit['circuitBreakers']> {
   return {
     thresholds: [
       {
@@ -60,36 +52,12 @@ export function circuitBreakers(pool: ConnectionPool | undefined): NonNullable<C
         maxRequests: pool?.http?.http2MaxRequests ?? UNLIMITED,
         maxRetries: pool?.http?.maxRetries ?? UNLIMITED,
         trackRemaining: true,
+        ...(retryBudget && {
+          retryBudget: { budgetPercent: { value: retryBudget.percent ?? 20 }, minRetryConcurrency: retryBudget.minRetryConcurrency ?? 3 },
+        }),
       },
     ],
   };
-}
-
-const upgradesHttp1 = (pool: ConnectionPool | undefined, mesh: MeshConfig): boolean => {
-  const own = pool?.http?.h2UpgradePolicy ?? 'DEFAULT';
-  return (own === 'DEFAULT' ? mesh.h2UpgradePolicy : own) === 'UPGRADE';
-};
-
-// HTTP/2 when the port says so; the client's own protocol where it was sniffed; else HTTP/1.1, the message's default.
-function protocolOptions(
-  pool: ConnectionPool | undefined,
-  { protocol, upgradesHttp1 }: { protocol: Protocol; upgradesHttp1: boolean },
-): Any | undefined {
-  const http = pool?.http;
-  const idleTimeout = goDuration(http?.idleTimeout);
-  const wantsHttp2 = isHttp2(protocol) || (upgradesHttp1 && protocol === 'HTTP');
-  const http2 = { ...(http?.maxConcurrentStreams && { maxConcurrentStreams: http.maxConcurrentStreams }) };
-  const upstreamProtocolOptions =
-    http?.useClientProtocol || protocol === 'Sniffed'
-      ? { case: 'useDownstreamProtocolConfig' as const, value: { httpProtocolOptions: {}, http2ProtocolOptions: http2 } }
-      : wantsHttp2
-        ? { case: 'explicitHttpConfig' as const, value: { protocolConfig: { case: 'http2ProtocolOptions' as const, value: http2 } } }
-        : { case: 'explicitHttpConfig' as const, value: { protocolConfig: { case: 'httpProtocolOptions' as const, value: {} } } };
-  if (!idleTimeout && upstreamProtocolOptions.case === 'explicitHttpConfig' && !wantsHttp2) return undefined;
-  return pack(upstreamHttp.HttpProtocolOptionsSchema, {
-    upstreamProtocolOptions,
-    commonHttpProtocolOptions: { idleTimeout: idleTimeout ?? durationOf(DEFAULT_IDLE_TIMEOUT_MS) },
-  });
 }
 
 function loadBalancing(policy: PortTrafficPolicy): ClusterInit {

@@ -6,9 +6,10 @@ import { configPathOf, type MeshService, type ServicePortModel, type Subset } fr
 import { circuitBreakers, clusterPolicy } from './cluster-policy.ts';
 import type { MergedDestinationRule } from './destination-rules.ts';
 import { dnsLoadAssignment } from './endpoints.ts';
-import { inboundPorts } from './inbound-ports.ts';
+import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import { BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, inboundCluster, outboundCluster, PASSTHROUGH_CLUSTER } from './names.ts';
 import { adsSource, durationOf, goDuration, type InitOf } from './pack.ts';
+import { httpProtocolOptions, inboundHttp } from './protocol-options.ts';
 import { policyForPort, policyForSubset } from './traffic-policy.ts';
 import type { View } from './view.ts';
 
@@ -28,7 +29,7 @@ export function outboundClusters(view: View): Cluster[] {
 }
 
 export function inboundClusters(view: View): Cluster[] {
-  return [...inboundPorts(view).map((port) => inboundClusterOf(view, port.targetPort, port.services)), inboundPassthrough(view)];
+  return [...inboundPorts(view).map((port) => inboundClusterOf(view, port)), inboundPassthrough(view)];
 }
 
 function serviceClusters(view: View, service: MeshService): Cluster[] {
@@ -84,12 +85,13 @@ function outboundClusterOf(view: View, service: MeshService, { port, rules, subs
   });
 }
 
-function inboundClusterOf(view: View, targetPort: number, services: readonly MeshService[]): Cluster {
+function inboundClusterOf(view: View, { targetPort, port, services }: InboundPort): Cluster {
   return create(ClusterSchema, {
     name: inboundCluster(targetPort),
     connectTimeout: connectTimeout(view),
     ...originalDestination(),
     circuitBreakers: circuitBreakers(undefined),
+    ...httpProtocolOptions(inboundHttp(port.protocol)),
     upstreamBindConfig: INBOUND_SOURCE,
     commonLbConfig: {},
     metadata: {
@@ -104,6 +106,7 @@ const passthrough = (view: View): Cluster =>
     connectTimeout: connectTimeout(view),
     ...originalDestination(),
     circuitBreakers: circuitBreakers(undefined),
+    ...httpProtocolOptions('as-client'),
   });
 
 const inboundPassthrough = (view: View): Cluster =>
@@ -112,6 +115,7 @@ const inboundPassthrough = (view: View): Cluster =>
     connectTimeout: connectTimeout(view),
     ...originalDestination(),
     circuitBreakers: circuitBreakers(undefined),
+    ...httpProtocolOptions('as-client'),
     upstreamBindConfig: INBOUND_SOURCE,
   });
 

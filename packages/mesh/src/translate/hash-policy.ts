@@ -10,8 +10,10 @@ export function hashPolicies(loadBalancer: LoadBalancerSpec | undefined): RouteA
   if (!hash) return [];
   if (hash.httpHeaderName) return [policy({ case: 'header', value: { headerName: hash.httpHeaderName } })];
   if (hash.httpCookie) {
+    const { name, path = '', attributes = [] } = hash.httpCookie;
     const ttl = goDuration(hash.httpCookie.ttl);
-    return [policy({ case: 'cookie', value: { name: hash.httpCookie.name, path: hash.httpCookie.path ?? '', ...(ttl && { ttl }) } })];
+    const value = { name, path, ...(ttl && { ttl }), attributes: attributes.map((one) => ({ name: one.name, value: one.value ?? '' })) };
+    return [policy({ case: 'cookie', value })];
   }
   if (hash.useSourceIp) return [policy({ case: 'connectionProperties', value: { sourceIp: true } })];
   if (hash.httpQueryParameterName) return [policy({ case: 'queryParameter', value: { name: hash.httpQueryParameterName } })];

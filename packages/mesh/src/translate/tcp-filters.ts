@@ -27,7 +27,7 @@ export function tcpFilters(view: View, { place, statPrefix, clusters }: TcpTarge
         single !== undefined
           ? { case: 'cluster', value: single }
           : { case: 'weightedClusters', value: { clusters: clusters.map(({ name, weight }) => ({ name, weight })) } },
-      ...idleTimeoutOf(view, clusters[0]?.name ?? ''),
+      ...connectionLimits(view, clusters[0]?.name ?? ''),
       accessLog: accessLogs(view, place === 'inbound' ? 'SERVER' : 'CLIENT'),
     }),
   );
@@ -35,8 +35,8 @@ export function tcpFilters(view: View, { place, statPrefix, clusters }: TcpTarge
   return [create(FilterSchema, extension(STATS_FILTER, istioStats.PluginConfigSchema, statsConfig(place))), proxy];
 }
 
-// The first destination's; without one the proxy's default of an hour.
-function idleTimeoutOf(view: View, clusterName: string) {
+// The first destination's; without them the proxy's default of an hour idle, and any age.
+function connectionLimits(view: View, clusterName: string) {
   const name = parseClusterName(clusterName);
   const service = name && view.serviceByHost(name.hostname);
   const rules = service && view.destinationRuleFor(service);
@@ -44,7 +44,8 @@ function idleTimeoutOf(view: View, clusterName: string) {
   const subset = rules.subsets.find((one) => one.name === name?.subset);
   const policy = policyForPort(policyForSubset(rules.trafficPolicy, subset?.trafficPolicy), name?.port ?? 0);
   const idleTimeout = goDuration(policy.connectionPool?.tcp?.idleTimeout);
-  return idleTimeout ? { idleTimeout } : {};
+  const maxDownstreamConnectionDuration = goDuration(policy.connectionPool?.tcp?.maxConnectionDuration);
+  return { ...(idleTimeout && { idleTimeout }), ...(maxDownstreamConnectionDuration && { maxDownstreamConnectionDuration }) };
 }
 
 /** Weighted clusters of a TCP or TLS rule; zero weights are left out. */

@@ -7,6 +7,11 @@ export function policyForSubset(top: TrafficPolicy | undefined, subset: TrafficP
   return { ...top, ...subset };
 }
 
-export function policyForPort(policy: TrafficPolicy | undefined, port: number): PortTrafficPolicy {
-  return policy?.portLevelSettings?.find((entry) => entry.port?.number === port) ?? policy ?? {};
+/** What holds for one port. A port's entry cannot name a retry budget, so the one of the destination holds. */
+export type EffectivePolicy = PortTrafficPolicy & Pick<TrafficPolicy, 'retryBudget'>;
+
+export function policyForPort(policy: TrafficPolicy | undefined, port: number): EffectivePolicy {
+  const entry = policy?.portLevelSettings?.find((one) => one.port?.number === port);
+  if (!entry) return policy ?? {};
+  return { ...entry, ...(policy?.retryBudget && { retryBudget: policy.retryBudget }) };
 }
