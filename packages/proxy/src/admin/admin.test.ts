@@ -120,7 +120,6 @@ test('statistics by name, type and use; counters can be set back', async (t) => 
   assert.match(await value('^overload.*pressure$'), /^overload\.envoy\.resource_monitors\.fixed_heap\.pressure: \d+\n$/);
   assert.match((await ask('/stats?type=Counters&filter=downstream_cx')).body, /downstream_cx_total/);
   assert.doesNotMatch((await ask('/stats?type=Counters&filter=downstream_cx')).body, /downstream_cx_active/);
-  assert.equal((await ask('/stats?type=Histograms')).body, '');
   assert.doesNotMatch((await ask('/stats?filter=^server&invert_filter')).body, /server\./);
   assert.equal((await ask('/stats?type=bad')).status, 400);
   assert.equal((await ask('/stats?filter=(')).status, 400);
@@ -179,4 +178,23 @@ test('the other pages answer as Envoy does', async (t) => {
     assert.equal((await ask(path)).status, 405, path);
     assert.deepEqual(await ask(path, 'POST'), { status: 200, type: 'text/plain; charset=UTF-8', body: 'OK\n' });
   }
+});
+
+test('histograms: quantiles as text and JSON, buckets for Prometheus', async (t) => {
+  const { ask, front, json } = await start(t);
+  await front();
+  const name = 'http.front.downstream_rq_time';
+  const { body } = await ask('/stats?type=Histograms&usedonly');
+  assert.match(body, /^http\.front\.downstream_rq_time: P0\(nan,[\d.]+\) P25\(.* P99\.9\(.* P100\(nan,[\d.]+\)$/m);
+  assert.match((await ask('/stats?type=Histograms')).body, /^cluster\.back\.upstream_rq_time: No recorded values$/m);
+  const [{ histograms }] = (await json('/stats?type=Histograms&format=json&usedonly')).stats;
+  assert.equal(histograms.supported_quantiles.length, 10);
+  const one = histograms.computed_quantiles.find((each: { name: string }) => each.name === name);
+  assert.equal(typeof one.values[9].cumulative, 'number');
+  const exposition = (await ask('/stats/prometheus')).body;
+  const labels = 'http_conn_manager_prefix="front"';
+  assert.match(exposition, /^# TYPE envoy_http_downstream_rq_time histogram$/m);
+  assert.ok(exposition.includes(`envoy_http_downstream_rq_time_bucket{${labels},le="3600000"} 1\n`));
+  assert.ok(exposition.includes(`envoy_http_downstream_rq_time_bucket{${labels},le="+Inf"} 1\n`));
+  assert.ok(exposition.includes(`envoy_http_downstream_rq_time_count{${labels}} 1\n`));
 });

@@ -151,11 +151,10 @@ const clusterStats = (name: string, values: readonly ClusterValue[]): Stat[] =>
     const code = /^(upstream_rq)_(?:(\d)xx|(\d{3}))$/.exec(one.name);
     const label = code?.[2] ? { envoy_response_code_class: code[2] } : code?.[3] ? { envoy_response_code: code[3] } : {};
     return {
+      ...one,
       name: `cluster.${name}.${one.name}`,
       family: `envoy_cluster_${code ? (code[2] ? 'upstream_rq_xx' : 'upstream_rq') : one.name.replaceAll('.', '_')}`,
       labels: { ...label, cluster_name: name },
-      type: one.type,
-      value: one.value,
     };
   });
 

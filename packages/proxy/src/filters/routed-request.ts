@@ -365,6 +365,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     }
     if (end) {
       this.client = undefined;
+      cluster.stats.upstream_rq_time.record(exchange.responseDurationMs - this.requestDoneMs);
       this.end();
     } else this.timers.touch();
     exchange.sendResponse(head, first, end);
@@ -416,6 +417,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   onResponseEnd(trailers: Head | undefined): void {
     if (!this.tunnel) {
       this.client = undefined;
+      this.cluster.stats.upstream_rq_time.record(this.exchange.elapsedMs() - this.requestDoneMs);
       this.end();
     }
     this.exchange.sendResponseEnd(trailers);

@@ -27,6 +27,7 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
   private readonly idle: Timeout = new Timeout(() => this.onIdleTimeout());
   private readonly headTimeout: Timeout = new Timeout(() => this.onHeadTimeout());
   private maxDuration: Timeout | undefined;
+  private readonly openedMs: number;
   private halfClosed: Timeout | undefined;
   private wholeRequest: Timeout | undefined;
 
@@ -41,6 +42,7 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
       trailers: hcm.http1.enableTrailers,
       refusalHeaders: () => `date: ${httpDate(proxy.clock.now())}\r\n${server}`,
     });
+    this.openedMs = proxy.clock.monotonicMs();
     context.observer.connectionOpened();
     if (hcm.maxConnectionDurationMs > 0) {
       this.maxDuration = new Timeout(() => this.endWhenIdle());
@@ -123,7 +125,7 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
     this.maxDuration?.cancel();
     this.halfClosed?.cancel();
     this.wholeRequest?.cancel();
-    this.context.observer.connectionClosed();
+    this.context.observer.connectionClosed(this.context.proxy.clock.monotonicMs() - this.openedMs);
   }
 
   private onIdleTimeout(): void {

@@ -6,7 +6,7 @@ import type { RequestRecord } from './request-record.ts';
 export type HttpObserver = {
   /** Default: http1. */
   connectionOpened(protocol?: 'http1' | 'http2'): void;
-  connectionClosed(): void;
+  connectionClosed(lengthMs: number): void;
   requestStarted(): void;
   /** Adds to a counter by its full name in Envoy ("http.in.fault.aborts_injected"). */
   count?(name: string, by?: number): void;

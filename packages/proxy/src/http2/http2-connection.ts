@@ -19,6 +19,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
   private requests = 0;
   private closed = false;
   private draining = false;
+  private readonly openedMs: number;
   private idleSinceMs: number;
   private readonly idle: Timeout = new Timeout(() => this.onIdleTimeout());
   private headTimeout: Timeout | undefined;
@@ -36,12 +37,13 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
       sendStallMs: hcm.streamIdleTimeoutMs,
       services: { timeouts: proxy.timeouts, monotonicMs: () => proxy.clock.monotonicMs(), random: proxy.random },
     });
+    this.openedMs = proxy.clock.monotonicMs();
     context.observer.connectionOpened('http2');
     if (hcm.maxConnectionDurationMs > 0) {
       this.maxDuration = new Timeout(() => this.startDrain());
       proxy.timeouts.arm(this.maxDuration, hcm.maxConnectionDurationMs);
     }
-    this.idleSinceMs = proxy.clock.monotonicMs();
+    this.idleSinceMs = this.openedMs;
     if (hcm.idleTimeoutMs > 0) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs);
   }
 
@@ -100,7 +102,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     this.headTimeout?.cancel();
     this.maxDuration?.cancel();
     this.drain?.cancel();
-    this.context.observer.connectionClosed();
+    this.context.observer.connectionClosed(this.context.proxy.clock.monotonicMs() - this.openedMs);
   }
 
   /** Armed once, not per request: when it fires it looks how long nothing has been open. */

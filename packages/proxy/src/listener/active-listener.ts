@@ -107,6 +107,8 @@ export class ActiveListener {
   private serve(connection: Connection, ends: Ends, found: Inspected | undefined): void {
     const { stats, services } = this;
     const { ignoreGlobalConnLimit } = this.current;
+    const { clock } = services.proxy;
+    const openedMs = clock.monotonicMs();
     stats.downstream_cx_total++;
     stats.downstream_cx_active++;
     if (!ignoreGlobalConnLimit) services.total.active++;
@@ -114,6 +116,7 @@ export class ActiveListener {
     connection.onceClosed(() => {
       stats.downstream_cx_active--;
       stats.downstream_cx_destroy++;
+      stats.downstream_cx_length_ms.record(clock.monotonicMs() - openedMs);
       if (!ignoreGlobalConnLimit) services.total.active--;
       this.pending.delete(connection);
     });

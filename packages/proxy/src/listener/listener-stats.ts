@@ -1,5 +1,7 @@
 // A listener's numbers under Envoy's names.
 
+import { Histogram } from '../observe/histogram.ts';
+
 export class ListenerStats {
   downstream_cx_total = 0;
   downstream_cx_active = 0;
@@ -13,6 +15,7 @@ export class ListenerStats {
   downstream_listener_filter_remote_close = 0;
   downstream_listener_filter_error = 0;
   no_filter_chain_match = 0;
+  readonly downstream_cx_length_ms = new Histogram();
 }
 
 export type ListenerSetStats = ReturnType<typeof newListenerSetStats>;

@@ -68,9 +68,8 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
         connectionOpened(protocol = 'http1') {
           stats.connectionOpened(protocol);
         },
-        connectionClosed() {
-          stats.downstream_cx_active--;
-          stats.downstream_cx_destroy++;
+        connectionClosed(lengthMs) {
+          stats.connectionClosed(lengthMs);
         },
         count: (name, by) => counters.count(name, by),
         requestStarted() {

@@ -2,6 +2,7 @@
 
 import { flagBit, type RequestRecord } from '../http/request-record.ts';
 import type { RouteDecision } from '../runtime/index.ts';
+import { countOf, Histogram, type HistogramCounts, mergeCounts } from './histogram.ts';
 
 export class HttpStats {
   downstream_cx_total = 0;
@@ -33,6 +34,8 @@ export class HttpStats {
   rq_total = 0;
   rq_direct_response = 0;
   rq_redirect = 0;
+  readonly downstream_rq_time = new Histogram();
+  readonly downstream_cx_length_ms = new Histogram();
 
   connectionOpened(protocol: 'http1' | 'http2'): void {
     this.downstream_cx_total++;
@@ -41,8 +44,15 @@ export class HttpStats {
     else this.downstream_cx_http1_total++;
   }
 
+  connectionClosed(lengthMs: number): void {
+    this.downstream_cx_active--;
+    this.downstream_cx_destroy++;
+    this.downstream_cx_length_ms.record(lengthMs);
+  }
+
   finish(record: RequestRecord): void {
     this.downstream_rq_active--;
+    this.downstream_rq_time.record(record.durationMs);
     this.downstream_rq_completed++;
     if (record.protocol === 'HTTP/2') this.downstream_rq_http2_total++;
     else this.downstream_rq_http1_total++;
@@ -109,9 +119,27 @@ export type Stat = {
   readonly name: string;
   readonly family: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly type: 'counter' | 'gauge';
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** Of a histogram: how many were recorded. */
   readonly value: number;
+  /** Of a histogram. */
+  readonly counts?: HistogramCounts;
 };
+
+/** What two threads tell of the same thing, as one. */
+export const addStats = (a: Stat, b: Stat): Stat => ({
+  ...a,
+  value: a.value + b.value,
+  ...(a.counts && b.counts && { counts: mergeCounts(a.counts, b.counts) }),
+});
+
+/** What a field of a statistics object says; undefined for other fields. */
+export function readValue(value: unknown, isGauge: boolean): Pick<Stat, 'type' | 'value' | 'counts'> | undefined {
+  if (typeof value === 'number') return { type: isGauge ? 'gauge' : 'counter', value };
+  if (!(value instanceof Histogram)) return undefined;
+  const counts = value.counts();
+  return { type: 'histogram', value: countOf(counts), counts };
+}
 
 const GAUGES = /(?:_active|^membership_(?:total|healthy|degraded)|ejections_active)$/;
 
@@ -124,10 +152,11 @@ export type StatGroup = {
   values: object;
 };
 
-/** The numbers of an object as stats. */
+/** The numbers and histograms of an object as stats. */
 export function statsOf({ prefix, family, labels, values }: StatGroup): Stat[] {
   return Object.entries(values).flatMap(([field, value]: [string, unknown]) => {
-    if (typeof value !== 'number') return [];
+    const read = readValue(value, GAUGES.test(field));
+    if (!read) return [];
     const code = /^(.*_rq)_(\dxx)$/.exec(field);
     return [
       {
@@ -135,8 +164,7 @@ export function statsOf({ prefix, family, labels, values }: StatGroup): Stat[] {
         // Envoy turns the class of a status code into a label.
         family: `${family}${code ? `${code[1]}_xx` : field}`,
         labels: code ? { envoy_response_code_class: (code[2] as string)[0] as string, ...labels } : labels,
-        type: GAUGES.test(field) ? 'gauge' : 'counter',
-        value,
+        ...read,
       },
     ];
   });

@@ -1,5 +1,6 @@
 // Counters and gauges of a cluster, under Envoy's names. Plain numbers: counting is an addition, reading happens at scrape time.
 
+import { Histogram } from '../observe/histogram.ts';
 import type { ZoneChoice } from './zone-routing.ts';
 
 const ZONE_COUNTERS = {
@@ -118,6 +119,11 @@ export class ClusterStats {
   readonly subsets = new SubsetStats();
   readonly outlier = new OutlierStats();
   readonly healthCheck = new HealthCheckStats();
+  readonly upstream_cx_connect_ms = new Histogram();
+  readonly upstream_cx_length_ms = new Histogram();
+  readonly upstream_rq_per_cx = new Histogram();
+  /** From the end of the request to the end of the answer. */
+  readonly upstream_rq_time = new Histogram();
   /** Responses by status code. */
   readonly statuses = new Map<number, number>();
 

@@ -1,9 +1,10 @@
-// A cluster's numbers as the admin interface prints them: Envoy's dotted names, each a counter or a gauge.
+// A cluster's numbers as the admin interface prints them: Envoy's dotted names, each a counter, a gauge or a histogram.
 
+import { readValue, type Stat } from '../observe/stats.ts';
 import { tlsStatsOf } from '../tls/tls-stats.ts';
 import type { ClusterState } from './cluster-state.ts';
 
-export type ClusterValue = { readonly name: string; readonly type: 'counter' | 'gauge'; readonly value: number };
+export type ClusterValue = Pick<Stat, 'name' | 'type' | 'value' | 'counts'>;
 
 const GAUGES =
   /(?:_active|_buffered|_open|^version|^max_host_weight|^membership_(?!change).*|^health_check\.(?:healthy|degraded)|remaining_\w+)$/;
@@ -15,7 +16,8 @@ export function clusterValues(cluster: ClusterState): ClusterValue[] {
   const add = (prefix: string, numbers: object) => {
     for (const [field, value] of Object.entries(numbers) as [string, unknown][]) {
       const name = prefix + field;
-      if (typeof value === 'number') values.push({ name, type: GAUGES.test(name) ? 'gauge' : 'counter', value });
+      const read = readValue(value, GAUGES.test(name));
+      if (read) values.push({ name, ...read });
     }
   };
   add('', stats);

@@ -26,16 +26,31 @@ export type ConnectOptions = {
   readonly downstream?: ConnectionInfo;
 };
 
+type Events = { readonly handler: ConnectionHandler; readonly onConnect: () => void };
+
 /**
  * Starts connecting to `host`. `onConnect` follows once bytes may be written (with TLS: after the handshake), or the handler's
  * `onClose` with the error's code. The connect timeout is the caller's.
  */
-export function connectUpstream(
-  cluster: ClusterState,
-  host: Host,
-  options: ConnectOptions,
-  events: { readonly handler: ConnectionHandler; readonly onConnect: () => void },
-): Connection {
+export function connectUpstream(cluster: ClusterState, host: Host, options: ConnectOptions, events: Events): Connection {
+  const connection = startConnecting(cluster, host, options, { handler: events.handler, onConnect });
+  const { clock } = cluster.context;
+  const { stats } = cluster;
+  const startedMs = clock.monotonicMs();
+  let openedMs = -1;
+  connection.onceClosed(() => {
+    if (openedMs >= 0) stats.upstream_cx_length_ms.record(clock.monotonicMs() - openedMs);
+  });
+  return connection;
+
+  function onConnect(): void {
+    openedMs = clock.monotonicMs();
+    stats.upstream_cx_connect_ms.record(openedMs - startedMs);
+    events.onConnect();
+  }
+}
+
+function startConnecting(cluster: ClusterState, host: Host, options: ConnectOptions, events: Events): Connection {
   const { transport, clock, secret } = cluster.context;
   const target = { host: host.ip, port: host.port, localAddress: cluster.runtime.bindAddress };
   const chosen = transportOf(cluster, host);

@@ -256,6 +256,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     member.connectionBreaker.connections--;
     this.cluster.stats.upstream_cx_active--;
     this.cluster.stats.upstream_cx_destroy++;
+    this.cluster.stats.upstream_rq_per_cx.record(member.requests);
     this.host.stats.cx_active--;
   }
 

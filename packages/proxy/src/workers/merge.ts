@@ -1,6 +1,6 @@
 // The numbers of several threads as those of one proxy: counters and gauges add up, histogram lines too.
 
-import type { Stat } from '../observe/stats.ts';
+import { addStats, type Stat } from '../observe/stats.ts';
 
 /** Sums by name; order of first appearance. Names that `isPerProcess` picks are the first thread's. */
 export function mergeStats(threads: readonly (readonly Stat[])[], isPerProcess: (name: string) => boolean): Stat[] {
@@ -9,7 +9,7 @@ export function mergeStats(threads: readonly (readonly Stat[])[], isPerProcess: 
     for (const stat of stats) {
       const known = merged.get(stat.name);
       if (!known) merged.set(stat.name, stat);
-      else if (!isPerProcess(stat.name)) merged.set(stat.name, { ...known, value: known.value + stat.value });
+      else if (!isPerProcess(stat.name)) merged.set(stat.name, addStats(known, stat));
     }
   }
   return [...merged.values()];
