@@ -1,6 +1,7 @@
 import { appendFile } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { createLogger, LOG_LEVELS, type LogLevel, systemClock } from '@lateen/base';
+import type { BootstrapSettings } from '@lateen/proxy';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { compactWhenIdle } from '../machine/compact-when-idle.ts';
 import { untilSignalled } from '../machine/until-signalled.ts';
@@ -21,15 +22,11 @@ export function proxyCommand(settings: CliSettings): Command {
       `\nExample:\n  ${settings.programName} proxy -c bootstrap.yaml\n  curl localhost:9901/config_dump   # on the bootstrap's admin address`,
     )
     .action(async ({ configPath, logLevel, drainTimeS, concurrency }: Options) => {
-      const [{ runProxy }, { parseBootstrap }] = await Promise.all([import('@lateen/proxy'), import('@lateen/proxy/bootstrap')]);
-      const { readManifestFiles } = await import('../objects/manifest-files.ts');
-      const text = readManifestFiles([configPath])
-        .map((file) => file.text)
-        .join('');
+      const { runProxy } = await import('@lateen/proxy');
       const logger = createLogger({ level: logLevel });
       const drainMs = Number(drainTimeS) * 1000;
       const running = await runProxy({
-        bootstrap: parseBootstrap(text, configPath),
+        bootstrap: await readBootstrapFile(configPath),
         logger,
         logLevel,
         appendLog,
@@ -45,6 +42,18 @@ export function proxyCommand(settings: CliSettings): Command {
       await running.shutDown({ kind: 'when_idle', minimumMs: 0, limitMs: drainMs });
       await running.close();
     });
+}
+
+// Apart from the action, which would keep the text for as long as the proxy runs.
+async function readBootstrapFile(path: string): Promise<BootstrapSettings> {
+  const [{ parseBootstrap }, { readManifestFiles }] = await Promise.all([
+    import('@lateen/proxy/bootstrap'),
+    import('../objects/manifest-files.ts'),
+  ]);
+  const text = readManifestFiles([path])
+    .map((file) => file.text)
+    .join('');
+  return parseBootstrap(text, path);
 }
 
 function parseThreads(text: string): number {

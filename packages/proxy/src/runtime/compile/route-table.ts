@@ -74,10 +74,9 @@ const NO_VIRTUAL_HOST: RouteDecision = { kind: 'not_found', reason: 'no_virtual_
 
 export function compileRouteTable(config: RouteConfiguration, report: Report): RouteTable {
   checkTable(config, report);
-  const level = ownLevel(config, report);
-  const hosts = config.virtualHosts.map((message, i) => compileHost(message, { config, level }, report.at('virtual_hosts', i)));
+  const hosts = compileHosts(config, report);
   const domains = compileDomains(
-    config.virtualHosts.map((message, i) => ({ domains: message.domains, value: hosts[i] as CompiledHost })),
+    hosts.map((value) => ({ domains: value.runtime.domains, value })),
     report,
   );
   const hostOf = compileHostOf(config);
@@ -92,6 +91,12 @@ export function compileRouteTable(config: RouteConfiguration, report: Report): R
     },
     explain: (view, random) => explain(domains, { view, random, name: hostOf(view) ?? '' }),
   };
+}
+
+// Apart from the table, whose closures would keep the messages alive.
+function compileHosts(config: RouteConfiguration, report: Report): CompiledHost[] {
+  const level = ownLevel(config, report);
+  return config.virtualHosts.map((message, i) => compileHost(message, { config, level }, report.at('virtual_hosts', i)));
 }
 
 /** The name that virtual hosts are found by: the host, or what a header says instead; without the header there is none. */

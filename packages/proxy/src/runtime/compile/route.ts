@@ -140,6 +140,12 @@ const isGrpc = (view: RequestView): boolean => /^application\/grpc(?:$|[+;])/.te
 type Rule = { message: Route; route: RouteRuntime; path: PathCondition; scope: RouteScope };
 type Decide = CompiledRoute['decide'];
 
+// A closure keeps everything alive that its neighbours use: made here, it keeps the decision and not the messages of the table.
+const always =
+  (decision: RouteDecision): Decide =>
+  () =>
+    decision;
+
 function compileDecision(rule: Rule, report: Report): Decide {
   const { message, path, scope } = rule;
   const own = ownLevel(message, report);
@@ -148,10 +154,8 @@ function compileDecision(rule: Rule, report: Report): Decide {
   switch (action.case) {
     case 'route':
       return compileForward(action.value, { ...rule, own }, report.at('route'));
-    case 'redirect': {
-      const decision: RouteDecision = { kind: 'redirect', ...base, ...compileRedirect(action.value, path, report.at('redirect')) };
-      return () => decision;
-    }
+    case 'redirect':
+      return always({ kind: 'redirect', ...base, ...compileRedirect(action.value, path, report.at('redirect')) });
     case 'directResponse': {
       const at = report.at('direct_response');
       const { status } = action.value;
@@ -163,17 +167,14 @@ function compileDecision(rule: Rule, report: Report): Decide {
         at.at('body').refuse(`is ${sizeBytes} bytes long; max_direct_response_body_size_bytes is ${scope.maxDirectBodyBytes}`);
       }
       const bodyFormat = action.value.bodyFormat && compileBodyFormat(action.value.bodyFormat, at.at('body_format'));
-      const decision: RouteDecision = { kind: 'respond', ...base, status, body, bodyFormat };
-      return () => decision;
+      return always({ kind: 'respond', ...base, status, body, bodyFormat });
     }
-    case 'nonForwardingAction': {
+    case 'nonForwardingAction':
       // Only of use on an inbound gRPC server; nothing here can carry the request on.
-      const decision: RouteDecision = { kind: 'not_found', reason: 'no_route', virtualHost: scope.virtualHost, route: undefined };
-      return () => decision;
-    }
+      return always({ kind: 'not_found', reason: 'no_route', virtualHost: scope.virtualHost, route: undefined });
     default:
       report.refuse(action.case ? `${action.case} is not supported` : 'an action (route, redirect, direct_response) is required');
-      return () => ({ kind: 'not_found', reason: 'no_route', virtualHost: scope.virtualHost, route: undefined });
+      return always({ kind: 'not_found', reason: 'no_route', virtualHost: scope.virtualHost, route: undefined });
   }
 }
 
@@ -227,8 +228,7 @@ function compileForward(message: RouteAction, rule: Rule & { own: Level }, repor
   switch (specifier.case) {
     case 'cluster': {
       if (specifier.value === '') report.at('cluster').refuse('must not be empty');
-      const decision: RouteDecision = { ...shared, cluster: specifier.value };
-      return () => decision;
+      return always({ ...shared, cluster: specifier.value });
     }
     case 'clusterHeader': {
       const read = headerReader(specifier.value.toLowerCase());
@@ -250,7 +250,7 @@ function compileForward(message: RouteAction, rule: Rule & { own: Level }, repor
     }
     default:
       report.refuse(specifier.case ? `${specifier.case} is not supported` : 'cluster, cluster_header or weighted_clusters is required');
-      return () => ({ ...shared, cluster: '' });
+      return always({ ...shared, cluster: '' });
   }
 }
 
@@ -286,7 +286,7 @@ function compileEntry(
   };
   if (entry.clusterHeader === '') {
     if (entry.name === '') report.at('name').refuse('must not be empty');
-    return () => decision;
+    return always(decision);
   }
   const read = headerReader(entry.clusterHeader.toLowerCase());
   return (view) => ({ ...decision, cluster: read(view) ?? '' });
