@@ -77,7 +77,7 @@ export function compileListener(message: Listener, report: Report, previous?: Pr
     perConnectionBufferLimitBytes: message.perConnectionBufferLimitBytes ?? 1024 * 1024,
     ignoreGlobalConnLimit: message.ignoreGlobalConnLimit,
     bypassOverloadManager: message.bypassOverloadManager,
-    matchChain: (connection) => matchFilterChain(chains, connection) ?? fallback,
+    matchChain: matcherOf(chains, fallback),
     filterChains: chains.map(({ chain }) => chain),
     defaultFilterChain: fallback,
     accessLogs: compileAccessLogs(message.accessLog, report),
@@ -86,6 +86,12 @@ export function compileListener(message: Listener, report: Report, previous?: Pr
     drainType: message.drainType === Listener_DrainType.MODIFY_ONLY ? 'modify_only' : 'default',
   };
 }
+
+// On its own: a closure inside compileListener would keep `previous` alive, and with it every version of the listener there ever was.
+const matcherOf =
+  (chains: readonly MatchableChain[], fallback: FilterChainRuntime | undefined): ListenerRuntime['matchChain'] =>
+  (connection) =>
+    matchFilterChain(chains, connection) ?? fallback;
 
 const checkChain = honours(FilterChainSchema, [
   'filterChainMatch',
