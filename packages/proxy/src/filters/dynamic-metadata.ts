@@ -7,9 +7,11 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Adds fields to a namespace; nested objects merge, lists join, other values replace. */
 export function mergeMetadata(exchange: Exchange, namespace: string, fields: Fields): void {
-  exchange.dynamicMetadata ??= new Map();
-  const known = exchange.dynamicMetadata.get(namespace);
-  exchange.dynamicMetadata.set(namespace, known ? (merged(known, fields) as Fields) : fields);
+  // What the connection brought is shared with its other requests.
+  const own = exchange.ownMetadata ?? new Map(exchange.connection.dynamicMetadata);
+  exchange.ownMetadata = own;
+  const known = own.get(namespace);
+  own.set(namespace, known ? (merged(known, fields) as Fields) : fields);
 }
 
 function merged(known: unknown, added: unknown): unknown {

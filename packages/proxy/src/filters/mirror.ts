@@ -19,7 +19,9 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
   for (const mirror of mirrors) {
     if (mirror.fraction < 1 && proxy.random() >= mirror.fraction) continue;
     const cluster = proxy.clusters.get(mirror.clusterHeader ? (exchange.header(mirror.clusterHeader) ?? '') : mirror.cluster);
-    const host = cluster?.pick({ host: exchange.connection.localIp, port: exchange.connection.localPort });
+    const { decision, connection } = exchange;
+    const metadataMatch = decision?.kind === 'forward' ? decision.metadataMatch : undefined;
+    const host = cluster?.pick({ host: connection.localIp, port: connection.localPort }, { metadataMatch });
     if (!cluster || !host) continue;
     const head = exchange.head.clone();
     if (mirror.hostRewrite !== undefined) head.set('host', mirror.hostRewrite);
@@ -30,7 +32,7 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
     const timeout = new Timeout(() => copy.cancel());
     proxy.timeouts.arm(timeout, MIRROR_TIMEOUT_MS);
     copy.onDone = () => timeout.cancel();
-    cluster.poolOf(host, exchange.protocol)?.acquire(copy, cluster.breakers.default);
+    cluster.poolOf(host, { protocol: exchange.protocol, connection }).acquire(copy, cluster.breakers.default);
   }
 }
 

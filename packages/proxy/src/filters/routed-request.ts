@@ -23,6 +23,7 @@ import { hashRequest, type RequestHash } from './request-hash.ts';
 import { RequestTimers, type TimedRequest } from './request-timers.ts';
 import { isIdempotent, retriesReset, retriesResponse, retryDelayMs, retryRulesOf, toldDelayMs } from './retry.ts';
 import { hostRejection } from './retry-hosts.ts';
+import { TryIdle } from './try-idle.ts';
 import { failureReply, RESET_FLAGS, underscored } from './upstream-failure.ts';
 import { prepareUpstreamRequest, timeoutOf, updateAuthority } from './upstream-request.ts';
 
@@ -33,6 +34,7 @@ const DEFAULT_REPLAY_BYTES = 1024 * 1024;
 const MIN_REPLAY_BYTES = 256 * 1024;
 
 const NO_COOKIES: readonly string[] = [];
+const IMMEDIATE_FAIL = knownId('x-envoy-immediate-health-check-fail');
 const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
 
 export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, TimedRequest {
@@ -60,6 +62,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private timeoutMs = 0;
   private perTryTimeoutMs = 0;
   private readonly timers: RequestTimers;
+  private tryIdle: TryIdle | undefined;
   private retryInFlight = false;
   private requestDoneMs = 0;
 
@@ -161,13 +164,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       this.wait = openTunnel(cluster, host, { user: this, breaker: this.breaker, connect, downstream: exchange.connection });
       return;
     }
-    const pool = cluster.poolOf(host, exchange.protocol, (name) => exchange.header(name), alpnOverridesOf(exchange.context.hcm));
-    if (!pool) {
-      this.end();
-      const body = 'HTTP/2 upstreams are not supported';
-      return exchange.respond({ status: 502, body, details: 'http2_upstream_not_supported', flag: 'UPE' });
-    }
-    this.wait = pool.acquire(this, this.breaker);
+    this.wait = cluster.poolOf(host, exchange, alpnOverridesOf(exchange.context.hcm)).acquire(this, this.breaker);
   }
 
   private rewriteHost(name: string): void {
@@ -183,6 +180,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     exchange.upstreamLocalAddress = client.connection.localAddress;
     exchange.upstreamTls = client.connection.tls;
     this.requestSent = true;
+    this.watchTry();
     const first = this.asksTunnel ? undefined : this.replay ? this.replay.bytes : exchange.first;
     const end = exchange.requestEnded && exchange.requestTrailers === undefined;
     client.sendHead(exchange, exchange.head, exchange.upgrade, { first, end, tunnel: this.asksTunnel });
@@ -257,7 +255,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.retryPending = true;
     breaker.retries++;
     cluster.stats.upstream_rq_retry++;
-    this.timers.endTry();
+    this.endTry();
     this.client = undefined;
     const { random, clock } = exchange.context.proxy;
     const told = response && toldDelayMs(rules, response, clock.now());
@@ -367,7 +365,11 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       this.client = undefined;
       cluster.stats.upstream_rq_time.record(exchange.responseDurationMs - this.requestDoneMs);
       this.end();
-    } else this.timers.touch();
+    } else {
+      this.timers.touch();
+      this.tryIdle?.heard();
+    }
+    if (head.hasEnvoyHeaders && host && head.known(IMMEDIATE_FAIL) >= 0) cluster.failCheck(host);
     exchange.sendResponse(head, first, end);
   }
 
@@ -410,6 +412,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   }
 
   onResponseData(bytes: Buffer, source: Connection): void {
+    this.tryIdle?.heard();
     this.timers.touch();
     if (!this.exchange.sendResponseData(bytes, source)) this.client?.pauseResponse();
   }
@@ -439,15 +442,24 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   }
 
   onPerTryTimeout(): void {
+    this.cluster.stats.upstream_rq_per_try_timeout++;
+    this.giveUpTry('upstream_per_try_timeout');
+  }
+
+  private onPerTryIdleTimeout(): void {
+    this.cluster.stats.upstream_rq_per_try_idle_timeout++;
+    this.giveUpTry('upstream_per_try_idle_timeout');
+  }
+
+  private giveUpTry(details: string): void {
     const { cluster } = this;
-    cluster.stats.upstream_rq_per_try_timeout++;
     if (this.host) cluster.reportLocal(this.host, 'timeout');
     this.dropAttempt();
     // Envoy treats it as a 504 of the upstream.
     const retriable = this.rules && ['5xx', 'gateway-error', 'reset'].some((one) => this.rules?.on.has(one as '5xx'));
     const byCode = this.rules?.on.has('retriable-status-codes') && this.rules.statusCodes.has(504);
-    if ((retriable || byCode) && this.retry()) return;
-    this.giveUp({ status: 504, body: 'upstream request timeout', details: 'upstream_per_try_timeout', flag: 'UT' });
+    if (!this.responding && (retriable || byCode) && this.retry()) return;
+    this.giveUp({ status: 504, body: 'upstream request timeout', details, flag: 'UT' });
   }
 
   private giveUp(reply: LocalReply): void {
@@ -460,8 +472,19 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     exchange.respond(reply);
   }
 
-  private dropAttempt(): void {
+  private watchTry(): void {
+    const timeoutMs = this.rules?.perTryIdleTimeoutMs ?? 0;
+    if (timeoutMs > 0) this.tryIdle = new TryIdle(this.exchange.context.proxy, timeoutMs, () => this.onPerTryIdleTimeout());
+  }
+
+  private endTry(): void {
     this.timers.endTry();
+    this.tryIdle?.cancel();
+    this.tryIdle = undefined;
+  }
+
+  private dropAttempt(): void {
+    this.endTry();
     this.wait?.cancel();
     this.wait = undefined;
     const { client } = this;
@@ -475,6 +498,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   /** No more attempts and no more timers. */
   private end(): void {
     this.done = true;
+    this.tryIdle?.cancel();
     this.endRetry(false);
     this.timers.cancel();
   }

@@ -10,9 +10,9 @@ import { silentLogger } from '@lateen/base';
 import { createVirtualClock, eventually } from '@lateen/base/testing';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createTimeouts } from '../io/timer-wheel.ts';
-import { assignment, cluster, runtimeOf } from '../testing/runtime.ts';
-import { freePort } from '../testing/stage.ts';
-import { answering, startRawServer } from '../testing/wire.ts';
+import { assignment, cluster, httpListener, routeTo, runtimeOf, tcpListener } from '../testing/runtime.ts';
+import { freePort, onStage } from '../testing/stage.ts';
+import { answering, ok, openWire, startRawServer } from '../testing/wire.ts';
 import { type ClusterRegistry, createClusterRegistry } from '../upstream/cluster-registry.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
@@ -414,3 +414,46 @@ test('a changed check begins anew, a removed one leaves its hosts healthy', asyn
   stage.apply([cluster('c', [up.port])]);
   assert.deepEqual([stage.host.health, stage.state.stats.membership_healthy], ['healthy', 1]);
 });
+
+test('x-envoy-immediate-health-check-fail of an answer condemns the host until its checks pass again', async () => {
+  await onStage(async ({ upstream, apply, port, proxy }) => {
+    const up = await upstream(
+      answering((request) => (request.includes('/healthz') ? ok('') : ok('last', 'x-envoy-immediate-health-check-fail: true\r\n'))),
+    );
+    const check = { ...HTTP, interval: '60s', no_traffic_interval: '60s' };
+    await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port], { health_checks: [check] })] });
+    const state = proxy.clusters()[0]!;
+    const [host] = state.listHosts();
+    await eventually(() => host!.health === 'healthy');
+    const wire = await openWire(port());
+    wire.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    await wire.expect('last');
+    assert.deepEqual([host!.health, state.stats.healthCheck.passive_failure], ['unhealthy', 1]);
+    wire.close();
+  });
+});
+
+for (const closes of [true, false]) {
+  test(`byte streams to a host that fails ${closes ? 'are closed' : 'stay'} with close_connections_on_host_health_failure ${closes}`, async () => {
+    await onStage(async ({ upstream, apply, port, proxy }) => {
+      let status = 200;
+      const up = await upstream(
+        (socket, received) =>
+          void socket.write(received.includes('/healthz') ? `HTTP/1.1 ${status} X\r\ncontent-length: 0\r\n\r\n` : 'pong'),
+      );
+      const check = { ...HTTP, interval: '0.03s', no_traffic_interval: '0.03s', unhealthy_threshold: 1 };
+      const fields = { health_checks: [check], close_connections_on_host_health_failure: closes };
+      await apply({ listeners: [tcpListener('in', { cluster: 'up' })], clusters: [cluster('up', [up.port], fields)] });
+      const [host] = proxy.clusters()[0]!.listHosts();
+      await eventually(() => host!.health === 'healthy');
+      const wire = await openWire(port());
+      wire.send('ping');
+      await wire.expect('pong');
+      status = 503;
+      await eventually(() => host!.health === 'unhealthy');
+      if (closes) await eventually(() => proxy.connectionCount === 0);
+      else assert.equal(proxy.connectionCount, 1);
+      wire.close();
+    });
+  });
+}

@@ -50,6 +50,11 @@ export class HealthChecker {
     this.count();
   }
 
+  /** An answer of the host said that it is unhealthy. */
+  fail(host: Host): void {
+    this.sessions.get(host)?.fail();
+  }
+
   private onChange(host: Host): void {
     this.count();
     this.events.onChange(host);
@@ -160,6 +165,19 @@ class Session {
     if (host.failedActiveCheck && (transition === 'changed' || wasFirst)) cluster.onHealthFailure(host);
     if (!host.failedActiveCheck) cluster.outlier.reportCheckPassed(host);
     if (!this.closed) this.askAfter(this.delayMs(transition));
+  }
+
+  fail(): void {
+    const { host, cluster } = this;
+    if (host.failedActiveCheck) return;
+    cluster.stats.healthCheck.failure++;
+    cluster.stats.healthCheck.passive_failure++;
+    host.failedActiveCheck = true;
+    this.passedInRow = 0;
+    this.failedInRow = 0;
+    this.failedLast = true;
+    this.onChange();
+    cluster.onHealthFailure(host);
   }
 
   private onPassed(degraded: boolean): Transition {

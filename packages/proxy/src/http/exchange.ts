@@ -6,7 +6,7 @@ import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/
 import type { HcmContext } from './context.ts';
 import { type ClientFacts, prepareRequestHeaders } from './forwarding-headers.ts';
 import type { Head } from './head.ts';
-import type { HeadMemory } from './head-memory.ts';
+import type { RequestTexts } from './head-memory.ts';
 import { recycleResponseHead } from './head-pool.ts';
 import { applyHeaderMutations } from './header-mutations.ts';
 import { httpDate } from './http-date.ts';
@@ -109,7 +109,8 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   upstreamPeer: PeerMetadata | undefined;
   requestMessages = 0;
   responseMessages = 0;
-  dynamicMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined;
+  /** Set by filters of this request, on top of what its connection brought; `mergeMetadata` writes it. */
+  ownMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined;
   private finished = false;
 
   constructor(context: HcmContext, connection: ConnectionInfo, stream: ServerStream, head: Head) {
@@ -126,7 +127,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   /** Runs the request: refusal, filters, forwarding. `first` is valid during the call. */
   begin(upgrade: string, first: Buffer | undefined, end: boolean): void {
     const { head, context } = this;
-    const { memory } = head;
+    const memory = head.textMemory;
     const known = memory?.texts;
     this.method = known ? known.method : methodOf(head);
     this.requestEnded = end;
@@ -157,7 +158,7 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   }
 
   /** Method, path and authority; false when the request was answered instead. */
-  private readStart(memory: HeadMemory | undefined): boolean {
+  private readStart(memory: { texts: RequestTexts | undefined } | undefined): boolean {
     const { head, context } = this;
     const { hcm } = context;
     if (head.version < 11 && !hcm.http1.acceptHttp10) {
@@ -456,6 +457,10 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
   }
 
+  get dynamicMetadata(): ConnectionInfo['dynamicMetadata'] {
+    return this.ownMetadata ?? this.connection.dynamicMetadata;
+  }
+
   header(lowerName: string): string | undefined {
     if (lowerName.startsWith(':')) return this.pseudoHeader(lowerName);
     return this.head.value(lowerName);
@@ -469,6 +474,10 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
 
   forEachHeader(visit: (lowerName: string, value: string) => void): void {
     this.head.forEach(visit);
+  }
+
+  get urlScheme(): string {
+    return this.context.hcm.schemeToOverwrite || this.head.scheme || this.scheme;
   }
 
   private pseudoHeader(name: string): string | undefined {

@@ -150,18 +150,29 @@ for (const [name, out, expected] of passes) {
   });
 }
 
-test('a proxy that speaks for itself says so', async () => {
+test('requests of one client share upstream connections that say whose they are; other clients have their own', async () => {
   await onStage(async ({ upstream, apply, port }) => {
+    const sourceOf = (received: string) => {
+      const seen = parseProxyHeader(Buffer.from(received, 'latin1'), { v1: true, v2: true });
+      return seen.kind === 'header' ? seen.header.addresses?.source.port : undefined;
+    };
     const up = await upstream((socket, received) => {
-      if (received.includes('\r\n\r\n', 16)) socket.write(ok('up'));
+      if (received.endsWith('\r\n\r\n')) socket.write(ok('up'));
     });
     await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port], outbound('V2'))] });
-    const wire = await openWire(port());
-    wire.send(GET);
-    await eventually(() => up.received.length === 1);
-    const seen = parseProxyHeader(Buffer.from(up.received[0] ?? '', 'latin1'), { v1: true, v2: true });
-    assert.equal(seen.kind === 'header' && seen.header.addresses, undefined);
-    wire.close();
+    const clients = [await openWire(port()), await openWire(port())];
+    for (const answers of [1, 2]) {
+      for (const wire of clients) {
+        wire.send(GET);
+        await eventually(() => assert.equal(wire.text().split('\r\n\r\nup').length, answers + 1));
+      }
+    }
+    assert.deepEqual(
+      up.received.map(sourceOf),
+      clients.map(({ socket }) => socket.localPort),
+    );
+    assert.ok(up.received.every((text) => text.split('GET / ').length === 3));
+    for (const wire of clients) wire.close();
   });
 });
 
@@ -173,9 +184,15 @@ test('TLVs become dynamic metadata of the connection', async () => {
       connectionOpened: ({ dynamicMetadata }) => void seen.push(dynamicMetadata?.get('envoy.filters.listener.proxy_protocol')),
       finish() {},
     }),
+    http: () => ({
+      connectionOpened() {},
+      connectionClosed() {},
+      requestStarted() {},
+      finish: ({ dynamicMetadata }) => void seen.push(dynamicMetadata?.get('envoy.filters.listener.proxy_protocol')),
+    }),
   };
   await onStage(
-    async ({ upstream, apply, port }) => {
+    async ({ upstream, apply, port, proxy }) => {
       const up = await upstream(() => {});
       const rules = [
         { tlv_type: TLV.type, on_tlv_present: { key: 'vpce' } },
@@ -188,6 +205,13 @@ test('TLVs become dynamic metadata of the connection', async () => {
       await eventually(() => seen.length === 1);
       assert.deepEqual({ ...(seen[0] as object) }, { vpce: 'vpce-1' });
       wire.close();
+      const http = { ...httpListener('web', [routeTo('up')]), listener_filters: [filter({ rules })] };
+      await apply({ listeners: [http], clusters: [] });
+      const request = await openWire(proxy.addressOf('web')!.port);
+      request.send(Buffer.concat([writeProxyHeader({ version: 2, addresses, tlvs: [TLV] }), Buffer.from(GET)]));
+      await eventually(() => seen.length === 2);
+      assert.deepEqual({ ...(seen[1] as object) }, { vpce: 'vpce-1' }, 'requests of the connection see it, too');
+      request.close();
     },
     { observer },
   );

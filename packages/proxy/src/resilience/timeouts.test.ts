@@ -52,6 +52,19 @@ const ROWS: readonly Row[] = [
     log: '504 UT upstream_per_try_timeout',
   },
   {
+    name: 'a quiet try',
+    route: { retry_policy: { retry_on: 'connect-failure', num_retries: 1, per_try_idle_timeout: '1s' } },
+    atMs: 1000,
+    log: '504 UT upstream_per_try_idle_timeout',
+  },
+  {
+    name: 'a try whose answer stops',
+    route: { retry_policy: { retry_on: '5xx', num_retries: 1, per_try_idle_timeout: '1s' } },
+    answer: HALF,
+    atMs: 1000,
+    log: '200 UT upstream_per_try_idle_timeout',
+  },
+  {
     name: 'a quiet stream, by the connection manager',
     hcm: { stream_idle_timeout: '4s' },
     route: { timeout: '0s' },

@@ -123,6 +123,7 @@ export class TcpConnection implements ConnectionHandler {
     if (!upstream || this.finished) return;
     this.connectTimeout.cancel();
     this.connected = true;
+    this.host?.relays.add(this.onHostFailure);
     record.upstreamLocalAddress = upstream.localAddress;
     record.upstreamTls = upstream.tls;
     if (upstream.tls?.applicationProtocol === PEER_EXCHANGE) {
@@ -222,8 +223,13 @@ export class TcpConnection implements ConnectionHandler {
       cluster.stats.upstream_cx_destroy++;
       cluster.breakers.default.connections--;
     }
-    if (host) host.stats.cx_active--;
+    if (host) {
+      host.stats.cx_active--;
+      host.relays.delete(this.onHostFailure);
+    }
   }
+
+  private readonly onHostFailure = (): void => this.downstream.destroy();
 
   private onIdle(): void {
     const quietMs = this.proxy.clock.monotonicMs() - this.lastActivityMs;

@@ -130,7 +130,8 @@ test('with auto_sni each name that requests ask for has a pool of its own, up to
   registry.apply(runtimeOf({ clusters: [cluster('c', [1], { typed_extension_protocol_options: options })] }));
   const state = registry.get('c')!;
   const [host] = state.listHosts();
-  const poolFor = (authority: string) => state.poolOf(host!, 'HTTP/1.1', (name) => (name === 'host' ? authority : undefined));
+  const poolFor = (authority: string) =>
+    state.poolOf(host!, { protocol: 'HTTP/1.1', header: (name) => (name === 'host' ? authority : undefined) });
   assert.equal(poolFor('A.test:8443'), poolFor('a.test'));
   assert.notEqual(poolFor('a.test'), poolFor('b.test'));
   assert.equal(poolFor('10.0.0.1:443'), poolFor('[::1]'), 'addresses are no server names');
@@ -171,7 +172,7 @@ test('connections to a host that failed, or to a set of hosts that changed, are 
   const poolsAfter = (name: string, happens: (state: NonNullable<ReturnType<typeof registry.get>>) => void) => {
     const state = registry.get(name)!;
     const [host] = state.listHosts();
-    state.poolOf(host!, 'HTTP/1.1');
+    state.poolOf(host!, { protocol: 'HTTP/1.1' });
     happens(state);
     return host!.pools.size;
   };

@@ -10,8 +10,9 @@ import type { SecretLookup } from '../tls/server-contexts.ts';
 import { createHttpPool } from './alpn-pool.ts';
 import { BreakerState } from './circuit-breaker.ts';
 import { ClusterStats } from './cluster-stats.ts';
+import { transportOf } from './connect.ts';
 import { addressText, Host } from './host.ts';
-import type { HttpPool } from './http-pool.ts';
+import type { HttpPool, PoolRequest } from './http-pool.ts';
 import { assignLoad, type LoadServices, type LoadSettings, type LocalityHosts, type LocalZone } from './load-assignment.ts';
 import { type LocalOutcome, OutlierDetector } from './outlier.ts';
 import type { Picker } from './picker.ts';
@@ -126,7 +127,14 @@ export class ClusterState {
 
   /** Outlier detection or a health check gave a host up. */
   onHealthFailure(host: Host): void {
-    if (this.runtime.closeConnectionsOnHostHealthFailure) host.drainConnections();
+    if (!this.runtime.closeConnectionsOnHostHealthFailure) return;
+    host.drainConnections();
+    for (const close of [...host.relays]) close();
+  }
+
+  /** The host says itself that it is to be taken for unhealthy, until health checks say otherwise. */
+  failCheck(host: Host): void {
+    this.checker?.fail(host);
   }
 
   /** The current endpoints. Hosts that stay keep their pools and counters; those that left end what they have. */
@@ -280,27 +288,23 @@ export class ClusterState {
     );
   }
 
-  /**
-   * The host's pool for a request that came by `downstreamProtocol`. `header` reads the request's headers: with auto_sni one of
-   * them names the server.
-   */
-  poolOf(
-    host: Host,
-    downstreamProtocol: string,
-    header?: (name: string) => string | undefined,
-    alpnOverrides?: AlpnOverrides,
-  ): HttpPool | undefined {
-    const version = this.versionFor(downstreamProtocol);
+  /** The host's pool for a request. */
+  poolOf(host: Host, request: PoolRequest, alpnOverrides?: AlpnOverrides): HttpPool {
+    const version = this.versionFor(request.protocol);
     const { autoSni } = this.runtime;
-    const serverName = autoSni && header ? serverNameOf(header(autoSni.header)) : '';
+    const serverName = autoSni ? serverNameOf(request.header?.(autoSni.header)) : '';
     const alpnOverride = alpnFor(alpnOverrides, version, this.runtime);
     const named = serverName === '' ? version : `${version} ${serverName}`;
-    const key = alpnOverride ? `${named} ${alpnOverride.join()}` : named;
+    // A connection that begins with a client's address can serve no other client.
+    const downstream = this.tellsDownstream(host) ? request.connection : undefined;
+    let key = alpnOverride ? `${named} ${alpnOverride.join()}` : named;
+    if (downstream) key += ` ${downstream.remoteAddress}>${downstream.localAddress}`;
     let pool = host.pools.get(key);
     if (!pool) {
       const naming = {
         ...(serverName !== '' && { serverName, expectsServerName: autoSni?.validatesSan === true }),
         ...(alpnOverride && { alpnOverride }),
+        ...(downstream && { downstream }),
       };
       pool = createHttpPool(this, host, version, naming);
       // Clients choose the names.
@@ -313,6 +317,11 @@ export class ClusterState {
       host.pools.set(key, pool);
     }
     return pool;
+  }
+
+  private tellsDownstream(host: Host): boolean {
+    const { transport, transportMatches } = this.runtime;
+    return (transport.proxyProtocol ?? transportMatches.length) ? transportOf(this, host).proxyProtocol !== undefined : false;
   }
 
   private versionFor(downstreamProtocol: string): 'HTTP/1.1' | 'HTTP/2' {

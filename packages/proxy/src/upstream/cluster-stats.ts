@@ -85,6 +85,7 @@ export class ClusterStats {
   upstream_rq_completed = 0;
   upstream_rq_timeout = 0;
   upstream_rq_per_try_timeout = 0;
+  upstream_rq_per_try_idle_timeout = 0;
   upstream_rq_rx_reset = 0;
   upstream_rq_tx_reset = 0;
   upstream_rq_retry = 0;

@@ -24,6 +24,8 @@ export class Host {
   pendingRemoval = false;
   /** Until when outlier detection keeps it out; 0 = in. */
   ejectedUntilMs = 0;
+  /** Break off the byte streams that run to it. */
+  readonly relays = new Set<() => void>();
   readonly outlier = new OutlierMonitor();
   failedActiveCheck = false;
   degradedByCheck = false;

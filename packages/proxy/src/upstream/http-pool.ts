@@ -1,5 +1,6 @@
 // How requests get a stream to a host, whatever version of HTTP carries it.
 
+import type { ConnectionInfo } from '../http/request-view.ts';
 import type { ClientStream, ResetReason } from '../http/stream.ts';
 import type { BreakerState } from './circuit-breaker.ts';
 
@@ -15,6 +16,17 @@ export type PoolNaming = {
   readonly expectsServerName?: boolean;
   /** Istio's ALPN filter decides. */
   readonly alpnOverride?: readonly string[];
+  /** For whom all requests of the pool are, where the PROXY protocol tells the host. */
+  readonly downstream?: ConnectionInfo;
+};
+
+/** What of a request decides which pool carries it. */
+export type PoolRequest = {
+  /** Of the downstream request. */
+  readonly protocol: string;
+  readonly connection?: ConnectionInfo;
+  /** A header's value: with auto_sni one of them names the server. */
+  header?(lowerName: string): string | undefined;
 };
 
 /** The connections to one host that speak one version of HTTP. */
