@@ -476,10 +476,6 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     this.head.forEach(visit);
   }
 
-  get urlScheme(): string {
-    return this.context.hcm.schemeToOverwrite || this.head.scheme || this.scheme;
-  }
-
   private pseudoHeader(name: string): string | undefined {
     if (name === ':path') return this.path;
     if (name === ':method') return this.method;

@@ -2,7 +2,7 @@
 // somebody asks for it; untouched lines are copied to the wire as one range.
 
 import { COLON, CR, equalsAscii, LF, SP, writeText } from './bytes.ts';
-import type { HeadMemory } from './head-memory.ts';
+import type { HeadMemory, RequestTexts } from './head-memory.ts';
 import { idOfName, KNOWN_COUNT } from './known-headers.ts';
 
 const FIRST_BYTES = 1024;
@@ -69,6 +69,11 @@ export class Head {
     this.status = shared.status;
     this.hasRepeats = shared.hasRepeats;
     this.hasEnvoyHeaders = shared.hasEnvoyHeaders;
+  }
+
+  /** What can remember the texts of the start line for the next message with the same head. */
+  get textMemory(): { texts: RequestTexts | undefined } | undefined {
+    return this.memory;
   }
 
   /** Forgets everything but the buffer. */

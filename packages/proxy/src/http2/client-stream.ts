@@ -8,7 +8,7 @@ import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import type { ClientSession } from './client-session.ts';
 import * as f from './frames.ts';
 import type { HeadTemplate } from './head-template.ts';
-import { maxEncodedBytes, writeField, writeKnownField, writeLines } from './hpack/encoder.ts';
+import { maxEncodedBytes, writeAuthority, writeField, writeLines, writeMethod, writePath, writeScheme } from './hpack/encoder.ts';
 import { Http2Stream, type StreamEnd } from './stream.ts';
 import { trailerBlock, writeTrailers } from './trailers.ts';
 import { acceptOf } from './websocket.ts';
@@ -72,13 +72,13 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     const size = maxEncodedBytes(head) + line.method.length + line.path.length + authority.length + this.upgrade.length + PSEUDO_BYTES;
     const start = writer.beginHeaders(size);
     const out = writer.output.bytes;
-    let at = writeKnownField(out, start, ':method', this.upgrade === '' ? line.method : 'CONNECT');
+    let at = writeMethod(out, start, this.upgrade === '' ? line.method : 'CONNECT');
     if (line.method !== 'CONNECT') {
-      at = writeKnownField(out, at, ':scheme', line.scheme ?? this.schemeOf(head));
-      at = writeField(out, at, ':path', line.path);
+      at = writeScheme(out, at, line.scheme ?? this.schemeOf(head));
+      at = writePath(out, at, line.path);
     }
     if (this.upgrade !== '') at = writeField(out, at, ':protocol', this.upgrade);
-    if (authority !== '') at = writeField(out, at, ':authority', authority);
+    if (authority !== '') at = writeAuthority(out, at, authority);
     writer.endHeaders(this.id, writeLines(out, at, head), end);
   }
 

@@ -2,6 +2,7 @@
 // bytes and spans; a template that serves again also keeps its lines in HPACK form, so that sending them on is a copy.
 
 import { Head, type SharedHead } from '../http/head.ts';
+import type { RequestTexts } from '../http/head-memory.ts';
 import { KNOWN_COUNT } from '../http/known-headers.ts';
 import { encodeLines } from './hpack/encoder.ts';
 import { lastingCopy } from './hpack/field-block.ts';
@@ -46,6 +47,7 @@ export class HeadTemplate implements SharedHead {
   protocol = '';
   /** One per line: see NAME_NEVER_INDEXED. */
   readonly names: Uint8Array;
+  texts: RequestTexts | undefined;
   /** It serves more than one message. */
   isSettled = false;
   private lines: EncodedLines | undefined;
@@ -89,5 +91,9 @@ export class TemplatedHead extends Head {
   constructor(template: HeadTemplate) {
     super(template.count, template);
     this.template = template;
+  }
+
+  override get textMemory(): HeadTemplate | undefined {
+    return this.template.isSettled ? this.template : undefined;
   }
 }

@@ -48,13 +48,37 @@ const STATUS_INDEX: number[] = [];
 STATIC_FIELDS.forEach(([name, value], i) => {
   if (name === ':status') STATUS_INDEX[Number(value)] = i + 1;
 });
-const WHOLE = new Map(STATIC_FIELDS.map(([name, value], i) => [`${name} ${value}`, i + 1]));
 
-/** As `writeField`, by its index where the static table has the whole field. */
-export function writeKnownField(out: Buffer, at: number, lowerName: string, value: string): number {
-  const index = WHOLE.get(`${lowerName} ${value}`);
-  if (index === undefined) return writeField(out, at, lowerName, value);
-  out[at] = INDEXED | index;
+// What every request says has constant indexes in the static table.
+const AUTHORITY_INDEX = 1;
+const GET_INDEX = 2;
+const POST_INDEX = 3;
+const PATH_INDEX = 4;
+const HTTP_INDEX = 6;
+const HTTPS_INDEX = 7;
+
+/** ":method"; the four below write the other pseudo headers of a request. Each returns the end. */
+export function writeMethod(out: Buffer, at: number, method: string): number {
+  if (method === 'GET') out[at] = INDEXED | GET_INDEX;
+  else if (method === 'POST') out[at] = INDEXED | POST_INDEX;
+  else return writeValue(out, writeIndexedName(out, at, GET_INDEX), method);
+  return at + 1;
+}
+
+export function writeScheme(out: Buffer, at: number, scheme: string): number {
+  if (scheme === 'http') out[at] = INDEXED | HTTP_INDEX;
+  else if (scheme === 'https') out[at] = INDEXED | HTTPS_INDEX;
+  else return writeValue(out, writeIndexedName(out, at, HTTP_INDEX), scheme);
+  return at + 1;
+}
+
+export const writePath = (out: Buffer, at: number, path: string): number => writeValue(out, writeIndexedName(out, at, PATH_INDEX), path);
+
+export const writeAuthority = (out: Buffer, at: number, authority: string): number =>
+  writeValue(out, writeIndexedName(out, at, AUTHORITY_INDEX), authority);
+
+function writeIndexedName(out: Buffer, at: number, index: number): number {
+  out[at] = LITERAL | index;
   return at + 1;
 }
 
