@@ -1,7 +1,7 @@
 // The clocks that run for one request on its way to a cluster. 0 ms means no limit everywhere.
 
-import type { Clock } from '@lateen/base';
-import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
+import { Timeout } from '../io/timer-wheel.ts';
+import { Deadline, type DeadlineOwner, type DeadlineServices } from './deadline.ts';
 
 /** Who is told that a time is up. */
 export interface TimedRequest {
@@ -15,60 +15,61 @@ export interface TimedRequest {
   onBackoffOver(): void;
 }
 
-export class RequestTimers {
-  private readonly timeouts: Timeouts;
-  private readonly clock: Clock;
+export class RequestTimers implements DeadlineOwner {
+  private readonly services: DeadlineServices;
   private readonly request: TimedRequest;
   private idleTimeoutMs = 0;
   private lastActivityMs = 0;
-  private whole: Timeout | undefined;
+  private whole: Deadline | undefined;
   private perTry: Timeout | undefined;
-  private idle: Timeout | undefined;
+  private idle: Deadline | undefined;
   private backoff: Timeout | undefined;
   private duration: Timeout | undefined;
 
-  constructor({ timeouts, clock }: { readonly timeouts: Timeouts; readonly clock: Clock }, request: TimedRequest) {
-    this.timeouts = timeouts;
-    this.clock = clock;
+  constructor(services: DeadlineServices, request: TimedRequest) {
+    this.services = services;
     this.request = request;
   }
 
   watchIdle(timeoutMs: number): void {
     if (timeoutMs === 0) return;
     this.idleTimeoutMs = timeoutMs;
-    this.lastActivityMs = this.clock.monotonicMs();
-    this.idle = new Timeout(() => this.onIdle());
-    this.timeouts.arm(this.idle, timeoutMs);
+    this.lastActivityMs = this.services.clock.monotonicMs();
+    this.idle = Deadline.take(this.services, this, timeoutMs);
   }
 
   /** Something was sent or received. */
   touch(): void {
-    if (this.idleTimeoutMs > 0) this.lastActivityMs = this.clock.monotonicMs();
+    if (this.idleTimeoutMs > 0) this.lastActivityMs = this.services.clock.monotonicMs();
   }
 
-  // Re-arming with each piece would cost more than looking at the time when the timeout fires.
-  private onIdle(): void {
-    const quietMs = this.clock.monotonicMs() - this.lastActivityMs;
-    if (this.idle && quietMs + 1 < this.idleTimeoutMs) this.timeouts.arm(this.idle, this.idleTimeoutMs - quietMs);
+  onDeadline(deadline: Deadline): void {
+    if (deadline === this.idle) this.onIdle(deadline);
+    else this.request.onTimeout();
+  }
+
+  // Setting it with each piece would cost more than looking at the time when it fires.
+  private onIdle(idle: Deadline): void {
+    const quietMs = this.services.clock.monotonicMs() - this.lastActivityMs;
+    if (quietMs + 1 < this.idleTimeoutMs) idle.set(this.idleTimeoutMs - quietMs);
     else this.request.onIdleTimeout();
   }
 
   limitDuration(durationMs: number): void {
     if (durationMs === 0) return;
     this.duration = new Timeout(() => this.request.onMaxDuration());
-    this.timeouts.arm(this.duration, durationMs);
+    this.services.timeouts.arm(this.duration, durationMs);
   }
 
   limitAnswer(timeoutMs: number): void {
     if (timeoutMs === 0) return;
-    this.whole = new Timeout(() => this.request.onTimeout());
-    this.timeouts.arm(this.whole, timeoutMs);
+    this.whole ??= Deadline.take(this.services, this, timeoutMs);
   }
 
   limitTry(timeoutMs: number): void {
     if (timeoutMs === 0) return;
     this.perTry ??= new Timeout(() => this.request.onPerTryTimeout());
-    this.timeouts.arm(this.perTry, timeoutMs);
+    this.services.timeouts.arm(this.perTry, timeoutMs);
   }
 
   endTry(): void {
@@ -77,18 +78,20 @@ export class RequestTimers {
 
   backOff(delayMs: number): void {
     this.backoff ??= new Timeout(() => this.request.onBackoffOver());
-    this.timeouts.arm(this.backoff, delayMs);
+    this.services.timeouts.arm(this.backoff, delayMs);
   }
 
   /** The answer has begun. */
   answered(): void {
-    this.whole?.cancel();
+    this.whole?.release();
+    this.whole = undefined;
     this.perTry?.cancel();
   }
 
   cancel(): void {
     this.answered();
-    this.idle?.cancel();
+    this.idle?.release();
+    this.idle = undefined;
     this.backoff?.cancel();
     this.duration?.cancel();
   }

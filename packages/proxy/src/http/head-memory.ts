@@ -2,6 +2,7 @@
 // for byte, nothing needs to be parsed, framed or made into text again.
 
 import { Framing } from './message-framing.ts';
+import { WrittenHead } from './written-head.ts';
 
 /** Longer heads are not compared with the one before. */
 const REPEAT_BYTES = 1024;
@@ -23,6 +24,10 @@ type Edited = { readonly size: number; readonly count: number; readonly dropped:
 export class HeadMemory {
   readonly framing: Framing = new Framing();
   texts: RequestTexts | undefined;
+  /** How the head went out; made once it has repeated. */
+  written: WrittenHead | undefined;
+  /** The head is the same as the one before. */
+  isRepeated = false;
   /** The head as received. */
   private raw: Buffer | undefined;
   private rawSize = 0;
@@ -48,6 +53,8 @@ export class HeadMemory {
       return 0;
     }
     this.misses = 0;
+    this.isRepeated = true;
+    this.written ??= new WrittenHead(settled.length);
     head.addedCount = 0;
     for (let line = 0; line < head.count; line++) head.dropped[line] = settled[line] as number;
     return rawSize;
@@ -69,6 +76,8 @@ export class HeadMemory {
   forget(): void {
     this.rawSize = 0;
     this.hasRaw = false;
+    this.isRepeated = false;
+    if (this.written) this.written.size = 0;
   }
 
   /** After framing was read and before anything else is edited: from here `repeat` starts again. */

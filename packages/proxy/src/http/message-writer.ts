@@ -30,26 +30,22 @@ export type HeadMessage = {
 export function writeHead(connection: Connection, message: HeadMessage, source: Connection | undefined): boolean {
   const { head, first, chunked, startLine, target, extraLines } = message;
   const inline = first !== undefined && first.length <= COPY_BYTES;
-  arena.reserve(
-    startLine.length +
-      (target === undefined ? 0 : target.length + 12) +
-      head.maxSize() +
-      extraLines.length +
-      2 +
-      (inline ? first.length : 0) +
-      2 * CHUNK_OVERHEAD,
-  );
+  const { memory } = head;
+  const written = memory?.isRepeated ? memory.written : undefined;
+  const again = written?.again(head, message);
+  const headSize = again
+    ? again.length
+    : startLine.length + (target === undefined ? 0 : target.length + 12) + head.maxSize() + extraLines.length + 2;
+  arena.reserve(headSize + (inline ? first.length : 0) + 2 * CHUNK_OVERHEAD);
   const out = arena.slab;
   let at = arena.position;
-  at = writeText(out, at, startLine);
-  if (target !== undefined) {
-    out[at++] = SP;
-    at = writeText(out, at, target);
-    at = writeText(out, at, ' HTTP/1.1\r\n');
+  if (again) {
+    out.set(again, at);
+    at += again.length;
+  } else {
+    at = writeHeadLines(out, at, message);
+    written?.keep(head, message, { out, start: arena.position, end: at });
   }
-  at = head.writeHeaders(out, at, extraLines);
-  out[at++] = CR;
-  out[at++] = LF;
   if (first !== undefined && first.length > 0) {
     if (chunked) at += out.write(`${first.length.toString(16)}\r\n`, at, 'latin1');
     if (!inline) {
@@ -61,6 +57,19 @@ export function writeHead(connection: Connection, message: HeadMessage, source: 
   }
   if (message.end && chunked) at += out.write('0\r\n\r\n', at, 'latin1');
   return arena.send(connection, at);
+}
+
+function writeHeadLines(out: Buffer, position: number, { startLine, target, head, extraLines }: HeadMessage): number {
+  let at = writeText(out, position, startLine);
+  if (target !== undefined) {
+    out[at++] = SP;
+    at = writeText(out, at, target);
+    at = writeText(out, at, ' HTTP/1.1\r\n');
+  }
+  at = head.writeHeaders(out, at, extraLines);
+  out[at++] = CR;
+  out[at++] = LF;
+  return at;
 }
 
 /** Writes a part of a body, which came from `source`. */
