@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { createRegistry, type DescMessage, fromJson, type JsonValue, type Message } from '@bufbuild/protobuf';
+import { type DescMessage, fromJson, type JsonValue, type Message } from '@bufbuild/protobuf';
 import { type Compiled, compileCluster, compileEndpoints, compileListener, compileRouteTable } from '@lateen/proxy/runtime';
 import * as messages from '@lateen/xds/messages';
 import { parse } from 'yaml';
+import { registry } from '../support/xds-registry.ts';
 
 const testdata = new URL('../../packages/mesh/src/translate/testdata/', import.meta.url);
-const registry = createRegistry(...schemasIn(messages));
 
 type Part = { schema: DescMessage; compile: (message: Message) => Compiled<unknown> };
 const PARTS: Record<string, Part> = {
@@ -36,13 +36,5 @@ for (const file of readdirSync(testdata).filter((name) => name.endsWith('.out.ya
     }
     assert.deepEqual(reasons, []);
     assert.ok(compiled > 0, 'something was recorded');
-  });
-}
-
-function schemasIn(module: object, depth = 0): DescMessage[] {
-  return Object.values(module).flatMap((value: unknown): DescMessage[] => {
-    if (typeof value !== 'object' || value === null) return [];
-    if ('kind' in value) return value.kind === 'message' ? [value as DescMessage] : [];
-    return depth === 0 ? schemasIn(value, 1) : [];
   });
 }
