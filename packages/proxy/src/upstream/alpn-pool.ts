@@ -22,13 +22,13 @@ export function createHttpPool(cluster: ClusterState, host: Host, version: 'HTTP
 
 type Waiting = { user: PoolUser; breaker: BreakerState; cancelled: boolean; inner: { cancel(): void } | undefined };
 
-/** Asks the host by ALPN with one connection, then is the pool of what it chose. */
+/** Asks the host by ALPN with one connection, then is the pool of what it chose, until that has no connection any more. */
 class AlpnPool implements HttpPool {
   private readonly cluster: ClusterState;
   private readonly host: Host;
   private readonly settings: Http2Settings;
   private readonly naming: PoolNaming;
-  private chosen: HttpPool | undefined;
+  private chosen: Http1Pool | Http2Pool | undefined;
   private waiting: Waiting[] = [];
   private probe: Connection | undefined;
   private timeout: Timeout | undefined;
@@ -42,6 +42,8 @@ class AlpnPool implements HttpPool {
   }
 
   acquire(user: PoolUser, breaker: BreakerState): { cancel(): void } | undefined {
+    // The host may have been replaced by one that chooses otherwise.
+    if (this.chosen?.isUnused) this.chosen = undefined;
     if (this.chosen) return this.chosen.acquire(user, breaker);
     if (!breaker.canQueue) {
       this.cluster.stats.upstream_rq_pending_overflow++;
@@ -109,16 +111,12 @@ class AlpnPool implements HttpPool {
     // Before anybody is handed on: breakers count each of them once.
     for (const entry of waiting) this.leaveQueue(entry);
     this.waiting = [];
-    if (probe.tls?.applicationProtocol === 'h2') {
-      const pool = new Http2Pool(cluster, host, this.settings, this.naming);
-      this.chosen = pool;
-      pool.adopt(probe, first?.breaker ?? cluster.breakers.default);
-    } else {
-      this.chosen = new Http1Pool(cluster, host, this.naming);
-      probe.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
-      probe.destroy();
-    }
-    for (const entry of waiting) entry.inner = this.chosen.acquire(entry.user, entry.breaker);
+    const isHttp2 = probe.tls?.applicationProtocol === 'h2';
+    const pool = isHttp2 ? new Http2Pool(cluster, host, this.settings, this.naming) : new Http1Pool(cluster, host, this.naming);
+    this.chosen = pool;
+    pool.adopt(probe, first?.breaker ?? cluster.breakers.default);
+    // One of them may give up while another is served.
+    for (const entry of waiting) if (!entry.cancelled) entry.inner = pool.acquire(entry.user, entry.breaker);
   }
 
   private fail(error: string | undefined): void {

@@ -3,6 +3,7 @@
 
 import { Http1Client, type Http1ClientHost } from '../http/http1-client.ts';
 import type { ResetReason } from '../http/stream.ts';
+import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { UpstreamHttp1Options } from '../runtime/model/cluster.ts';
 import type { BreakerState } from './circuit-breaker.ts';
@@ -102,6 +103,18 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     }
   }
 
+  /** Takes over a connection that is established. */
+  adopt(connection: Connection, breaker: BreakerState): void {
+    const member = this.newMember(breaker);
+    member.connection = connection;
+    this.onConnected(member);
+  }
+
+  /** It has no connection, and nobody waits for one. */
+  get isUnused(): boolean {
+    return this.all.size === 0 && this.waiting.length === 0;
+  }
+
   /** The first connection always may: a host that is allowed none could not serve at all. */
   private mayConnect(breaker: BreakerState): boolean {
     return (breaker.canConnect && this.cluster.canConnectTo(this.host)) || this.all.size === 0;
@@ -113,7 +126,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     this.cluster.stats.upstream_rq_pending_active--;
   }
 
-  private connect(breaker: BreakerState): void {
+  private newMember(breaker: BreakerState): Member {
     const { cluster, host } = this;
     const member = new Member(this, breaker, cluster.runtime.http1);
     this.all.add(member);
@@ -123,6 +136,12 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     cluster.stats.upstream_cx_active++;
     host.stats.cx_total++;
     host.stats.cx_active++;
+    return member;
+  }
+
+  private connect(breaker: BreakerState): void {
+    const { cluster, host } = this;
+    const member = this.newMember(breaker);
     const handler = {
       onData: (bytes: Buffer) => member.onData(bytes),
       onEnd: () => member.onEnd(),

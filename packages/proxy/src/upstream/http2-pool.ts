@@ -84,6 +84,11 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     this.onConnected(member);
   }
 
+  /** It has no connection, and nobody waits for one. */
+  get isUnused(): boolean {
+    return this.members.size + this.connecting.size + this.waiting.length === 0;
+  }
+
   private cancelWaiting(entry: Waiting): void {
     const at = this.waiting.indexOf(entry);
     if (at < 0) return;
