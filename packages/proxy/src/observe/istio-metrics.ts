@@ -7,6 +7,7 @@ import { formatResponseFlags, type RequestRecord } from '../http/request-record.
 import type { IstioStatsRuntime } from '../runtime/index.ts';
 import { destinationServiceOf, type ResolvedService } from './destination-service.ts';
 import { compileOverrides, createIstioFamilies, type HttpSeries, type Series, type TcpSeries } from './istio-families.ts';
+import { RecentSeries } from './recent-series.ts';
 import { localWorkload, peerWorkload, UNKNOWN, type Workload, workloadLabels } from './workload.ts';
 
 export type Reporter = 'source' | 'destination';
@@ -45,16 +46,28 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
   const hostServices = createHostServices(maxHostServices);
   const reporters = new Map<string, IstioReporter>();
   let live: { series: Series; forget: () => void }[] = [];
+  const recents: RecentSeries[] = [];
 
   const createReporter = (reporter: Reporter, stats: IstioStatsRuntime | undefined): IstioReporter => {
     const useHostHeader = !stats?.disableHostHeaderFallback;
     const adjust = compileOverrides(stats);
     const http = new Map<string, Map<number, HttpSeries>>();
     const tcp = new Map<string, TcpSeries>();
+    const recent = new RecentSeries();
+    recents.push(recent);
     const httpSeries = (record: RequestRecord): HttpSeries => {
+      const isGrpc = isGrpcRequest(record);
+      const outcome = outcomeKey(record);
+      let series = recent.find(record, isGrpc, outcome);
+      if (!series) {
+        series = seriesByKey(record, outcome);
+        recent.remember(record, { isGrpc, outcome, series });
+      }
+      return series;
+    };
+    const seriesByKey = (record: RequestRecord, outcome: number): HttpSeries => {
       const service = hostServices.capped(destinationServiceOf(record, useHostHeader));
       const key = edgeKey(reporter, record, service);
-      const outcome = outcomeKey(record);
       let edge = http.get(key);
       if (!edge) {
         edge = new Map();
@@ -124,6 +137,7 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
         for (const remove of series.removals) remove();
       }
       live = live.filter(({ series }) => series.lastUsedMs >= oldest);
+      for (const recent of recents) recent.clear();
       hostServices.clear();
     },
   };
