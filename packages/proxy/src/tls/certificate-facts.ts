@@ -55,7 +55,7 @@ function rfc2253(name: string | undefined): string {
 export function chainOf(leaf: X509Certificate | undefined): X509Certificate[] {
   const chain: X509Certificate[] = [];
   for (let next = leaf; next && chain.length < MAX_CHAIN; next = next.issuerCertificate) {
-    if (chain.some((one) => one.fingerprint256 === next?.fingerprint256)) break;
+    if (chain.some((one) => one.raw.equals((next as X509Certificate).raw))) break;
     chain.push(next);
   }
   return chain;

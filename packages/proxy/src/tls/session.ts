@@ -16,6 +16,8 @@ export type PeerChain = {
 
 export function peerChainOf(session: TLSSocket): PeerChain {
   const chain = chainOf(session.getPeerX509Certificate());
+  // Asking for the verdict makes an error object, and without a certificate there is nothing to trust or not.
+  if (chain.length === 0) return { chain, chainError: undefined };
   const handle = (session as unknown as Internals)._handle;
   // Without the verdict nobody is trusted.
   if (typeof handle?.verifyError !== 'function') return { chain, chainError: { code: 'UNSPECIFIED', message: 'no verdict' } };

@@ -72,7 +72,7 @@ export abstract class TlsConnection extends Connection {
   };
   protected readonly deliverEnd = (): void => {
     if (this.gone) return;
-    if (this.held) this.hasHeldEnd = true;
+    if (this.held || this.paused) this.hasHeldEnd = true;
     else this.onPeerEnd();
   };
   /** In its order among the bytes. */
@@ -100,16 +100,18 @@ export abstract class TlsConnection extends Connection {
 
   destroy(): void {
     this.ended = true;
+    if (this.gone) return;
     this.gone = true;
     this.socket.destroy();
   }
 
   reset(): void {
     this.ended = true;
-    if (this.closed) return;
+    if (this.gone) return;
     this.gone = true;
+    // The session follows when the socket has closed. Destroyed together they would free OpenSSL's memory at once, perhaps while a
+    // callback of OpenSSL is running, which ends the process.
     this.raw.resetAndDestroy();
-    this.socket.destroy();
   }
 
   pause(): void {
@@ -121,7 +123,7 @@ export abstract class TlsConnection extends Connection {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    if (this.held) process.nextTick(this.giveHeld);
+    if (this.held || this.hasHeldEnd) process.nextTick(this.giveHeld);
     else if (this.tls) this.startReading();
   }
 
