@@ -24,7 +24,6 @@ const hasClaim = (value: unknown): boolean => Object.keys(value as object).some(
 const TRAFFIC_POLICY: readonly Gap[] = [
   { path: 'tls.mode', what: 'TLS towards the destination (connections stay plaintext)', applies: isNot('DISABLE') },
   { path: 'tunnel', what: 'a tunnel' },
-  { path: 'proxyProtocol', what: 'the PROXY protocol' },
   { path: 'loadBalancer.zoneAwareLbSetting', what: 'zone aware balancing' },
   { path: 'loadBalancer.localityLbSetting.failoverPriority', what: 'failover by labels' },
 ];

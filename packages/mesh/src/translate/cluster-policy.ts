@@ -5,9 +5,12 @@ import {
   Cluster_LbPolicy,
   type ClusterSchema,
   type OutlierDetectionSchema,
+  ProxyProtocolConfig_Version,
+  proxyProtocolTransportSocket,
+  rawBufferTransportSocket,
 } from '@lateen/xds/messages/config';
 import type { ConnectionPool, LoadBalancerSpec, MeshConfig, OutlierDetectionSpec, PortTrafficPolicy, Protocol } from '../model/index.ts';
-import { durationOf, goDuration, type InitOf } from './pack.ts';
+import { durationOf, extension, goDuration, type InitOf } from './pack.ts';
 import { httpProtocolOptions, outboundHttp } from './protocol-options.ts';
 import type { EffectivePolicy } from './traffic-policy.ts';
 
@@ -35,6 +38,7 @@ export function clusterPolicy(policy: EffectivePolicy, { mesh, protocol }: { mes
         },
       },
     }),
+    ...proxyProtocol(policy.proxyProtocol),
     ...loadBalancing(policy),
     ...(policy.outlierDetection && { outlierDetection: outlierDetection(policy.outlierDetection) }),
   };
@@ -57,6 +61,18 @@ export function circuitBreakers(
         }),
       },
     ],
+  };
+}
+
+// Each connection begins with a line about the client; behind it stays plaintext.
+function proxyProtocol(spec: EffectivePolicy['proxyProtocol']): ClusterInit {
+  if (!spec) return {};
+  const { ProxyProtocolUpstreamTransportSchema } = proxyProtocolTransportSocket;
+  return {
+    transportSocket: extension('envoy.transport_sockets.upstream_proxy_protocol', ProxyProtocolUpstreamTransportSchema, {
+      config: { version: spec.version === 'V2' ? ProxyProtocolConfig_Version.V2 : ProxyProtocolConfig_Version.V1 },
+      transportSocket: extension('envoy.transport_sockets.raw_buffer', rawBufferTransportSocket.RawBufferSchema),
+    }),
   };
 }
 

@@ -7,11 +7,12 @@ export function policyForSubset(top: TrafficPolicy | undefined, subset: TrafficP
   return { ...top, ...subset };
 }
 
-/** What holds for one port. A port's entry cannot name a retry budget, so the one of the destination holds. */
-export type EffectivePolicy = PortTrafficPolicy & Pick<TrafficPolicy, 'retryBudget'>;
+/** What holds for one port. A port's entry cannot name these, so those of the destination hold. */
+export type EffectivePolicy = PortTrafficPolicy & Pick<TrafficPolicy, 'retryBudget' | 'proxyProtocol'>;
 
 export function policyForPort(policy: TrafficPolicy | undefined, port: number): EffectivePolicy {
   const entry = policy?.portLevelSettings?.find((one) => one.port?.number === port);
   if (!entry) return policy ?? {};
-  return { ...entry, ...(policy?.retryBudget && { retryBudget: policy.retryBudget }) };
+  const { retryBudget, proxyProtocol } = policy ?? {};
+  return { ...entry, ...(retryBudget && { retryBudget }), ...(proxyProtocol && { proxyProtocol }) };
 }

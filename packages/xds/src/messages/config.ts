@@ -11,6 +11,7 @@ export * from './gen/envoy/config/core/v3/config_source_pb.ts';
 export * from './gen/envoy/config/core/v3/extension_pb.ts';
 export * from './gen/envoy/config/core/v3/health_check_pb.ts';
 export * from './gen/envoy/config/core/v3/protocol_pb.ts';
+export * from './gen/envoy/config/core/v3/proxy_protocol_pb.ts';
 export * from './gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
 export * from './gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 export * from './gen/envoy/config/listener/v3/listener_components_pb.ts';
@@ -37,6 +38,8 @@ export * as tlsInspectorListenerFilter from './gen/envoy/extensions/filters/list
 export * from './gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 export * from './gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 export * as previousHostsRetryPredicate from './gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
+export * as proxyProtocolTransportSocket from './gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts';
+export * as rawBufferTransportSocket from './gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts';
 export * as upstreamHttp from './gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts';
 export * from './gen/envoy/service/discovery/v3/ads_pb.ts';
 export * from './gen/envoy/service/discovery/v3/discovery_pb.ts';
