@@ -34,6 +34,8 @@ export type ProxyObserver = {
   /** Called once per compiled connection manager. */
   http(listener: ListenerRuntime, hcm: HcmRuntime): HttpObserver;
   tcp(listener: ListenerRuntime, tcp: TcpProxyRuntime): TcpObserver;
+  /** What hears of each connection of the listener when it is over; undefined: nobody does. Called once per listener version. */
+  listener?(listener: ListenerRuntime): ((record: RequestRecord) => void) | undefined;
 };
 
 const silentHttp: HttpObserver = { connectionOpened() {}, connectionClosed() {}, requestStarted() {}, finish() {} };

@@ -100,6 +100,8 @@ export interface RequestRecord {
   readonly connectionTerminationDetails: string;
   /** e.g. "delayed_connect_error:_Connection_refused"; empty when none. */
   readonly upstreamTransportFailureReason: string;
+  /** Why the client's TLS handshake failed. */
+  readonly downstreamTransportFailureReason?: string;
   /** Body bytes for HTTP, stream bytes for TCP. */
   readonly bytesReceived: number;
   readonly bytesSent: number;

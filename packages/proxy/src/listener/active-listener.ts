@@ -3,10 +3,12 @@
 
 import type { Socket } from 'node:net';
 import type { SocketAddress, TransportListener } from '@lateen/base';
+import type { RequestRecord } from '../http/request-record.ts';
 import { adoptSocket } from '../io/adopt.ts';
 import { type Connection, ignoring } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { FilterChainRuntime, ListenerFilterRuntime, ListenerRuntime } from '../runtime/model.ts';
+import { TcpRecord } from '../tcp/tcp-record.ts';
 import { secureDownstream } from '../tls/downstream-tls.ts';
 import { tlsStatsOf } from '../tls/tls-stats.ts';
 import { ActiveChain, type ChainServices } from './active-chain.ts';
@@ -42,6 +44,7 @@ export class ActiveListener {
   private readonly pending = new Set<Connection>();
   private buckets = new WeakMap<RateLimitFilter, TokenBucketState>();
   private draining = false;
+  private log: { readonly of: ListenerRuntime; readonly write: ((record: RequestRecord) => void) | undefined } | undefined;
 
   constructor(runtime: ListenerRuntime, services: ListenerServices) {
     this.name = runtime.name;
@@ -153,9 +156,14 @@ export class ActiveListener {
     const local = said?.destination ?? ends.local;
     const remote = said?.source ?? ends.remote;
     const direct = said && ends.remote;
+    const { serverName = '', transportProtocol, proxyHeader, dynamicMetadata } = found;
+    const facts = { id: connection.id, local, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata };
+    const record = this.startRecord(connection, facts);
     const runtime = this.current.matchChain({ destination: local, source: remote, directSource: direct, ...found });
     if (!runtime) {
       this.stats.no_filter_chain_match++;
+      record?.addFlag('NR');
+      if (record) record.responseCodeDetails = 'filter_chain_not_found';
       connection.destroy();
       return;
     }
@@ -163,11 +171,9 @@ export class ActiveListener {
     const admission = chain.filters.admit();
     if (admission.kind === 'closed') return this.closeLater(connection, admission.delayMs);
     connection.onceClosed(admission.release);
-    const { serverName = '', transportProtocol, proxyHeader, dynamicMetadata } = found;
-    const facts = { id: connection.id, local, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata };
     // No handshake ends without the client's last word.
     if (runtime.tls && found.ended) return this.giveUp(connection, 'remote_close');
-    if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes });
+    if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes, record });
     this.pending.delete(connection);
     chain.begin(connection, describeConnection({ ...facts, tls: undefined }), found.applicationProtocols[0] ?? '');
     if (found.bytes) connection.received(found.bytes);
@@ -175,10 +181,25 @@ export class ActiveListener {
     connection.resume();
   }
 
+  /** For the listener's own access log, which has a line for each connection. */
+  private startRecord(connection: Connection, facts: Omit<Facts, 'tls'>): TcpRecord | undefined {
+    const { proxy, observer } = this.services;
+    if (this.log?.of !== this.current) this.log = { of: this.current, write: observer.listener?.(this.current) };
+    const { write } = this.log;
+    if (!write) return undefined;
+    const record = new TcpRecord(describeConnection({ ...facts, tls: undefined }), proxy.clock);
+    connection.onceClosed(() => {
+      record.complete();
+      // Whoever ends the connection says why just after.
+      queueMicrotask(() => write(record));
+    });
+    return record;
+  }
+
   private secure(
     connection: Connection,
     chain: ActiveChain,
-    { facts, unread }: { facts: Omit<Facts, 'tls'>; unread: Buffer | undefined },
+    { facts, unread, record }: { facts: Omit<Facts, 'tls'>; unread: Buffer | undefined; record: TcpRecord | undefined },
   ): void {
     const { tls, transportSocketConnectTimeoutMs } = chain.runtime;
     if (!tls) return;
@@ -189,13 +210,18 @@ export class ActiveListener {
       stats: tlsStatsOf(this),
       now: () => proxy.clock.now(),
     };
-    secureDownstream(connection, tls, { unread, timeoutMs: transportSocketConnectTimeoutMs, services }, (secured) => {
+    secureDownstream(connection, tls, { unread, timeoutMs: transportSocketConnectTimeoutMs, services }, (secured, failure) => {
       this.pending.delete(connection);
-      if (!secured) return;
+      if (!secured) {
+        if (record) record.downstreamTransportFailureReason = failure.replaceAll(' ', '_');
+        return;
+      }
       // A protocol that ALPN settled is not guessed from bytes.
       const protocol = secured.tls?.applicationProtocol ?? '';
       const serverName = facts.serverName || (secured.tls?.serverName ?? '');
-      chain.begin(secured, describeConnection({ ...facts, serverName, transportProtocol: 'tls', tls: secured.tls }), protocol);
+      const info = describeConnection({ ...facts, serverName, transportProtocol: 'tls', tls: secured.tls });
+      if (record) record.connection = info;
+      chain.begin(secured, info, protocol);
       secured.resume();
     });
   }

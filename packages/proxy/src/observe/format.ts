@@ -242,7 +242,7 @@ const READERS: Record<FormatOperator, Compile> = {
   DOWNSTREAM_TLS_SESSION_ID: plain(({ connection }) => connection.tls?.sessionId),
   DOWNSTREAM_TLS_VERSION: plain(({ connection }) => connection.tls?.version),
   // A connection whose handshake failed carries no request.
-  DOWNSTREAM_TRANSPORT_FAILURE_REASON: nothing,
+  DOWNSTREAM_TRANSPORT_FAILURE_REASON: plain((record) => record.downstreamTransportFailureReason ?? ''),
   DOWNSTREAM_REMOTE_ADDRESS: plain((record) => record.downstreamRemoteAddress),
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(record.downstreamRemoteAddress)),
   DOWNSTREAM_REMOTE_PORT: plain((record) => portOf(record.downstreamRemoteAddress)),

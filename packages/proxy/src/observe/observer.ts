@@ -84,6 +84,13 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
         },
       };
     },
+    listener({ accessLogs }) {
+      const loggers = loggersOf(accessLogs);
+      if (loggers.length === 0) return undefined;
+      return (record) => {
+        for (const log of loggers) log(record);
+      };
+    },
     tcp(listener, tcp): TcpObserver {
       const stats = statsOf(tcpStats, tcp.statPrefix, () => new TcpStats());
       const chains = listener.defaultFilterChain ? [...listener.filterChains, listener.defaultFilterChain] : listener.filterChains;

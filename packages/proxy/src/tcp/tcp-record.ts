@@ -7,7 +7,7 @@ import type { ClusterRuntime, EndpointRuntime } from '../runtime/model.ts';
 
 export class TcpRecord implements RequestRecord {
   readonly kind = 'tcp';
-  readonly connection: ConnectionInfo;
+  connection: ConnectionInfo;
   readonly streamId: number;
   readonly startTimeMs: number;
   private readonly clock: Clock;
@@ -23,9 +23,10 @@ export class TcpRecord implements RequestRecord {
   readonly authority = '';
   readonly responseCode = 0;
   responseFlags = 0;
-  readonly responseCodeDetails = '';
+  responseCodeDetails = '';
   readonly connectionTerminationDetails = '';
   upstreamTransportFailureReason = '';
+  downstreamTransportFailureReason = '';
   bytesReceived = 0;
   bytesSent = 0;
   readonly requestHeadersBytes = 0;
