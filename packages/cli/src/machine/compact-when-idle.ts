@@ -3,12 +3,15 @@
 
 import type { Clock } from '@lateen/base';
 import { compactHeap } from './compact-heap.ts';
+import { trimMalloc } from './trim-malloc.ts';
 
 const LOOK_EVERY_MS = 2000;
 /** An idle process is one that used less than this share of one CPU since the last look. */
 const IDLE_SHARE = 0.02;
-const WORTH_BYTES = 8 * 1024 * 1024;
+const WORTH_BYTES = 4 * 1024 * 1024;
 const AT_MOST_EVERY_MS = 60_000;
+/** Compiled code that start-up alone needed is dropped once it has gone unused through several collections. */
+const ROUNDS = 6;
 
 export type CompactWhenIdleOptions = {
   clock: Clock;
@@ -19,20 +22,29 @@ export type CompactWhenIdleOptions = {
   compact?: () => void;
 };
 
-/** Compacts once after the start and then, at most once a minute, when 8 MiB have come on top. `close()` ends it. */
-export function compactWhenIdle({ clock, isStarted, read = readProcess, compact = compactHeap }: CompactWhenIdleOptions): {
+/**
+ * Compacts after the start and then, at most once a minute, when 4 MiB have come on top: six times, each when the process was idle
+ * for 2 s. `close()` ends it.
+ */
+export function compactWhenIdle({ clock, isStarted, read = readProcess, compact = compactProcess }: CompactWhenIdleOptions): {
   close(): void;
 } {
   let afterLastBytes = 0;
   let nextMs = 0;
+  let roundsLeft = 0;
   let { cpuUs } = read();
   const timer = clock.every(LOOK_EVERY_MS, () => {
     const now = read();
     const isIdle = now.cpuUs - cpuUs < IDLE_SHARE * LOOK_EVERY_MS * 1000;
     cpuUs = now.cpuUs;
-    if (!isIdle || !isStarted() || clock.monotonicMs() < nextMs || now.residentBytes < afterLastBytes + WORTH_BYTES) return;
+    if (!isIdle || !isStarted()) return;
+    if (roundsLeft === 0) {
+      if (clock.monotonicMs() < nextMs || now.residentBytes < afterLastBytes + WORTH_BYTES) return;
+      roundsLeft = ROUNDS;
+      nextMs = clock.monotonicMs() + AT_MOST_EVERY_MS;
+    }
+    roundsLeft--;
     compact();
-    nextMs = clock.monotonicMs() + AT_MOST_EVERY_MS;
     const after = read();
     afterLastBytes = after.residentBytes;
     cpuUs = after.cpuUs;
@@ -43,4 +55,9 @@ export function compactWhenIdle({ clock, isStarted, read = readProcess, compact 
 function readProcess(): { residentBytes: number; cpuUs: number } {
   const { user, system } = process.cpuUsage();
   return { residentBytes: process.memoryUsage.rss(), cpuUs: user + system };
+}
+
+function compactProcess(): void {
+  compactHeap();
+  trimMalloc();
 }
