@@ -40,7 +40,7 @@ export type NodeAgent = {
 const SHUTDOWN_GRACE_MS = 10_000;
 /** After the last endpoint of a pod is gone, clients get this long to notice: the control plane gathers changes for up to 500 ms. */
 const DRAIN_SETTLE_MS = 700;
-/** The wait is so many short ones, which a busy event loop stretches: the loop that configures the sidecars is this one. */
+/** The wait is so many short ones, which a busy event loop stretches: it is the one in which the sidecars learn of it. */
 const DRAIN_SETTLE_STEPS = 20;
 /** How long a terminating pod waits for its endpoints to go at all. */
 const DRAIN_LIMIT_MS = 5000;
