@@ -70,6 +70,7 @@ function serve(texts: readonly string[], maxBytes = 60 * 1024): { seen: Seen[]; 
     const codec = new Http1Server(connection, host, {
       limits: { maxBytes, maxCount: 100 },
       trailers: false,
+      properCase: false,
       refusalHeaders: () => '',
     });
     connection.received(Buffer.from(text, 'latin1'));

@@ -40,12 +40,13 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
     this.codec = new Http1Server(connection, this, {
       limits: { maxBytes: hcm.maxRequestHeadersBytes, maxCount: hcm.maxHeadersCount },
       trailers: hcm.http1.enableTrailers,
+      properCase: hcm.http1.properCase,
       refusalHeaders: () => `date: ${httpDate(proxy.clock.now())}\r\n${server}`,
     });
     this.openedMs = proxy.clock.monotonicMs();
     context.observer.connectionOpened();
     if (hcm.maxConnectionDurationMs > 0) {
-      this.maxDuration = new Timeout(() => this.endWhenIdle());
+      this.maxDuration = new Timeout(() => this.onMaxDuration());
       proxy.timeouts.arm(this.maxDuration, hcm.maxConnectionDurationMs);
     }
     this.onIdle();
@@ -63,6 +64,12 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
   private endWhenIdle(): void {
     if (this.codec.isIdle) this.connection.end();
     else this.codec.closeAfterResponse();
+  }
+
+  private onMaxDuration(): void {
+    // A client may be writing to an idle connection just now: the safe way is to tell it in the next answer.
+    if (this.context.hcm.http1SafeMaxConnectionDuration) this.codec.closeAfterResponse();
+    else this.endWhenIdle();
   }
 
   onRequest(head: Head, framing: Framing, first: Buffer | undefined, end: boolean): ServerStreamHandler {

@@ -52,6 +52,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   private upgrading = false;
   /** As Envoy, off: trailers are dropped both ways. */
   protected passesTrailers = false;
+  protected properCase = false;
   /** Requests begun on this connection. */
   requests = 0;
   /** Anything of the current response has arrived. */
@@ -100,6 +101,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
         extraLines: extra,
         first,
         chunked: this.chunkedRequest,
+        properCase: this.properCase,
         end,
       },
       undefined,

@@ -23,6 +23,8 @@ export type Http1ServerOptions = {
   readonly limits: HeadLimits;
   /** Keeps trailers; otherwise they are read and dropped. */
   readonly trailers: boolean;
+  /** Names of header fields are written Like-This. */
+  readonly properCase: boolean;
   /** Header lines, each with CRLF, of the answer to what is no request. */
   readonly refusalHeaders: () => string;
 };
@@ -386,7 +388,16 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     }
     writeHead(
       this.connection,
-      { startLine: statusLine(status), target: undefined, head, extraLines: extra, first, chunked: this.chunkedResponse, end },
+      {
+        startLine: statusLine(status),
+        target: undefined,
+        head,
+        extraLines: extra,
+        first,
+        chunked: this.chunkedResponse,
+        properCase: this.options.properCase,
+        end,
+      },
       undefined,
     );
     if (end) this.endResponse();

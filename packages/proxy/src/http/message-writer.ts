@@ -2,7 +2,7 @@
 
 import { arena } from '../io/arena.ts';
 import type { Connection } from '../io/connection.ts';
-import { CR, LF, SP, writeText } from './bytes.ts';
+import { COLON, CR, LF, SP, writeText } from './bytes.ts';
 import type { Head } from './head.ts';
 
 /** Pieces up to this size are copied next to their framing; larger ones are written from where they are. */
@@ -22,6 +22,8 @@ export type HeadMessage = {
   extraLines: string;
   first: Buffer | undefined;
   chunked: boolean;
+  /** Names are written Like-This; some old peers want it. */
+  properCase: boolean;
   /** Nothing follows `first`. */
   end: boolean;
 };
@@ -31,7 +33,7 @@ export function writeHead(connection: Connection, message: HeadMessage, source: 
   const { head, first, chunked, startLine, target, extraLines } = message;
   const inline = first !== undefined && first.length <= COPY_BYTES;
   const { memory } = head;
-  const written = memory?.isRepeated ? memory.written : undefined;
+  const written = memory?.isRepeated && !message.properCase ? memory.written : undefined;
   const again = written?.again(head, message);
   const headSize = again
     ? again.length
@@ -59,17 +61,36 @@ export function writeHead(connection: Connection, message: HeadMessage, source: 
   return arena.send(connection, at);
 }
 
-function writeHeadLines(out: Buffer, position: number, { startLine, target, head, extraLines }: HeadMessage): number {
+function writeHeadLines(out: Buffer, position: number, { startLine, target, head, extraLines, properCase }: HeadMessage): number {
   let at = writeText(out, position, startLine);
   if (target !== undefined) {
     out[at++] = SP;
     at = writeText(out, at, target);
     at = writeText(out, at, ' HTTP/1.1\r\n');
   }
+  const start = at;
   at = head.writeHeaders(out, at, extraLines);
+  if (properCase) capitalizeNames(out, start, at);
   out[at++] = CR;
   out[at++] = LF;
   return at;
+}
+
+/** In the header lines of `out[start, end)`: the first letter of each word of a name becomes a capital. */
+function capitalizeNames(out: Buffer, start: number, end: number): void {
+  let inName = true;
+  let atWord = true;
+  for (let at = start; at < end; at++) {
+    const code = out[at] as number;
+    if (!inName) {
+      inName = atWord = code === LF;
+      continue;
+    }
+    const isLower = code >= 97 && code <= 122;
+    if (atWord && isLower) out[at] = code - 32;
+    atWord = !isLower && !(code >= 48 && code <= 57);
+    inName = code !== COLON;
+  }
 }
 
 /** Writes a part of a body, which came from `source`. */

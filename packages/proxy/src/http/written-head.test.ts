@@ -86,6 +86,7 @@ test('a head with a memory is written as one without, whatever was written befor
       extraLines: below(10) === 0 ? 'content-length: 0\r\n' : '',
       first: below(10) === 0 ? Buffer.from('body') : undefined,
       chunked: false,
+      properCase: false,
       end: true,
     };
     writeHead(connection, { ...message, head: remembering.clone() }, undefined);

@@ -25,9 +25,10 @@ class Member extends Http1Client {
   age: Timeout | undefined;
   idleSinceMs = 0;
 
-  constructor(pool: Http1ClientHost, breaker: BreakerState, { enableTrailers }: UpstreamHttp1Options) {
+  constructor(pool: Http1ClientHost, breaker: BreakerState, { enableTrailers, properCase }: UpstreamHttp1Options) {
     super(pool);
     this.passesTrailers = enableTrailers;
+    this.properCase = properCase;
     this.breaker = breaker;
     this.connectionBreaker = breaker;
   }

@@ -5,6 +5,7 @@ import {
   customHeaderIpDetection,
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
   earlyHeaderMutation,
+  type Http1ProtocolOptions,
   Http1ProtocolOptionsSchema,
   type Http2ProtocolOptions,
   Http2ProtocolOptionsSchema,
@@ -94,6 +95,7 @@ const checkHttp1 = honours(Http1ProtocolOptionsSchema, [
   'allowAbsoluteUrl',
   'defaultHostForHttp10',
   'enableTrailers',
+  'headerKeyFormat',
   'overrideStreamErrorOnInvalidHttpMessage',
   // Chooses between two parsers of Envoy's.
   'useBalsaParser',
@@ -298,6 +300,13 @@ function compileTracing({ tracing }: HttpConnectionManager, report: Report): Hcm
   };
 }
 
+/** header_key_format: as it is (lower case), or proper_case_words. */
+export function compileProperCase(options: Http1ProtocolOptions | undefined, report: Report): boolean {
+  const format = options?.headerKeyFormat?.headerFormat.case;
+  if (format === 'statefulFormatter') report.at('header_key_format').refuse('letters as the sender wrote them are not kept');
+  return format === 'properCaseWords';
+}
+
 function compileHttp1({ httpProtocolOptions: options }: HttpConnectionManager, report: Report): HcmRuntime['http1'] {
   const at = report.at('http_protocol_options');
   if (options) checkHttp1(options, at);
@@ -306,6 +315,7 @@ function compileHttp1({ httpProtocolOptions: options }: HttpConnectionManager, r
     acceptHttp10: options?.acceptHttp10 ?? false,
     defaultHostForHttp10: options?.defaultHostForHttp10 ?? '',
     enableTrailers: options?.enableTrailers ?? false,
+    properCase: compileProperCase(options, at),
   };
 }
 

@@ -74,6 +74,7 @@ const NO_VIRTUAL_HOST: RouteDecision = { kind: 'not_found', reason: 'no_virtual_
 
 export function compileRouteTable(config: RouteConfiguration, report: Report): RouteTable {
   checkTable(config, report);
+  if (config.validateClusters) report.at('validate_clusters').refuse('is not supported: requests to a cluster that is missing get 503');
   const hosts = compileHosts(config, report);
   const domains = compileDomains(
     hosts.map((value) => ({ domains: value.runtime.domains, value })),

@@ -241,6 +241,8 @@ export type HealthProbe =
 export type UpstreamHttp1Options = {
   /** Trailers pass, both ways. */
   readonly enableTrailers: boolean;
+  /** Names of header fields are written Like-This. */
+  readonly properCase: boolean;
 };
 
 export type UpstreamProtocol =

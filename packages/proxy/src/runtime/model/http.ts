@@ -85,6 +85,8 @@ export type HcmRuntime = {
     readonly acceptHttp10: boolean;
     readonly defaultHostForHttp10: string;
     readonly enableTrailers: boolean;
+    /** Names of header fields are written Like-This. */
+    readonly properCase: boolean;
   };
   readonly http2: Http2Settings;
   readonly tracing: { readonly clientSampling: number; readonly randomSampling: number; readonly overallSampling: number } | undefined;
