@@ -15,9 +15,12 @@ export type Clock = {
   every(periodMs: number, run: () => void): Timer;
 };
 
+// `performance` is a global getter, asked here once.
+const monotonicMs: () => number = performance.now.bind(performance);
+
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs,
   after(delayMs, run, options) {
     const handle = setTimeout(run, delayMs);
     if (options?.background) handle.unref();

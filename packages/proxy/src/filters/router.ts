@@ -2,6 +2,7 @@
 
 import type { Exchange } from '../http/exchange.ts';
 import { ownLocation } from '../runtime/compile/redirect.ts';
+import type { ForwardDecision } from '../runtime/model.ts';
 import type { FilterStep, HttpFilter } from './filter.ts';
 import { RoutedRequest } from './routed-request.ts';
 
@@ -37,9 +38,13 @@ function route(exchange: Exchange, suppressEnvoyHeaders: boolean): void {
         mutations: decision.responseHeaders,
       });
     case 'forward':
-      exchange.virtualCluster = decision.virtualHost.virtualClusters.find((each) => each.matches(exchange))?.name;
+      if (decision.virtualHost.virtualClusters.length > 0) chooseVirtualCluster(exchange, decision);
       return new RoutedRequest(exchange, decision, suppressEnvoyHeaders).start();
   }
+}
+
+function chooseVirtualCluster(exchange: Exchange, { virtualHost }: ForwardDecision): void {
+  exchange.virtualCluster = virtualHost.virtualClusters.find((each) => each.matches(exchange))?.name;
 }
 
 // As Envoy: a direct response of these kinds points to where the request went.

@@ -3,7 +3,7 @@
 
 import { isAuthority } from '../http/authority.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { wireText } from '../http/head.ts';
+import { type Head, wireText } from '../http/head.ts';
 import { appendHeader, applyHeaderMutations } from '../http/header-mutations.ts';
 import type { ForwardAction, ForwardDecision, HostRewrite, RetryRuntime } from '../runtime/model.ts';
 import { grpcDeadlineMs, tellGrpcDeadline } from './grpc-timeout.ts';
@@ -25,13 +25,13 @@ const CONTROL_HEADERS = [
 
 /** The timeouts of a request: the route's, unless a trusted caller sent others. */
 export function timeoutOf({ head }: Exchange, action: ForwardAction, rules: RetryRuntime | undefined): RequestTimes {
-  const told = (name: string) => (head.hasEnvoyHeaders ? millis(head.value(name)) : undefined);
-  const timeoutMs = told('x-envoy-upstream-rq-timeout-ms') ?? grpcDeadlineMs(head, action.grpcTimeout, 'request') ?? action.timeoutMs;
-  let perTryTimeoutMs = told('x-envoy-upstream-rq-per-try-timeout-ms') ?? rules?.perTryTimeoutMs ?? 0;
+  const timeoutMs = told(head, 'x-envoy-upstream-rq-timeout-ms') ?? grpcDeadlineMs(head, action.grpcTimeout, 'request') ?? action.timeoutMs;
+  let perTryTimeoutMs = told(head, 'x-envoy-upstream-rq-per-try-timeout-ms') ?? rules?.perTryTimeoutMs ?? 0;
   if (timeoutMs > 0 && perTryTimeoutMs >= timeoutMs) perTryTimeoutMs = 0;
   return { timeoutMs, perTryTimeoutMs };
 }
 
+const told = (head: Head, name: string): number | undefined => (head.hasEnvoyHeaders ? millis(head.value(name)) : undefined);
 const millis = (text: string | undefined): number | undefined => (text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined);
 
 /** Edits the request's head in place, and the exchange's path and authority with it. */

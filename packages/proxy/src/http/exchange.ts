@@ -53,7 +53,6 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   /** The request's head with all edits so far; the codec's own, so valid until the request ends. */
   readonly head: Head;
   readonly streamId: number = nextStreamId++;
-  readonly startTimeMs: number;
   private readonly startedMs: number;
   method = '';
   path = '';
@@ -112,13 +111,13 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
   /** Set by filters of this request, on top of what its connection brought; `mergeMetadata` writes it. */
   ownMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined;
   private finished = false;
+  private startWallMs: number | undefined;
 
   constructor(context: HcmContext, connection: ConnectionInfo, stream: ServerStream, head: Head) {
     this.context = context;
     this.connection = connection;
     this.stream = stream;
     this.head = head;
-    this.startTimeMs = context.proxy.clock.now();
     this.startedMs = context.proxy.clock.monotonicMs();
   }
 
@@ -415,6 +414,12 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
 
   addFlag(flag: ResponseFlag): void {
     this.responseFlags |= flagBit(flag);
+  }
+
+  /** Nobody asks for most requests, and the clock on the wall is dear. */
+  get startTimeMs(): number {
+    this.startWallMs ??= Math.round(this.context.proxy.clock.now() - this.elapsedMs());
+    return this.startWallMs;
   }
 
   elapsedMs(): number {

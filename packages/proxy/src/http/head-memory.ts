@@ -30,6 +30,8 @@ export class HeadMemory {
   isRepeated = false;
   /** The head as received. */
   private raw: Buffer | undefined;
+  /** The first `rawSize` bytes of it: comparing two whole buffers costs half of comparing ranges. */
+  private known: Buffer | undefined;
   private rawSize = 0;
   private misses = 0;
   /** `raw` begins with the head that is being parsed. */
@@ -46,9 +48,10 @@ export class HeadMemory {
    * undone, and its size is returned. 0: parse it.
    */
   repeat(head: Edited, bytes: Buffer, start: number): number {
-    const { raw, rawSize, settled } = this;
+    const { raw, rawSize, known, settled } = this;
     if (rawSize === 0 || raw === undefined || bytes.length - start < rawSize) return 0;
-    if (raw.compare(bytes, start, start + rawSize, 0, rawSize) !== 0) {
+    const isSame = bytes.length === rawSize ? known?.equals(bytes) === true : raw.compare(bytes, start, start + rawSize, 0, rawSize) === 0;
+    if (!isSame) {
       this.misses++;
       return 0;
     }
@@ -85,5 +88,6 @@ export class HeadMemory {
     if (!this.hasRaw || head.size > REPEAT_BYTES || head.addedCount > 0) return;
     for (let line = 0; line < head.count; line++) this.settled[line] = head.dropped[line] as number;
     this.rawSize = head.size;
+    this.known = this.raw?.subarray(0, head.size);
   }
 }
