@@ -16,6 +16,8 @@ await onStage(async (stage) => {
   const upstreamPort = await startUpstream(stage, { bodyBytes: 100 });
   const setup: Setup = { downstream: 'http1', upstream: 'http1', upstreamPort, prefixes: FOUR_PREFIXES };
   await withPeers(stage, { setup, settings, isReady: answersHttp1 }, async (peers) => {
+    // What starting left behind may be collected: it must not go while connections come.
+    await new Promise((next) => setTimeout(next, 16_000));
     const perConnection = async ({ pid, port }: { pid: number; port: number }): Promise<number> => {
       const before = residentKib(pid);
       const sockets: Socket[] = [];

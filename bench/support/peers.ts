@@ -1,5 +1,6 @@
 // The proxies that are compared, each started for one setup.
 
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { bootstrapOf } from './envoy-shape.ts';
@@ -30,7 +31,9 @@ export function envoyProgram(bootstrap: string): Program {
   return { command: envoyBinary, args: ['-c', bootstrap, '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id'] };
 }
 
+/** From its bundle, as after an install: made anew here, since a source may have changed. */
 export function lateenProgram(bootstrap: string): Program {
+  spawnSync(process.execPath, [join(checkout, 'tools/bundle-proxy.ts')], { stdio: 'inherit' });
   return { command: join(checkout, 'lateen'), args: ['proxy', '-c', bootstrap, '-l', 'error'] };
 }
 
