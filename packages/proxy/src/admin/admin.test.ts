@@ -192,6 +192,10 @@ test('histograms: quantiles as text and JSON, buckets for Prometheus', async (t)
   const one = histograms.computed_quantiles.find((each: { name: string }) => each.name === name);
   assert.equal(typeof one.values[9].cumulative, 'number');
   const exposition = (await ask('/stats/prometheus')).body;
+  assert.match(
+    (await ask('/stats?filter=downstream_cx_[rt]x_bytes_total')).body,
+    /^http\.front\.downstream_cx_rx_bytes_total: [1-9]\d+\nhttp\.front\.downstream_cx_tx_bytes_total: [1-9]\d+$/m,
+  );
   const labels = 'http_conn_manager_prefix="front"';
   assert.match(exposition, /^# TYPE envoy_http_downstream_rq_time histogram$/m);
   assert.ok(exposition.includes(`envoy_http_downstream_rq_time_bucket{${labels},le="3600000"} 1\n`));

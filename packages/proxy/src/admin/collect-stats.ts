@@ -65,7 +65,8 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
   stats.push(...listenerStats(proxy, shows));
   for (const [prefix, values] of observer.httpStats) {
     if (!shows(values.downstream_cx_total)) continue;
-    stats.push(...statsOf({ prefix: `http.${prefix}.`, family: 'envoy_http_', labels: { http_conn_manager_prefix: prefix }, values }));
+    const all = { ...values, ...values.bytes.named('downstream_cx') };
+    stats.push(...statsOf({ prefix: `http.${prefix}.`, family: 'envoy_http_', labels: { http_conn_manager_prefix: prefix }, values: all }));
   }
   for (const [prefix, values] of observer.tcpStats) {
     if (!shows(values.downstream_cx_total)) continue;
@@ -175,6 +176,7 @@ export function resetCounters(proxy: DataPlane, observer: Observer): void {
   for (const group of groups as Record<string, unknown>[]) {
     for (const { name, type } of statsOf({ prefix: '', family: '', labels: {}, values: group })) if (type === 'counter') group[name] = 0;
   }
+  for (const { bytes } of [...proxy.clusters(), ...observer.httpStats.values()]) bytes.reset();
   proxy.counters.reset();
   observer.counters.reset();
 }

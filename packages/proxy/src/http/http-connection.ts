@@ -44,7 +44,7 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
       refusalHeaders: () => `date: ${httpDate(proxy.clock.now())}\r\n${server}`,
     });
     this.openedMs = proxy.clock.monotonicMs();
-    context.observer.connectionOpened();
+    context.observer.connectionOpened('http1', connection);
     if (hcm.maxConnectionDurationMs > 0) {
       this.maxDuration = new Timeout(() => this.onMaxDuration());
       proxy.timeouts.arm(this.maxDuration, hcm.maxConnectionDurationMs);
@@ -132,7 +132,7 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
     this.maxDuration?.cancel();
     this.halfClosed?.cancel();
     this.wholeRequest?.cancel();
-    this.context.observer.connectionClosed(this.context.proxy.clock.monotonicMs() - this.openedMs);
+    this.context.observer.connectionClosed(this.context.proxy.clock.monotonicMs() - this.openedMs, this.connection);
   }
 
   private onIdleTimeout(): void {

@@ -1,12 +1,12 @@
 // Who hears what happened. The data path calls these once per event; metrics, access logs and spans live behind them.
 
+import type { Metered } from '../observe/byte-count.ts';
 import type { HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
 import type { RequestRecord } from './request-record.ts';
 
 export type HttpObserver = {
-  /** Default: http1. */
-  connectionOpened(protocol?: 'http1' | 'http2'): void;
-  connectionClosed(lengthMs: number): void;
+  connectionOpened(protocol: 'http1' | 'http2', connection: Metered): void;
+  connectionClosed(lengthMs: number, connection: Metered): void;
   requestStarted(): void;
   /** Adds to a counter by its full name in Envoy ("http.in.fault.aborts_injected"). */
   count?(name: string, by?: number): void;

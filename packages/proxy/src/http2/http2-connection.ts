@@ -38,7 +38,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
       services: { timeouts: proxy.timeouts, monotonicMs: () => proxy.clock.monotonicMs(), random: proxy.random },
     });
     this.openedMs = proxy.clock.monotonicMs();
-    context.observer.connectionOpened('http2');
+    context.observer.connectionOpened('http2', connection);
     if (hcm.maxConnectionDurationMs > 0) {
       this.maxDuration = new Timeout(() => this.startDrain());
       proxy.timeouts.arm(this.maxDuration, hcm.maxConnectionDurationMs);
@@ -102,7 +102,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     this.headTimeout?.cancel();
     this.maxDuration?.cancel();
     this.drain?.cancel();
-    this.context.observer.connectionClosed(this.context.proxy.clock.monotonicMs() - this.openedMs);
+    this.context.observer.connectionClosed(this.context.proxy.clock.monotonicMs() - this.openedMs, this.session.connection);
   }
 
   /** Armed once, not per request: when it fires it looks how long nothing has been open. */

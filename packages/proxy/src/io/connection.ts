@@ -29,6 +29,9 @@ export abstract class Connection {
   readonly id: number = nextConnectionId++;
   handler: ConnectionHandler;
   closed = false;
+  /** Without what TLS adds. */
+  bytesRead = 0;
+  bytesWritten = 0;
   /** Of the TLS session that ends here; undefined for plaintext. Set once the handshake is done. */
   tls: TlsFacts | undefined;
   private closeListeners: (() => void)[] | undefined;
@@ -88,6 +91,7 @@ export abstract class Connection {
 
   /** For the carrier: bytes have arrived. */
   received(bytes: Buffer): void {
+    this.bytesRead += bytes.length;
     turn.id++;
     turn.active = true;
     try {

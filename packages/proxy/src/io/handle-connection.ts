@@ -110,6 +110,7 @@ export class HandleConnection extends Connection {
 
   write(bytes: Buffer): boolean {
     if (this.ended) return true;
+    this.bytesWritten += bytes.length;
     const { handle } = this;
     if (this.writing || this.corks > 0 || !handle) return this.enqueue(bytes);
     spareRequest ??= newWriteRequest();
@@ -140,6 +141,7 @@ export class HandleConnection extends Connection {
       }
     }
     const size = bytes.length + (around ? around.before.length + (around.after?.length ?? 0) : 0);
+    this.bytesWritten += taken;
     if (taken === size) return true;
     return this.write(Buffer.from((pieces ? Buffer.concat(pieces) : bytes).subarray(taken)));
   }

@@ -42,6 +42,7 @@ export class SocketConnection extends Connection {
 
   write(bytes: Buffer): boolean {
     if (this.closed || this.ended) return true;
+    this.bytesWritten += bytes.length;
     return this.socket.write(bytes);
   }
 

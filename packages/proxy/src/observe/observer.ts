@@ -65,11 +65,11 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
       if (filter?.kind === 'istio_stats') rotate(filter.stats.rotationIntervalMs);
       const loggers = loggersOf(hcm.accessLogs);
       return {
-        connectionOpened(protocol = 'http1') {
-          stats.connectionOpened(protocol);
+        connectionOpened(protocol, connection) {
+          stats.connectionOpened(protocol, connection);
         },
-        connectionClosed(lengthMs) {
-          stats.connectionClosed(lengthMs);
+        connectionClosed(lengthMs, connection) {
+          stats.connectionClosed(lengthMs, connection);
         },
         count: (name, by) => counters.count(name, by),
         requestStarted() {

@@ -9,7 +9,7 @@ import { countOfVirtualHost } from './virtual-host-stats.ts';
 
 test('a connection manager counts what came of requests', () => {
   const stats = new HttpStats();
-  stats.connectionOpened('http2');
+  stats.connectionOpened('http2', { bytesRead: 0, bytesWritten: 0 });
   const records: Partial<RequestRecord>[] = [
     {},
     { protocol: 'HTTP/2', responseCode: 503, responseFlags: flagBit('NC'), responseCodeDetails: 'cluster_not_found' },

@@ -2,6 +2,7 @@
 
 import { flagBit, type RequestRecord } from '../http/request-record.ts';
 import type { RouteDecision } from '../runtime/index.ts';
+import { ByteCount, type Metered } from './byte-count.ts';
 import { countOf, Histogram, type HistogramCounts, mergeCounts } from './histogram.ts';
 
 export class HttpStats {
@@ -36,15 +37,18 @@ export class HttpStats {
   rq_redirect = 0;
   readonly downstream_rq_time = new Histogram();
   readonly downstream_cx_length_ms = new Histogram();
+  readonly bytes = new ByteCount();
 
-  connectionOpened(protocol: 'http1' | 'http2'): void {
+  connectionOpened(protocol: 'http1' | 'http2', connection: Metered): void {
+    this.bytes.add(connection);
     this.downstream_cx_total++;
     this.downstream_cx_active++;
     if (protocol === 'http2') this.downstream_cx_http2_total++;
     else this.downstream_cx_http1_total++;
   }
 
-  connectionClosed(lengthMs: number): void {
+  connectionClosed(lengthMs: number, connection: Metered): void {
+    this.bytes.end(connection);
     this.downstream_cx_active--;
     this.downstream_cx_destroy++;
     this.downstream_cx_length_ms.record(lengthMs);

@@ -79,6 +79,7 @@ export class TlsHandleConnection extends TlsConnection {
 
   write(bytes: Buffer): boolean {
     if (this.ended || this.closed) return true;
+    this.bytesWritten += bytes.length;
     if (this.writing || this.corks > 0 || !this.handle) this.queue.append(bytes);
     else this.send(bytes);
     return this.isFlowing();
@@ -87,6 +88,7 @@ export class TlsHandleConnection extends TlsConnection {
   override relay(bytes: Buffer, _source: Connection | undefined, around?: Framed): boolean {
     if (!around) return this.write(bytes);
     if (this.ended || this.closed) return true;
+    this.bytesWritten += around.before.length + bytes.length + (around.after?.length ?? 0);
     this.queue.append(around.before);
     this.queue.append(bytes);
     if (around.after) this.queue.append(around.after);

@@ -29,6 +29,7 @@ export class TlsStreamConnection extends TlsConnection {
 
   write(bytes: Buffer): boolean {
     if (this.closed || this.ended) return true;
+    this.bytesWritten += bytes.length;
     return this.socket.write(bytes);
   }
 

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Clock, type Logger, parseIp, type SocketAddress, type Transport } from '@lateen/base';
 import { HealthChecker } from '../health-check/health-checker.ts';
 import type { Timeouts } from '../io/timer-wheel.ts';
+import { ByteCount } from '../observe/byte-count.ts';
 import type { ClusterRuntime, EndpointRuntime, EndpointsRuntime, LbMetadata, LocalityRuntime } from '../runtime/model.ts';
 import { type AlpnOverrides, alpnFor } from '../tls/alpn-override.ts';
 import type { SecretLookup } from '../tls/server-contexts.ts';
@@ -57,6 +58,8 @@ export class ClusterState {
   readonly name: string;
   readonly context: UpstreamContext;
   runtime: ClusterRuntime;
+  /** Of its connections. */
+  readonly bytes = new ByteCount();
   readonly stats = new ClusterStats();
   readonly breakers: { readonly default: BreakerState; readonly high: BreakerState };
   readonly outlier: OutlierDetector;

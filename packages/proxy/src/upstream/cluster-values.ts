@@ -21,6 +21,7 @@ export function clusterValues(cluster: ClusterState): ClusterValue[] {
     }
   };
   add('', stats);
+  add('', cluster.bytes.named('upstream_cx'));
   for (const [status, count] of stats.statuses) add('', { [`upstream_rq_${status}`]: count });
   if (runtime.subsets) add('', stats.subsets);
   if (runtime.outlier) add('outlier_detection.', stats.outlier);

@@ -38,7 +38,9 @@ export function connectUpstream(cluster: ClusterState, host: Host, options: Conn
   const { stats } = cluster;
   const startedMs = clock.monotonicMs();
   let openedMs = -1;
+  cluster.bytes.add(connection);
   connection.onceClosed(() => {
+    cluster.bytes.end(connection);
     if (openedMs >= 0) stats.upstream_cx_length_ms.record(clock.monotonicMs() - openedMs);
   });
   return connection;
