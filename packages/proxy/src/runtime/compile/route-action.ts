@@ -78,6 +78,13 @@ export type ActionContext = {
   bufferLimitBytes: number | undefined;
 };
 
+// Most routes have none, and there may be thousands.
+const NO_UPGRADES: ForwardAction['upgrades'] = new Map();
+const upgradesOf = ({ upgradeConfigs }: RouteAction): ForwardAction['upgrades'] =>
+  upgradeConfigs.length === 0
+    ? NO_UPGRADES
+    : new Map(upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]));
+
 export function compileForwardAction(action: RouteAction, context: ActionContext, report: Report): ForwardAction {
   check(action, report);
   const { virtualHost, condition, tableMirrors } = context;
@@ -100,7 +107,7 @@ export function compileForwardAction(action: RouteAction, context: ActionContext
     hashPolicies: action.hashPolicy.flatMap((policy, i) => compileHashPolicy(policy, report.at('hash_policy', i)) ?? []),
     cors: cors && compileRouteCors(cors, report.at('cors')),
     priority: action.priority === RoutingPriority.HIGH ? 'high' : 'default',
-    upgrades: new Map(action.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true])),
+    upgrades: upgradesOf(action),
     connect: compileConnect(action, report),
     internalRedirect: compileInternalRedirect(action, report),
     rateLimits: compileRateLimits(action.rateLimits, report),
