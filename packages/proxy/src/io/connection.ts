@@ -105,6 +105,12 @@ export abstract class Connection {
     }
   }
 
+  /** For who read them and did not take them: they go to the present handler, and are counted once. */
+  receivedBefore(bytes: Buffer): void {
+    this.bytesRead -= bytes.length;
+    this.received(bytes);
+  }
+
   /** For the carrier: the end. */
   protected finish(error: string | undefined): void {
     if (this.closed) return;

@@ -28,6 +28,8 @@ export type ListenerServices = Omit<ChainServices, 'isListenerDraining'> & {
 };
 
 type RateLimitFilter = Extract<ListenerFilterRuntime, { kind: 'local_rate_limit' }>;
+/** A line of the listener's own log in the making. `carrier`: the connection with the plaintext, once a chain has it. */
+type LogEntry = { readonly record: TcpRecord; carrier: Connection | undefined };
 /** Where a connection comes from and goes to; a PROXY header may say otherwise than the socket. */
 type Ends = { local: SocketAddress; remote: SocketAddress };
 
@@ -158,12 +160,12 @@ export class ActiveListener {
     const direct = said && ends.remote;
     const { serverName = '', transportProtocol, proxyHeader, dynamicMetadata } = found;
     const facts = { id: connection.id, local, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata };
-    const record = this.startRecord(connection, facts);
+    const entry = this.startEntry(connection, facts);
     const runtime = this.current.matchChain({ destination: local, source: remote, directSource: direct, ...found });
     if (!runtime) {
       this.stats.no_filter_chain_match++;
-      record?.addFlag('NR');
-      if (record) record.responseCodeDetails = 'filter_chain_not_found';
+      entry?.record.addFlag('NR');
+      if (entry) entry.record.responseCodeDetails = 'filter_chain_not_found';
       connection.destroy();
       return;
     }
@@ -173,33 +175,37 @@ export class ActiveListener {
     connection.onceClosed(admission.release);
     // No handshake ends without the client's last word.
     if (runtime.tls && found.ended) return this.giveUp(connection, 'remote_close');
-    if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes, record });
+    if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes, entry });
     this.pending.delete(connection);
+    if (entry) entry.carrier = connection;
     chain.begin(connection, describeConnection({ ...facts, tls: undefined }), found.applicationProtocols[0] ?? '');
-    if (found.bytes) connection.received(found.bytes);
+    if (found.bytes) connection.receivedBefore(found.bytes);
     if (found.ended) connection.handler.onEnd();
     connection.resume();
   }
 
   /** For the listener's own access log, which has a line for each connection. */
-  private startRecord(connection: Connection, facts: Omit<Facts, 'tls'>): TcpRecord | undefined {
+  private startEntry(connection: Connection, facts: Omit<Facts, 'tls'>): LogEntry | undefined {
     const { proxy, observer } = this.services;
     if (this.log?.of !== this.current) this.log = { of: this.current, write: observer.listener?.(this.current) };
     const { write } = this.log;
     if (!write) return undefined;
     const record = new TcpRecord(describeConnection({ ...facts, tls: undefined }), proxy.clock);
+    const entry: LogEntry = { record, carrier: undefined };
     connection.onceClosed(() => {
       record.complete();
+      record.bytesReceived = entry.carrier?.bytesRead ?? 0;
+      record.bytesSent = entry.carrier?.bytesWritten ?? 0;
       // Whoever ends the connection says why just after.
       queueMicrotask(() => write(record));
     });
-    return record;
+    return entry;
   }
 
   private secure(
     connection: Connection,
     chain: ActiveChain,
-    { facts, unread, record }: { facts: Omit<Facts, 'tls'>; unread: Buffer | undefined; record: TcpRecord | undefined },
+    { facts, unread, entry }: { facts: Omit<Facts, 'tls'>; unread: Buffer | undefined; entry: LogEntry | undefined },
   ): void {
     const { tls, transportSocketConnectTimeoutMs } = chain.runtime;
     if (!tls) return;
@@ -213,14 +219,17 @@ export class ActiveListener {
     secureDownstream(connection, tls, { unread, timeoutMs: transportSocketConnectTimeoutMs, services }, (secured, failure) => {
       this.pending.delete(connection);
       if (!secured) {
-        if (record) record.downstreamTransportFailureReason = failure.replaceAll(' ', '_');
+        if (entry) entry.record.downstreamTransportFailureReason = failure.replaceAll(' ', '_');
         return;
       }
       // A protocol that ALPN settled is not guessed from bytes.
       const protocol = secured.tls?.applicationProtocol ?? '';
       const serverName = facts.serverName || (secured.tls?.serverName ?? '');
       const info = describeConnection({ ...facts, serverName, transportProtocol: 'tls', tls: secured.tls });
-      if (record) record.connection = info;
+      if (entry) {
+        entry.record.connection = info;
+        entry.carrier = secured;
+      }
       chain.begin(secured, info, protocol);
       secured.resume();
     });

@@ -18,7 +18,7 @@ export function awaitHttpVersion(
     idle.cancel();
     connection.handler = ignoring;
     begin(isHttp2);
-    connection.received(bytes);
+    connection.receivedBefore(bytes);
   };
   connection.handler = {
     onData(bytes) {

@@ -13,7 +13,9 @@ import { onStage } from '../testing/stage.ts';
 import { askSecurely, inlineCertificate, withTls } from '../testing/tls.ts';
 import { openWire } from '../testing/wire.ts';
 
-const FORMAT = parseFormat('%RESPONSE_FLAGS%|%RESPONSE_CODE_DETAILS%|%DOWNSTREAM_TRANSPORT_FAILURE_REASON%|%REQUESTED_SERVER_NAME%');
+const FORMAT = parseFormat(
+  '%RESPONSE_FLAGS%|%RESPONSE_CODE_DETAILS%|%DOWNSTREAM_TRANSPORT_FAILURE_REASON%|%REQUESTED_SERVER_NAME%|%BYTES_RECEIVED%',
+);
 assert.ok(FORMAT.ok);
 const lineOf = compileFormat(FORMAT.value);
 const OK = [{ match: { prefix: '/' }, direct_response: { status: 200 } }];
@@ -45,10 +47,10 @@ test('each connection has a line in its log: served, refused by TLS, taken by no
       await wire.closed();
       await askSecurely(port(), { servername: 'a.test', minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' });
       await eventually(() => lines.length === 4);
-      assert.deepEqual(lines.slice(0, 3), ['-|-|-|a.test', 'NR|filter_chain_not_found|-|c.test', 'NR|filter_chain_not_found|-|-']);
+      assert.deepEqual(lines.slice(0, 3), ['-|-|-|a.test|46', 'NR|filter_chain_not_found|-|c.test|0', 'NR|filter_chain_not_found|-|-|0']);
       assert.match(
         lines[3] as string,
-        /^-\|-\|TLS_error:\|268435696:SSL_routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL:TLS_error_end\|a\.test$/,
+        /^-\|-\|TLS_error:\|268435696:SSL_routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL:TLS_error_end\|a\.test\|0$/,
       );
     },
     { observer },
