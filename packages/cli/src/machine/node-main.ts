@@ -8,6 +8,7 @@ import { connectHost } from '@lateen/cluster/network';
 import { renderError } from '../output/errors.ts';
 import { createBuiltins } from './builtins.ts';
 import { compactHeap } from './compact-heap.ts';
+import { compactWhenIdle } from './compact-when-idle.ts';
 import { installDemo } from './demos.ts';
 import { gatewayUrl, installMesh } from './install-mesh.ts';
 import { NODE_OPTIONS_VARIABLE, type NodeOptions, type NodeReport } from './node-options.ts';
@@ -58,6 +59,7 @@ try {
     await installDemo({ client, demo: options.demo, samples: options.samples, gateway, dial, progress, signal: abort.signal });
   }
   compactHeap();
+  compactWhenIdle({ clock: systemClock, isStarted: () => true });
   report({ kind: 'ready', apiServer: cluster.apiServerUrl, kubeconfig: join(cluster.kubeconfigPath), gateway });
 } catch (error) {
   if (!abort.signal.aborted) {

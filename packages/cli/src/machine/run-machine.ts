@@ -54,7 +54,7 @@ export async function runMachine(options: MachineOptions): Promise<void> {
       mode,
       childModule: NODE_MODULE,
       env: nodeEnvironment(nodeOptions),
-      execArgv: ['--max-semi-space-size=4'],
+      execArgv: ['--max-semi-space-size=4', '--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'pipe', 'pipe'],
       onReport: (value) => onReport(value as NodeReport),
     });
