@@ -39,26 +39,43 @@ export function appendHeader(head: Head, name: string, value: string): void {
   else head.set(name, `${known},${value}`);
 }
 
+type Step = { readonly mutation: HeaderMutation; readonly value: Value; readonly hasSingleLine: boolean };
+
+// As formats: a route's list is always the same.
+const lists = new WeakMap<readonly HeaderMutation[], readonly Step[]>();
+const EMPTY: Value = () => '';
+
+function stepsOf(mutations: readonly HeaderMutation[]): readonly Step[] {
+  let steps = lists.get(mutations);
+  if (!steps) {
+    steps = mutations.map((mutation) => ({
+      mutation,
+      value: 'value' in mutation ? compiledValue(mutation.value) : EMPTY,
+      hasSingleLine: 'name' in mutation && SINGLE_LINE.has(mutation.name),
+    }));
+    lists.set(mutations, steps);
+  }
+  return steps;
+}
+
 /** Applies the mutations in order. `host` is not a header here: the authority has its own rewrite. */
 export function applyHeaderMutations(head: Head, mutations: readonly HeaderMutation[], record: RequestRecord): void {
-  for (const mutation of mutations) {
+  for (const step of stepsOf(mutations)) {
+    const { mutation } = step;
     if (mutation.kind === 'remove') {
       head.remove(mutation.name);
       continue;
     }
     if (mutation.kind === 'remove_matching') {
-      const names = new Set<string>();
-      head.forEach((name) => {
-        if (mutation.matches(name)) names.add(name);
-      });
-      for (const name of names) head.remove(name);
+      removeMatching(head, mutation.matches);
       continue;
     }
-    const value = compiledValue(mutation.value)(record);
+    const value = step.value(record);
     if (value === '' && !mutation.keepEmptyValue) continue;
     switch (mutation.action) {
       case 'append_if_exists_or_add':
-        appendHeader(head, mutation.name, value);
+        if (step.hasSingleLine) appendHeader(head, mutation.name, value);
+        else head.add(mutation.name, value);
         break;
       case 'add_if_absent':
         if (!head.has(mutation.name)) head.add(mutation.name, value);
@@ -70,4 +87,12 @@ export function applyHeaderMutations(head: Head, mutations: readonly HeaderMutat
         head.set(mutation.name, value);
     }
   }
+}
+
+function removeMatching(head: Head, matches: (name: string) => boolean): void {
+  const names = new Set<string>();
+  head.forEach((name) => {
+    if (matches(name)) names.add(name);
+  });
+  for (const name of names) head.remove(name);
 }
