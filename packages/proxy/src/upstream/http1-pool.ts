@@ -230,6 +230,8 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
       this.cluster.stats.upstream_rq_pending_overflow++;
       entry.user.onPoolFailure('overflow', '');
     }
+    // It was asked for before the pool drained, and whoever wanted it has been served.
+    if (this.draining) return member.abandon();
     member.place = 'idle';
     this.idle.push(member);
     const { runtime, context } = this.cluster;
