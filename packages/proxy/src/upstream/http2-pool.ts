@@ -112,7 +112,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
   /** Connects when those that wait are more than the connections under way will carry. */
   private connectForWaiting(): void {
     const next = this.waiting[this.connecting.size * this.settings.maxConcurrentStreams];
-    if (!next || this.draining) return;
+    if (!next) return;
     const isAllowed = next.breaker.canConnect && this.cluster.canConnectTo(this.host);
     if (isAllowed || this.members.size + this.connecting.size === 0) this.connect(next.breaker);
     else this.cluster.stats.upstream_cx_overflow++;
@@ -171,8 +171,8 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
       });
       context.timeouts.arm(member.lifetime, cluster.runtime.maxConnectionDurationMs);
     }
-    if (this.draining && this.waiting.length === 0) session.retire();
-    else this.serveWaiting();
+    this.serveWaiting();
+    if (this.draining) session.retire();
   }
 
   private onConnectFailed(member: Member, error: string | undefined): void {

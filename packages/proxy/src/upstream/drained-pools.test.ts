@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { eventually } from '@lateen/base/testing';
 import { cluster, httpListener, routeTo } from '../testing/runtime.ts';
@@ -20,4 +23,24 @@ test('a connection that nobody waits for any more ends when its pool drained mea
     pool.drain();
     await eventually(() => assert.equal(server.sockets.length, 1));
     await eventually(() => assert.equal(up!.stats.upstream_cx_active, 0));
+  }));
+
+test('an HTTP/2 connection that was asked for before its pool drained serves who waits, and ends', () =>
+  onStage(async ({ apply, proxy, port }) => {
+    const server = createServer((_request, response) => response.end('hello'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const http2 = { http2_protocol_options: {} };
+    try {
+      const { port: upPort } = server.address() as AddressInfo;
+      await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [upPort], http2)] });
+      const answer = fetch(`http://127.0.0.1:${port()}/`);
+      const [up] = proxy.clusters();
+      await eventually(() => assert.equal(up!.stats.upstream_rq_pending_total, 1), { intervalMs: 0 });
+      up!.listHosts()[0]!.drainConnections();
+      assert.equal(await (await answer).text(), 'hello');
+      await eventually(() => assert.equal(up!.stats.upstream_cx_active, 0));
+    } finally {
+      server.close();
+    }
   }));
