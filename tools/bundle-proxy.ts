@@ -28,7 +28,10 @@ const { outputFiles } = await build({
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true,
-  minify: true,
+  // Names stay and lines are short, so that a stack trace can be read.
+  minifySyntax: true,
+  minifyWhitespace: true,
+  lineLimit: 160,
   platform: 'node',
   format: 'esm',
   // Where CommonJS modules are inside, they ask for Node's modules at run time.

@@ -167,7 +167,8 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
 
   const open = async () => {
     retry = undefined;
-    const grpc = await import('@grpc/grpc-js');
+    // `default` is there for Node and in a bundle alike; the names are not.
+    const { default: grpc } = await import('@grpc/grpc-js');
     if (isClosed) return;
     hasSentNode = false;
     hasReceived = false;
