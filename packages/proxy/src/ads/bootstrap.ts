@@ -18,9 +18,9 @@ import {
   type Secret,
 } from '@lateen/xds/messages/proxy';
 import { parse } from 'yaml';
-import { compileOperations, type Operations } from '../agent/operations.ts';
 import { createReport, honours, type Report } from '../runtime/compile/report.ts';
 import { socketAddressOf } from '../runtime/compile/values.ts';
+import { compileOperations, type Operations } from './operations.ts';
 import { packMessage } from './packed-message.ts';
 import { messageRegistry } from './registry.ts';
 

@@ -19,9 +19,9 @@ import {
 import { NodeSchema } from '@lateen/xds/messages/proxy';
 import { type EndpointHandler, serveEndpoint } from '../admin/http-endpoint.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
+import { DEFAULT_OPERATIONS } from '../ads/operations.ts';
 import type { Resolver } from '../upstream/cluster-state.ts';
 import { type PodInfo, type ProxyEnvironment, parseDownwardFile, parseProxyEnvironment } from './environment.ts';
-import { DEFAULT_OPERATIONS } from './operations.ts';
 import { runProxy } from './run-proxy.ts';
 import type { ShutdownPlan } from './shutdown.ts';
 import { createMetricsHandler, createReadinessHandler, createStatusHandler } from './status-server.ts';

@@ -21,7 +21,8 @@ import { sendMirrors } from './mirror.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
 import { hashRequest, type RequestHash } from './request-hash.ts';
 import { RequestTimers, type TimedRequest } from './request-timers.ts';
-import { isIdempotent, retriesReset, retriesResponse, retryDelayMs, retryRulesOf, toldDelayMs } from './retry.ts';
+import { isIdempotent, retriesReset, retriesResponse, retriesTimeout, retryDelayMs, retryRulesOf, toldDelayMs } from './retry.ts';
+import { RetryCount } from './retry-count.ts';
 import { hostRejection } from './retry-hosts.ts';
 import { TryIdle } from './try-idle.ts';
 import { failureReply, RESET_FLAGS, underscored } from './upstream-failure.ts';
@@ -48,7 +49,6 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private client: ClientStream | undefined;
   private wait: { cancel(): void } | undefined;
   private rules: RetryRuntime | undefined;
-  private retries = 0;
   private idleRaces = 0;
   private replay: ReplayBuffer | undefined;
   private requestHash: RequestHash | undefined;
@@ -63,7 +63,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private perTryTimeoutMs = 0;
   private readonly timers: RequestTimers;
   private tryIdle: TryIdle | undefined;
-  private retryInFlight = false;
+  /** Made for the first retry. */
+  private count: RetryCount | undefined;
   private requestDoneMs = 0;
 
   constructor(exchange: Exchange, decision: ForwardDecision, suppressEnvoyHeaders: boolean) {
@@ -237,42 +238,26 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private retry(response?: Head): boolean {
     const { rules, exchange, cluster, breaker } = this;
     if (!rules || this.replay?.overflowed || exchange.upgrade !== '') return false;
-    if (this.retryInFlight) this.endRetry(false);
-    if (this.retries >= rules.numRetries) {
-      cluster.stats.upstream_rq_retry_limit_exceeded++;
-      exchange.addFlag('URX');
-      return false;
-    }
-    if (!breaker.canRetry) {
-      cluster.stats.upstream_rq_retry_overflow++;
-      exchange.addFlag('UO');
+    this.count ??= new RetryCount(rules.numRetries, breaker, cluster.stats);
+    const refused = this.count.begin();
+    if (refused) {
+      exchange.addFlag(refused);
       return false;
     }
     this.triedHosts ??= new Set();
     if (this.host) this.triedHosts.add(this.host);
-    this.retries++;
-    this.retryInFlight = true;
     this.retryPending = true;
-    breaker.retries++;
-    cluster.stats.upstream_rq_retry++;
     this.endTry();
     this.client = undefined;
     const { random, clock } = exchange.context.proxy;
     const told = response && toldDelayMs(rules, response, clock.now());
-    this.timers.backOff(told === undefined ? retryDelayMs(rules, this.retries, random) : told * (1 + random() / 2));
+    this.timers.backOff(told === undefined ? retryDelayMs(rules, this.count.retries, random) : told * (1 + random() / 2));
     return true;
   }
 
   onBackoffOver(): void {
     this.retryPending = false;
     this.attempt();
-  }
-
-  private endRetry(succeeded: boolean): void {
-    if (!this.retryInFlight) return;
-    this.retryInFlight = false;
-    this.breaker.retries--;
-    if (succeeded) this.cluster.stats.upstream_rq_retry_success++;
   }
 
   // --- the request's body
@@ -338,7 +323,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
         return;
       }
     }
-    this.endRetry(head.status < 500);
+    this.count?.end(head.status < 500);
     if (this.decision.action.internalRedirect?.statuses.has(head.status) && this.redirectInternally(head, end)) return;
     this.replay?.discard();
     this.timers.answered();
@@ -455,10 +440,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const { cluster } = this;
     if (this.host) cluster.reportLocal(this.host, 'timeout');
     this.dropAttempt();
-    // Envoy treats it as a 504 of the upstream.
-    const retriable = this.rules && ['5xx', 'gateway-error', 'reset'].some((one) => this.rules?.on.has(one as '5xx'));
-    const byCode = this.rules?.on.has('retriable-status-codes') && this.rules.statusCodes.has(504);
-    if (!this.responding && (retriable || byCode) && this.retry()) return;
+    if (!this.responding && this.rules && retriesTimeout(this.rules) && this.retry()) return;
     this.giveUp({ status: 504, body: 'upstream request timeout', details, flag: 'UT' });
   }
 
@@ -499,7 +481,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private end(): void {
     this.done = true;
     this.tryIdle?.cancel();
-    this.endRetry(false);
+    this.count?.end(false);
     this.timers.cancel();
   }
 

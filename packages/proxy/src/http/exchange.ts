@@ -1,10 +1,11 @@
-// One request and its answer. `respond` is the only place that invents an answer, `finish` the only place that reports one.
-// The exchange is also what routing reads (RequestView) and what observers read (RequestRecord).
+// One request and its answer on their way. `respond` is the only place that invents an answer, `finish` the only place that reports
+// one.
 
 import type { Connection } from '../io/connection.ts';
-import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/model.ts';
+import type { RouteDecision } from '../runtime/model.ts';
 import type { HcmContext } from './context.ts';
-import { type ClientFacts, prepareRequestHeaders } from './forwarding-headers.ts';
+import { ExchangeFacts } from './exchange-facts.ts';
+import { prepareRequestHeaders } from './forwarding-headers.ts';
 import type { Head } from './head.ts';
 import type { RequestTexts } from './head-memory.ts';
 import { recycleResponseHead } from './head-pool.ts';
@@ -13,9 +14,9 @@ import { httpDate } from './http-date.ts';
 import { knownId } from './known-headers.ts';
 import { composeLocalReply, type LocalReply } from './local-reply.ts';
 import { METHODS, methodOf } from './request-method.ts';
-import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from './request-record.ts';
+import type { ResponseFlag } from './request-record.ts';
 import { NO_PATH, readTarget } from './request-target.ts';
-import type { ConnectionInfo, RequestView, TlsFacts } from './request-view.ts';
+import type { ConnectionInfo } from './request-view.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
 
 const DATE = knownId('date');
@@ -42,83 +43,27 @@ export interface RequestTap {
 const FAULTS_OF_SENSE: ReadonlySet<string> = new Set(['path_normalization_failed', 'missing_host_header']);
 const HOLD_LIMIT_BYTES = 64 * 1024;
 const NOTHING: readonly Buffer[] = [];
-let nextStreamId = 1;
 
-export class Exchange implements RequestView, RequestRecord, ServerStreamHandler, ClientFacts {
-  readonly kind = 'http';
-  readonly context: HcmContext;
-  readonly connection: ConnectionInfo;
+export class Exchange extends ExchangeFacts implements ServerStreamHandler {
   /** Filters that shape or read the answer's body put themselves in front of it. */
   stream: ServerStream;
-  /** The request's head with all edits so far; the codec's own, so valid until the request ends. */
-  readonly head: Head;
-  readonly streamId: number = nextStreamId++;
-  private readonly startedMs: number;
-  method = '';
-  path = '';
-  originalPath = '';
-  authority = '';
-  scheme = 'http';
-  remoteAddress = '';
-  rejectStatus: number | undefined;
-  /** Lower-case protocol asked for by Upgrade; empty without. */
-  upgrade = '';
-
-  decision: RouteDecision | undefined;
   forwarder: Forwarder | undefined;
   /** Body at hand before a forwarder took it. */
   first: Buffer | undefined;
   requestEnded = false;
-  requestTrailers: Head | undefined;
   private filterIndex = 0;
   private filterOwn: Map<string, unknown> | undefined;
-  /** What filters stored for others to read, by key. */
-  filterState: Map<string, string> | undefined;
   /** Read the request's body as it passes; `addRequestTap` adds one. */
   private requestTaps: RequestTap[] | undefined;
   /** How much of a body is held while a filter has stopped the request before the client is slowed down. */
   holdLimitBytes = HOLD_LIMIT_BYTES;
-
-  responseHead: Head | undefined;
-  responseTrailers: Head | undefined;
-  responseCode = 0;
-  /** Set by the router where the virtual host counts kinds of requests. */
-  virtualCluster: string | undefined;
-  /** The text of an answer made here, while it is laid out. */
-  localReplyBody = '';
-  responseFlags = 0;
-  responseCodeDetails = '';
-  connectionTerminationDetails = '';
-  upstreamTransportFailureReason = '';
-  bytesReceived = 0;
-  bytesSent = 0;
-  requestDurationMs: number | undefined;
-  responseDurationMs: number | undefined;
-  durationMs = 0;
-  upstreamCluster = '';
-  cluster: ClusterRuntime | undefined;
-  endpoint: EndpointRuntime | undefined;
-  upstreamHost = '';
-  upstreamLocalAddress = '';
-  upstreamProtocol = '';
-  upstreamAttemptCount = 0;
-  upstreamTls: TlsFacts | undefined;
-  upstreamPeerPrincipal = '';
-  downstreamPeer: PeerMetadata | undefined;
-  upstreamPeer: PeerMetadata | undefined;
-  requestMessages = 0;
-  responseMessages = 0;
-  /** Set by filters of this request, on top of what its connection brought; `mergeMetadata` writes it. */
-  ownMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined;
+  private heldData: Buffer[] | undefined;
+  private heldBytes = 0;
   private finished = false;
-  private startWallMs: number | undefined;
 
   constructor(context: HcmContext, connection: ConnectionInfo, stream: ServerStream, head: Head) {
-    this.context = context;
-    this.connection = connection;
+    super(context, connection, head);
     this.stream = stream;
-    this.head = head;
-    this.startedMs = context.proxy.clock.monotonicMs();
   }
 
   // --- the request's way in
@@ -275,9 +220,6 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
     else if (!this.responseHead) this.holdRequestData(source.keep(bytes));
   }
 
-  private heldData: Buffer[] | undefined;
-  private heldBytes = 0;
-
   private holdRequestData(bytes: Buffer): void {
     this.heldData ??= [];
     this.heldData.push(bytes);
@@ -410,107 +352,6 @@ export class Exchange implements RequestView, RequestRecord, ServerStreamHandler
 
   get isFinished(): boolean {
     return this.finished;
-  }
-
-  addFlag(flag: ResponseFlag): void {
-    this.responseFlags |= flagBit(flag);
-  }
-
-  /** Nobody asks for most requests, and the clock on the wall is dear. */
-  get startTimeMs(): number {
-    this.startWallMs ??= Math.round(this.context.proxy.clock.now() - this.elapsedMs());
-    return this.startWallMs;
-  }
-
-  elapsedMs(): number {
-    return this.context.proxy.clock.monotonicMs() - this.startedMs;
-  }
-
-  // --- what matchers and observers read
-
-  get protocol(): string {
-    if (this.head.version === 20) return 'HTTP/2';
-    return this.head.version < 11 ? 'HTTP/1.0' : 'HTTP/1.1';
-  }
-
-  get routeName(): string {
-    return this.decision?.route?.name ?? '';
-  }
-
-  get virtualHostName(): string {
-    return this.decision?.virtualHost?.name ?? '';
-  }
-
-  get downstreamRemoteAddress(): string {
-    return this.remoteAddress;
-  }
-
-  get requestHeadersBytes(): number {
-    return this.head.size;
-  }
-
-  get responseHeadersBytes(): number {
-    return this.responseHead?.size ?? 0;
-  }
-
-  get responseTrailersBytes(): number {
-    return this.responseTrailers?.size ?? 0;
-  }
-
-  get grpcStatus(): number | undefined {
-    const text = this.responseTrailers?.value('grpc-status') ?? this.responseHead?.value('grpc-status');
-    return text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
-  }
-
-  get dynamicMetadata(): ConnectionInfo['dynamicMetadata'] {
-    return this.ownMetadata ?? this.connection.dynamicMetadata;
-  }
-
-  header(lowerName: string): string | undefined {
-    if (lowerName.startsWith(':')) return this.pseudoHeader(lowerName);
-    return this.head.value(lowerName);
-  }
-
-  headerValues(lowerName: string): string[] {
-    if (!lowerName.startsWith(':')) return this.head.values(lowerName);
-    const value = this.pseudoHeader(lowerName);
-    return value === undefined ? [] : [value];
-  }
-
-  forEachHeader(visit: (lowerName: string, value: string) => void): void {
-    this.head.forEach(visit);
-  }
-
-  private pseudoHeader(name: string): string | undefined {
-    if (name === ':path') return this.path;
-    if (name === ':method') return this.method;
-    if (name === ':authority') return this.authority;
-    return name === ':scheme' ? this.scheme : undefined;
-  }
-
-  requestHeader(lowerName: string): string | undefined {
-    return this.header(lowerName);
-  }
-
-  requestHeaderValues(lowerName: string): readonly string[] {
-    return this.headerValues(lowerName);
-  }
-
-  responseHeaderValues(lowerName: string): readonly string[] {
-    return this.responseHead?.values(lowerName) ?? [];
-  }
-
-  requestTrailer(lowerName: string): string | undefined {
-    return this.requestTrailers?.value(lowerName);
-  }
-
-  responseHeader(lowerName: string): string | undefined {
-    if (lowerName === ':status') return String(this.responseHead?.status || this.responseCode || '') || undefined;
-    return this.responseHead?.value(lowerName);
-  }
-
-  responseTrailer(lowerName: string): string | undefined {
-    return this.responseTrailers?.value(lowerName);
   }
 }
 

@@ -1,9 +1,9 @@
 // x-forwarded-client-cert: what the next hop is told of the client's certificate, and what a client must not tell it.
 
+import type { TlsFacts } from '../io/tls-facts.ts';
 import type { HcmRuntime } from '../runtime/model.ts';
 import type { Head } from './head.ts';
 import { knownId } from './known-headers.ts';
-import type { TlsFacts } from './request-view.ts';
 
 type Rules = HcmRuntime['forwardClientCert'];
 

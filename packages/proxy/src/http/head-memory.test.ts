@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import test from 'node:test';
 import { Connection, ignoring } from '../io/connection.ts';
 import type { Head } from './head.ts';
-import { Http1Server, type Http1ServerHost } from './http1-server.ts';
+import { Http1Server } from './http1-server.ts';
+import type { Http1ServerHost } from './http1-server-host.ts';
 import type { ServerStreamHandler } from './stream.ts';
 
 /** Takes what is written and gives what it is told. */

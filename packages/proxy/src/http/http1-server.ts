@@ -6,10 +6,10 @@ import { BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
 import { equalsAscii, TOKEN_LOWER } from './bytes.ts';
 import { readRequestFraming, upgradeLines } from './framing.ts';
 import { Head } from './head.ts';
-import { faultOf, type HeadFault, type HeadLimits, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
+import { faultOf, type HeadFault, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
 import { type CodecHead, recycleRequestHead, takeRequestHead } from './head-pool.ts';
+import type { Http1ServerHost, Http1ServerOptions } from './http1-server-host.ts';
 import { knownId } from './known-headers.ts';
-import type { Framing } from './message-framing.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
 import { reasonOf, statusLine } from './status-lines.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
@@ -17,37 +17,6 @@ import type { ServerStream, ServerStreamHandler } from './stream.ts';
 const CONTENT_LENGTH = knownId('content-length');
 // RFC 9110 9.3.6: it has no meaning, so peers would disagree on what it is.
 const BODY_OF_CONNECT: HeadFault = { status: 400, details: 'http1.body_disallowed' };
-
-/** What the connection manager gives to its codec. */
-export type Http1ServerOptions = {
-  readonly limits: HeadLimits;
-  /** Keeps trailers; otherwise they are read and dropped. */
-  readonly trailers: boolean;
-  /** Names of header fields are written Like-This. */
-  readonly properCase: boolean;
-  /** Header lines, each with CRLF, of the answer to what is no request. */
-  readonly refusalHeaders: () => string;
-};
-
-/** The connection manager behind the codec. */
-export interface Http1ServerHost {
-  /**
-   * A request with a well-formed head. `first` is the part of the body at hand (valid during the call), `end` tells that it is all.
-   * Returns the request's handler; the answer may have been written already.
-   */
-  onRequest(head: Head, framing: Framing, first: Buffer | undefined, end: boolean): ServerStreamHandler;
-  /** A request that cannot be taken; the codec answers `fault` itself and closes. */
-  onMalformedRequest(head: Head, fault: HeadFault): void;
-  /** A request is being received (its head is not complete). */
-  onHeadStarted(): void;
-  /** Nothing is under way. */
-  onIdle(): void;
-  /** The client will send no more, its request is complete and the answer is not. */
-  onHalfClosed(): void;
-  /** Our side has said its last word; the client should hang up. */
-  onClosing(): void;
-  onConnectionClosed(): void;
-}
 
 /** Pipelined bytes held while a request is answered. */
 const MAX_HELD = 64 * 1024;

@@ -1,8 +1,9 @@
 // What `finish` reports of one request or TCP connection: everything that access log operators, Istio's metrics and spans
 // read. The exchange itself implements it, so nothing is built that nobody asks for. Valid during the call only.
 
+import type { TlsFacts } from '../io/tls-facts.ts';
 import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/model.ts';
-import type { ConnectionInfo, TlsFacts } from './request-view.ts';
+import type { ConnectionInfo } from './request-view.ts';
 
 /** Peer workload as exchanged in x-envoy-peer-metadata; all fields may be empty. */
 export type PeerMetadata = {

@@ -10,7 +10,6 @@ import * as f from './frames.ts';
 import type { HeadTemplate } from './head-template.ts';
 import { maxEncodedBytes, writeAuthority, writeField, writeLines, writeMethod, writePath, writeScheme } from './hpack/encoder.ts';
 import { Http2Stream, type StreamEnd } from './stream.ts';
-import { trailerBlock, writeTrailers } from './trailers.ts';
 import { acceptOf } from './websocket.ts';
 
 const FORWARDED_PROTO = knownId('x-forwarded-proto');
@@ -62,8 +61,8 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     if (upgrade === 'websocket') this.websocketKey = head.value('sec-websocket-key');
     this.writeHead(line, head, bare);
     if (bare) return this.onSendEnded();
-    if (first) this.send(first, undefined);
-    if (end) this.finishSending(undefined);
+    if (first) this.sendData(first, undefined);
+    if (end) this.sendEnd(undefined);
   }
 
   private writeHead(line: RequestLine, head: Head, end: boolean): void {
@@ -86,19 +85,6 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     const line = head.known(FORWARDED_PROTO);
     const told = line >= 0 ? head.lineValue(line) : head.value('x-forwarded-proto');
     return told === 'https' || told === 'http' ? told : this.connection.tls ? 'https' : 'http';
-  }
-
-  sendData(bytes: Buffer, source: Connection | undefined): boolean {
-    if (this.send(bytes, source)) return true;
-    if (this.queue.length > 0) this.session.watchStalls();
-    return false;
-  }
-
-  sendEnd(trailers: Head | undefined): void {
-    if (this.gone || this.localClosed) return;
-    if (this.queue.length > 0 || !trailers) return this.finishSending(trailers && trailerBlock(trailers));
-    writeTrailers(this.session.writer, this.id, trailers);
-    this.onSendEnded();
   }
 
   onSendDrained(): void {

@@ -3,13 +3,11 @@
 import { equalsAscii } from '../http/bytes.ts';
 import type { Head } from '../http/head.ts';
 import type { ServerStream, ServerStreamHandler } from '../http/stream.ts';
-import type { Connection } from '../io/connection.ts';
 import * as f from './frames.ts';
 import type { HeadTemplate, TemplatedHead } from './head-template.ts';
 import { maxEncodedBytes, writeLines, writeStatus } from './hpack/encoder.ts';
 import type { ServerSession } from './server-session.ts';
 import { Http2Stream, type StreamEnd } from './stream.ts';
-import { trailerBlock, writeTrailers } from './trailers.ts';
 
 const STATUS_BYTES = 8;
 
@@ -79,7 +77,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     this.writeHead(status, head, bare);
     if (bare) return this.onSendEnded();
     if (first) this.sendData(first, session.connection);
-    if (end) this.finishSending(undefined);
+    if (end) this.sendEnd(undefined);
   }
 
   private writeHead(status: number, head: Head, end: boolean): void {
@@ -94,19 +92,6 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     const { writer } = this.session;
     const start = writer.beginHeaders(STATUS_BYTES);
     writer.endHeaders(this.id, writeStatus(writer.output.bytes, start, status), false);
-  }
-
-  sendData(bytes: Buffer, source: Connection | undefined): boolean {
-    if (this.send(bytes, source)) return true;
-    if (this.queue.length > 0) this.session.watchStalls();
-    return false;
-  }
-
-  sendEnd(trailers: Head | undefined): void {
-    if (this.gone || this.localClosed) return;
-    if (this.queue.length > 0 || !trailers) return this.finishSending(trailers && trailerBlock(trailers));
-    writeTrailers(this.session.writer, this.id, trailers);
-    this.onSendEnded();
   }
 
   onSendDrained(): void {

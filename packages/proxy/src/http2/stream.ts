@@ -1,9 +1,11 @@
 // What both ends have in common of one HTTP/2 stream: windows, pausing, what waits in either direction.
 
+import type { Head } from '../http/head.ts';
 import type { Connection } from '../io/connection.ts';
 import type { Sender } from './frame-writer.ts';
 import type { HeadTemplate } from './head-template.ts';
 import type { Session } from './session.ts';
+import { trailerBlock, writeTrailers } from './trailers.ts';
 
 const NOTHING: Buffer[] = [];
 
@@ -117,17 +119,26 @@ export abstract class Http2Stream implements Sender {
     return bytes;
   }
 
-  /** Sends a piece of the message's content. */
-  protected send(bytes: Buffer, source: Connection | undefined): boolean {
+  /** Sends a piece of the message's content. False: wait for `onSendDrained`. */
+  sendData(bytes: Buffer, source: Connection | undefined): boolean {
     if (this.gone || this.localClosed) return true;
     if (this.queue === NOTHING) this.queue = [];
-    return this.session.writer.sendData(this, bytes, source);
+    if (this.session.writer.sendData(this, bytes, source)) return true;
+    if (this.queue.length > 0) this.session.watchStalls();
+    return false;
   }
 
   /** Ends our message, if need be after what waits; `onSendEnded` follows. */
-  protected finishSending(trailerBlock: Buffer | undefined): void {
-    if (this.gone || this.localClosed || this.endsAfterQueue) return;
-    if (this.session.writer.sendEnd(this, trailerBlock)) this.onSendEnded();
+  sendEnd(trailers: Head | undefined): void {
+    if (this.gone || this.localClosed) return;
+    if (this.queue.length > 0 || !trailers) return this.finishSending(trailers && trailerBlock(trailers));
+    writeTrailers(this.session.writer, this.id, trailers);
+    this.onSendEnded();
+  }
+
+  private finishSending(block: Buffer | undefined): void {
+    if (this.endsAfterQueue) return;
+    if (this.session.writer.sendEnd(this, block)) this.onSendEnded();
   }
 }
 

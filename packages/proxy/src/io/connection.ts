@@ -2,7 +2,7 @@
 // handle) is the business of the classes below this one.
 
 import type { Socket } from 'node:net';
-import type { TlsFacts } from '../http/request-view.ts';
+import type { TlsFacts } from './tls-facts.ts';
 import { turn } from './turn-clock.ts';
 
 export interface ConnectionHandler {

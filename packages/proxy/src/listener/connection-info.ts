@@ -1,6 +1,7 @@
 import { isIPv6, type Socket } from 'node:net';
 import type { SocketAddress } from '@lateen/base';
-import type { ConnectionInfo, TlsFacts } from '../http/request-view.ts';
+import type { ConnectionInfo } from '../http/request-view.ts';
+import type { TlsFacts } from '../io/tls-facts.ts';
 import type { ProxyHeader } from '../proxy-protocol/header.ts';
 import { addressText } from '../upstream/host.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { flagBit, type RequestRecord } from '../http/request-record.ts';
-import type { CertificateFacts, TlsFacts } from '../http/request-view.ts';
+import type { CertificateFacts, TlsFacts } from '../io/tls-facts.ts';
 import { parseFormat, type RouteDecision } from '../runtime/index.ts';
 import { compileFormat, compileHeaderFormat } from './format.ts';
 import { recordOf } from './testdata/record.ts';

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { type Json, stableStringify } from '@lateen/base';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
-import type { CertificateFacts } from '../http/request-view.ts';
+import type { CertificateFacts } from '../io/tls-facts.ts';
 import { queryParameter } from '../runtime/compile/match.ts';
 import type { Format, FormatOperator, FormatPart } from '../runtime/index.ts';
 import { environmentVariable, HOSTNAME } from './process-facts.ts';

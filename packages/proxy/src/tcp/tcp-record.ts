@@ -2,7 +2,8 @@
 
 import type { Clock } from '@lateen/base';
 import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from '../http/request-record.ts';
-import type { ConnectionInfo, TlsFacts } from '../http/request-view.ts';
+import type { ConnectionInfo } from '../http/request-view.ts';
+import type { TlsFacts } from '../io/tls-facts.ts';
 import type { ClusterRuntime, EndpointRuntime } from '../runtime/model.ts';
 
 export class TcpRecord implements RequestRecord {

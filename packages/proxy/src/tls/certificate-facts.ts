@@ -2,7 +2,7 @@
 
 import { createHash, type X509Certificate } from 'node:crypto';
 import { formatPem } from '@lateen/pki';
-import type { CertificateFacts } from '../http/request-view.ts';
+import type { CertificateFacts } from '../io/tls-facts.ts';
 import { subjectAltNamesOf } from './subject-alt-names.ts';
 
 /** Facts of the first certificate of a chain; what costs to make is made when asked. */

@@ -2,9 +2,9 @@
 // callbacks from the middle of a handshake, and a client that sends half of one costs a few bytes and a timer.
 
 import { TLSSocket } from 'node:tls';
-import type { CertificateFacts } from '../http/request-view.ts';
 import { type Connection, ignoring } from '../io/connection.ts';
 import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
+import type { CertificateFacts } from '../io/tls-facts.ts';
 import { type ClientHello, parseClientHello } from '../listener/client-hello.ts';
 import type { DownstreamTlsRuntime } from '../runtime/model.ts';
 import { describeTlsError } from './failure.ts';

@@ -2,7 +2,7 @@
 
 import type { X509Certificate } from 'node:crypto';
 import { parseCertificates } from '@lateen/pki';
-import type { CertificateFacts } from '../http/request-view.ts';
+import type { CertificateFacts } from '../io/tls-facts.ts';
 import type { CertificateSecret } from '../runtime/model.ts';
 import { certificateFacts } from './certificate-facts.ts';
 import { subjectAltNamesOf } from './subject-alt-names.ts';

@@ -2,7 +2,7 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import type { CertificateFacts, TlsFacts } from '../http/request-view.ts';
+import type { CertificateFacts, TlsFacts } from '../io/tls-facts.ts';
 import { certificateFacts, chainOf } from './certificate-facts.ts';
 import { childrenOf, readTlv } from './der-reader.ts';
 

@@ -4,8 +4,8 @@
 import { isIPv6, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { codeOf } from '@lateen/base';
-import type { TlsFacts } from '../http/request-view.ts';
 import { Connection, type ConnectionHandler } from '../io/connection.ts';
+import type { TlsFacts } from '../io/tls-facts.ts';
 import { describeHandshakeError } from './failure.ts';
 
 export abstract class TlsConnection extends Connection {
