@@ -2,13 +2,14 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '@lateen/base/testing';
 import { methodOf, rowPerCpuSecond, untilAccepts, withPeers } from './support/http-scenario.ts';
 import { h2load, pinned } from './support/load.ts';
 import { settingsFromArguments } from './support/measure.ts';
 import { answersHttp2 } from './support/ready.ts';
 import { publish, type Row } from './support/report.ts';
 import { FOUR_PREFIXES, type Setup } from './support/setup.ts';
-import { freePort, LOAD_CPU, onStage } from './support/stage.ts';
+import { LOAD_CPU, onStage } from './support/stage.ts';
 
 const UNARY = '/api/bench.Orders/Get.grpc';
 const STREAM = '/api/bench.Orders/Watch';

@@ -1,6 +1,7 @@
 // HTTP/1.1 over mutual TLS on both legs. wrk cannot show a certificate: a haproxy in TCP mode on the load CPU does it for it, one
 // connection for one connection.
 
+import { freePort } from '@lateen/base/testing';
 import { createCertificates } from './support/certificates.ts';
 import { haproxyTlsClient } from './support/haproxy.ts';
 import { methodOf, rowPerCpuSecond, startUpstream, untilAccepts, withPeers } from './support/http-scenario.ts';
@@ -10,7 +11,7 @@ import type { RunningPeer } from './support/peers.ts';
 import { accepts } from './support/ready.ts';
 import { publish, type Row } from './support/report.ts';
 import { FOUR_PREFIXES, REQUEST_PATH, type Setup } from './support/setup.ts';
-import { freePort, LOAD_CPU, onStage } from './support/stage.ts';
+import { LOAD_CPU, onStage } from './support/stage.ts';
 
 const ROWS = [
   { name: '100 B, 16 connections', bodyBytes: 100, connections: 16 },

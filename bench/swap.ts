@@ -1,6 +1,7 @@
 // 1,000 clusters get another endpoint: CPU and time until the last one is in effect. Envoy and Lateen by ADS, nginx and haproxy by a reload.
 
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { freePort } from '@lateen/base/testing';
 import { ClusterSchema } from '@lateen/xds/messages/proxy';
 import { CLUSTER_TYPE, createAdsServer, type EncodedResource, encodeResource } from '@lateen/xds/server';
 import { httpRequest } from '../test/support/http.ts';
@@ -11,7 +12,7 @@ import { interleave, settingsFromArguments } from './support/measure.ts';
 import { envoyProgram, lateenProgram, notInstalled, type Peer, type PeerName, programOf } from './support/peers.ts';
 import { publish, type Row, rowOf } from './support/report.ts';
 import { FOUR_PREFIXES, type Setup } from './support/setup.ts';
-import { freePort, onStage, PROXY_CPU, type Stage } from './support/stage.ts';
+import { onStage, PROXY_CPU, type Stage } from './support/stage.ts';
 
 const CLUSTERS = 1000;
 const LAST = `service-${CLUSTERS - 1}.test`;

@@ -1,13 +1,14 @@
 // Bytes through a TCP proxy.
 
 import { join } from 'node:path';
+import { freePort } from '@lateen/base/testing';
 import { methodOf, rowPerCpuSecond, untilAccepts, withPeers } from './support/http-scenario.ts';
 import { pinned } from './support/load.ts';
 import { settingsFromArguments } from './support/measure.ts';
 import { accepts } from './support/ready.ts';
 import { publish, type Row } from './support/report.ts';
 import type { Setup } from './support/setup.ts';
-import { freePort, LOAD_CPU, onStage } from './support/stage.ts';
+import { LOAD_CPU, onStage } from './support/stage.ts';
 
 const settings = settingsFromArguments();
 const rows: Row[] = [];

@@ -1,12 +1,13 @@
 // The common shape of the HTTP scenarios: one upstream, one setup, all peers, requests per CPU-second.
 
+import { freePort } from '@lateen/base/testing';
 import { interleave, perCpuSecond, type Settings } from './measure.ts';
 import { nginxUpstream } from './nginx.ts';
 import { type Peer, type RunningPeer, startPeer } from './peers.ts';
 import { accepts } from './ready.ts';
 import { type Row, rowOf } from './report.ts';
 import type { Setup } from './setup.ts';
-import { freePort, LOAD_CPU, type Stage } from './stage.ts';
+import { LOAD_CPU, type Stage } from './stage.ts';
 
 /** nginx answering `bodyBytes` bytes; gives its port once it answers. */
 export async function startUpstream(stage: Stage, options: Omit<Parameters<typeof nginxUpstream>[1], 'port'>): Promise<number> {

@@ -3,11 +3,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { freePort } from '@lateen/base/testing';
 import { bootstrapOf } from './envoy-shape.ts';
 import { haproxyProxy } from './haproxy.ts';
 import { nginxProxy } from './nginx.ts';
 import type { Setup } from './setup.ts';
-import { checkout, freePort, PROXY_CPU, type Program, type Stage } from './stage.ts';
+import { checkout, PROXY_CPU, type Program, type Stage } from './stage.ts';
 
 export const PEERS = ['nginx', 'haproxy', 'envoy', 'lateen'] as const;
 export type PeerName = (typeof PEERS)[number];

@@ -2,7 +2,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -74,13 +73,4 @@ export async function onStage<T>(use: (stage: Stage) => Promise<T>): Promise<T> 
     process.off('SIGTERM', onSignal);
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** A port that was free a moment ago, for programs that cannot be told 0. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
 }

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { messageOf, silentLogger } from '@lateen/base';
 import { runProxy } from '@lateen/proxy';
@@ -57,27 +57,6 @@ export async function startLateenOn(bootstrap: string): Promise<Running> {
     },
     close: () => running.close(),
   };
-}
-
-// Ports below the range that the kernel gives to outgoing connections. Each process begins elsewhere and goes on from where it was.
-const FIRST_PORT = 12_000;
-const LAST_PORT = 31_999;
-let nextPort = FIRST_PORT + ((process.pid * 613) % (LAST_PORT - FIRST_PORT));
-
-/** Ports that nobody listens on, each given once in this process. */
-export async function freePorts(count: number): Promise<number[]> {
-  const found: number[] = [];
-  while (found.length < count) {
-    const port = nextPort;
-    nextPort = port < LAST_PORT ? port + 1 : FIRST_PORT;
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (isFree) found.push(port);
-  }
-  return found;
 }
 
 async function untilListening(child: ChildProcess, port: number, said: () => string): Promise<void> {

@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '@lateen/base';
+import { freePort } from '@lateen/base/testing';
 import { bootstrapOf, type Ports } from './bootstrap.ts';
-import { freePorts, type Running, startEnvoyOn, startLateenOn } from './engines.ts';
+import { type Running, startEnvoyOn, startLateenOn } from './engines.ts';
 import { exchangeHttp1, type Tag } from './http1-client.ts';
 import { exchangeHttp2 } from './http2-client.ts';
 import { type Case, LEGS, type Leg, legsOf, type Outcome, type Scene } from './model.ts';
@@ -104,7 +105,7 @@ function pairsOf(scene: Scene, http2Upstream: boolean): { one: Case; leg: Leg }[
 }
 
 async function portsOf(scenes: readonly Scene[], upstreams: Upstreams, http2Upstream: boolean): Promise<Ports> {
-  const free = await freePorts(scenes.length);
+  const free = await Promise.all(scenes.map(freePort));
   return {
     upstreams: http2Upstream ? upstreams.http2 : upstreams.http1,
     listeners: new Map(scenes.map(({ name }, i) => [name, free[i] as number])),

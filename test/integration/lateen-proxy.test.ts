@@ -8,12 +8,11 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { eventually } from '@lateen/base/testing';
+import { eventually, freePort } from '@lateen/base/testing';
 import { createCertificateAuthority } from '@lateen/pki';
 import { startControlPlane } from '../soak/control-plane.ts';
 import { createTraffic } from '../soak/traffic.ts';
 import { startUpstreams } from '../soak/upstreams.ts';
-import { freePort } from '../support/echo-upstream.ts';
 import { checkout } from '../support/mesh.ts';
 
 const program = join(checkout, 'bin/lateen');

@@ -5,13 +5,12 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { silentLogger } from '@lateen/base';
-import { createVirtualClock, eventually } from '@lateen/base/testing';
+import { createVirtualClock, eventually, freePort } from '@lateen/base/testing';
 import { createCertificateAuthority, type LeafOptions, loadCertificateAuthority } from '@lateen/pki';
 import { runProxy } from '@lateen/proxy';
 import { parseBootstrap } from '@lateen/proxy/bootstrap';
@@ -212,14 +211,6 @@ async function isLetIn(port: number, peer: Peer): Promise<boolean> {
   return answer.startsWith('HTTP/1.1 200');
 }
 
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((one) => once(one, 'listening')));
-  const ports = servers.map((one) => (one.address() as AddressInfo).port);
-  await Promise.all(servers.map((one) => new Promise((resolve) => one.close(resolve))));
-  return ports;
-}
-
 async function acceptedBy(ports: readonly number[]): Promise<Record<string, string[]>> {
   const letIn = async (port: number): Promise<string[]> => {
     const verdicts = Object.entries(PEERS).map(async ([name, peer]) => ((await isLetIn(port, peer)) ? [name] : []));
@@ -267,7 +258,7 @@ const sorted = (names: readonly string[]): string[] => Object.keys(PEERS).filter
 describe('peers of TLS contexts', () => {
   let ports: number[] = [];
   before(async () => {
-    ports = await freePorts(Object.keys(CONTEXTS).length);
+    ports = await Promise.all(Object.keys(CONTEXTS).map(freePort));
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -40,13 +40,3 @@ export async function startEchoUpstream(t: TestContext, name: string): Promise<n
   });
   return (server.address() as AddressInfo).port;
 }
-
-/** A port that was free a moment ago, for programs that cannot be told 0. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

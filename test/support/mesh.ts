@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
-import { eventually } from '@lateen/base/testing';
+import { eventually, freePort } from '@lateen/base/testing';
 import { exitOf, hasProgram, type RunOptions, type RunResult, run, runOk } from './run.ts';
 
 export const checkout = resolve(import.meta.dirname, '../..');
@@ -128,15 +127,6 @@ export async function startMesh(t: TestContext, options: MeshOptions): Promise<M
       throw new Error(`${error.message}\n--- log\n${readLog(stateDir)}`);
     });
   return mesh;
-}
-
-/** A port of 127.0.0.1 that nobody listens on right now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
 }
 
 /** A new folder that every rung may use. The caller deletes it. */

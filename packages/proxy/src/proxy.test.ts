@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
-import { eventually } from '@lateen/base/testing';
+import { eventually, freePort } from '@lateen/base/testing';
 import { assignment, cluster, httpListener, routeTo, runtimeOf, tcpListener } from './testing/runtime.ts';
-import { freePort, onStage } from './testing/stage.ts';
+import { onStage } from './testing/stage.ts';
 import { answering, exchangeOnce, ok, openWire } from './testing/wire.ts';
 
 const GET = 'GET / HTTP/1.1\r\nhost: a.test\r\n\r\n';

@@ -9,8 +9,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually } from '@lateen/base/testing';
-import { freePort } from '../../support/echo-upstream.ts';
+import { eventually, freePort } from '@lateen/base/testing';
 import { exitOf } from '../../support/run.ts';
 
 export type Backend = {

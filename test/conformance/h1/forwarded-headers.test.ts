@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { freePort } from '../../support/echo-upstream.ts';
+import { freePort } from '@lateen/base/testing';
 import { noEnvoy } from '../../support/envoy.ts';
 import { clusterOf, listenerOf, PROFILES, type Profile } from '../support/configuration.ts';
 import { startEnvoyTarget } from '../support/envoy-target.ts';

@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { freePort } from '@lateen/base/testing';
 import { createCertificateAuthority } from '@lateen/pki';
-import { freePort } from '../../support/echo-upstream.ts';
 import { noEnvoy } from '../../support/envoy.ts';
 import { startRecorder } from '../h1/recorder.ts';
 import { clusterOf, downstreamTls, listenerOf } from '../support/configuration.ts';

@@ -11,8 +11,7 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { eventually } from '@lateen/base/testing';
-import { freePort } from '../../support/echo-upstream.ts';
+import { eventually, freePort } from '@lateen/base/testing';
 import { noEnvoy } from '../../support/envoy.ts';
 import { clusterOf, type JsonObject, listenerOf } from '../support/configuration.ts';
 import { startEnvoyTarget } from '../support/envoy-target.ts';

@@ -1,7 +1,6 @@
 // Reads container logs back for `kubectl logs`: history with tail and since, then following.
 
-import { existsSync } from 'node:fs';
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { Clock } from '@lateen/base';
 import type { LogOptions } from '../contracts.ts';
@@ -22,22 +21,42 @@ export function readContainerLog(source: LogSource, options: LogOptions, context
 
 async function* lines(source: LogSource, options: LogOptions, { clock, signal }: { clock: Clock; signal: AbortSignal }) {
   const since = sinceTime(options, clock);
-  const handle = await open(source.path, 'r').catch(() => undefined);
+  const { older, newest } = await openFiles(source.path);
   try {
-    const history: Entry[] = [];
-    if (existsSync(rotatedPath(source.path))) history.push(...parseEntries(await readFile(rotatedPath(source.path))));
-    const head = handle ? await readToEnd(handle, 0) : Buffer.alloc(0);
+    const history = older ? parseEntries(await readToEnd(older, 0)) : [];
+    const head = newest ? await readToEnd(newest, 0) : Buffer.alloc(0);
     history.push(...parseEntries(head));
     const recent = history.filter((entry) => since === undefined || entry.time >= since);
     const { tailLines } = options;
     const kept = tailLines === undefined ? recent : tailLines <= 0 ? [] : recent.slice(tailStart(recent, tailLines));
     if (kept.length > 0) yield kept.map((entry) => render(entry, options.timestamps)).join('');
-    if (!options.follow || !source.live || !handle) return;
-    yield* followed({ handle, live: source.live, path: source.path, position: head.length, signal, timestamps: options.timestamps });
+    if (!options.follow || !source.live || !newest) return;
+    yield* followed({
+      handle: newest,
+      live: source.live,
+      path: source.path,
+      position: head.length,
+      signal,
+      timestamps: options.timestamps,
+    });
   } finally {
-    await handle?.close();
+    await older?.close();
+    await newest?.close();
   }
 }
+
+/** The log's files as they stood at one moment: a file that turned over between the two calls would be seen as both. */
+async function openFiles(path: string): Promise<{ older: FileHandle | undefined; newest: FileHandle | undefined }> {
+  for (;;) {
+    const newest = await open(path, 'r').catch(() => undefined);
+    const older = await open(rotatedPath(path), 'r').catch(() => undefined);
+    if (!newest || !older || !(await isSameFile(newest, older))) return { older, newest };
+    await newest.close();
+    await older.close();
+  }
+}
+
+const isSameFile = async (a: FileHandle, b: FileHandle): Promise<boolean> => (await a.stat()).ino === (await b.stat()).ino;
 
 type Following = { handle: FileHandle; live: ContainerLog; path: string; position: number; signal: AbortSignal; timestamps: boolean };
 
@@ -52,6 +71,13 @@ async function* followed({ handle, live, path, position, signal, timestamps }: F
   };
   const stop = live.onChange(notify);
   signal.addEventListener('abort', notify, { once: true });
+  const unread = async () => {
+    const bytes = await readToEnd(file, at);
+    at += bytes.length;
+    return parseEntries(bytes)
+      .map((entry) => render(entry, timestamps))
+      .join('');
+  };
   try {
     while (!signal.aborted) {
       if (!changed) {
@@ -62,26 +88,33 @@ async function* followed({ handle, live, path, position, signal, timestamps }: F
       }
       changed = false;
       const ended = live.ended;
-      const bytes = await readToEnd(file, at);
-      at += bytes.length;
-      const text = parseEntries(bytes)
-        .map((entry) => render(entry, timestamps))
-        .join('');
+      const text = await unread();
       if (text !== '') yield text;
-      const turned = await open(path, 'r').catch(() => undefined);
-      if (turned && (await turned.stat()).ino !== (await file.stat()).ino) {
+      const next = await openNext(path, file);
+      if (next) {
+        // Nothing is written to a file that turned over, so this is the last of it.
+        const last = await unread();
+        if (last !== '') yield last;
         if (file !== handle) await file.close();
-        file = turned;
+        file = next;
         at = 0;
         changed = true;
-      } else await turned?.close();
-      if (ended && !changed) return;
+      } else if (ended) return;
     }
   } finally {
     stop();
     signal.removeEventListener('abort', notify);
     if (file !== handle) await file.close();
   }
+}
+
+/** The file that was begun after `file`, once there is one; the oldest that is left when the log turned over more than once since. */
+async function openNext(path: string, file: FileHandle): Promise<FileHandle | undefined> {
+  const { older, newest } = await openFiles(path);
+  const isNewest = newest !== undefined && (await isSameFile(newest, file));
+  const next = isNewest ? undefined : older && !(await isSameFile(older, file)) ? older : newest;
+  for (const handle of [older, newest]) if (handle !== next) await handle?.close();
+  return next;
 }
 
 async function readToEnd(handle: FileHandle, position: number): Promise<Buffer> {

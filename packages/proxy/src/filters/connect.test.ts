@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { eventually } from '@lateen/base/testing';
+import { eventually, freePort } from '@lateen/base/testing';
 import { cluster, httpListener } from '../testing/runtime.ts';
-import { freePort, onStage } from '../testing/stage.ts';
+import { onStage } from '../testing/stage.ts';
 import { exchangeOnce, openWire } from '../testing/wire.ts';
 
 const HEAD = 'CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\n\r\n';

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { eventually } from '@lateen/base/testing';
+import { eventually, freePort } from '@lateen/base/testing';
 import { any, cluster, httpListener, ROUTER, routeTo } from '../testing/runtime.ts';
-import { freePort, onStage, type Stage } from '../testing/stage.ts';
+import { onStage, type Stage } from '../testing/stage.ts';
 import { answering, ok, openWire } from '../testing/wire.ts';
 
 const FAULT = 'envoy.extensions.filters.http.fault.v3.HTTPFault';

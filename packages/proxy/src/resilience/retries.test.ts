@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { eventually } from '@lateen/base/testing';
+import { eventually, freePort } from '@lateen/base/testing';
 import { cluster, httpListener, routeTo } from '../testing/runtime.ts';
-import { freePort, onStage } from '../testing/stage.ts';
+import { onStage } from '../testing/stage.ts';
 import { openWire } from '../testing/wire.ts';
 
 /** What the upstream does with one attempt. */

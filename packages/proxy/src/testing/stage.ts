@@ -45,10 +45,3 @@ export async function onStage(run: (stage: Stage) => Promise<void>, options: Pro
     for (const server of servers) await server.close();
   }
 }
-
-/** A port on which nothing listens. */
-export async function freePort(): Promise<number> {
-  const server = await startRawServer(() => {});
-  await server.close();
-  return server.port;
-}

@@ -63,6 +63,14 @@ async function get(socket: Socket): Promise<string> {
   return text;
 }
 
+/** A port that nobody listens on at the host's loopback: this process may be in a network namespace of its own. */
+async function freePort(host: HostLink): Promise<number> {
+  const server = await host.listenOnHost({ host: '127.0.0.1', port: 0 });
+  const { port } = server.address() as { port: number };
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
 const service = (name: string, clusterIP: string, more: Partial<ServiceTableEntry>): ServiceTableEntry => ({
   namespace: 'default',
   name,
@@ -234,18 +242,19 @@ export const scenarios: Record<string, (context: ScenarioContext) => Promise<voi
   async 'a load balancer answers on the host loopback and keeps its address'({ network, host }) {
     const server = await createPod(network);
     await serve(server, 8080, 'balanced');
-    const ports = httpPort(28_431, [{ host: server.ip, port: 8080 }]);
+    const port = await freePort(host);
+    const ports = httpPort(port, [{ host: server.ip, port: 8080 }]);
     const first = service('first', '10.96.2.1', { ports, loadBalancer: true });
     const gateway = { ...service('istio-ingressgateway', '10.96.2.2', { ports, loadBalancer: true }), namespace: 'istio-system' };
     const balancers = await network.syncServices([first, gateway]);
-    assert.deepEqual(balancers.get('istio-system/istio-ingressgateway'), { hostname: 'localhost', bound: [28_431], refused: [] });
-    assert.deepEqual(balancers.get('default/first'), { hostname: '127.0.0.2', bound: [28_431], refused: [] });
+    assert.deepEqual(balancers.get('istio-system/istio-ingressgateway'), { hostname: 'localhost', bound: [port], refused: [] });
+    assert.deepEqual(balancers.get('default/first'), { hostname: '127.0.0.2', bound: [port], refused: [] });
     for (const ip of ['127.0.0.1', '127.0.0.2']) {
-      assert.match(await get(await host.dialFromHost({ host: ip, port: 28_431 })), /balanced$/);
+      assert.match(await get(await host.dialFromHost({ host: ip, port })), /balanced$/);
     }
     assert.equal((await network.syncServices([first])).get('default/first')?.hostname, '127.0.0.2');
     await network.syncServices([]);
-    await eventually(() => assert.rejects(host.dialFromHost({ host: '127.0.0.2', port: 28_431 }), { code: 'ECONNREFUSED' }));
+    await eventually(() => assert.rejects(host.dialFromHost({ host: '127.0.0.2', port }), { code: 'ECONNREFUSED' }));
   },
 
   async 'a load balancer port that is taken is reported with a reason'({ network, host }) {
