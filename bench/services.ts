@@ -10,7 +10,7 @@ import { FOUR_PREFIXES, REQUEST_PATH, type Setup } from './support/setup.ts';
 import { onStage } from './support/stage.ts';
 
 /** A proxy that has settled: what starting or load left behind may be collected. */
-const SETTLE_MS = 16_000;
+const SETTLE_MS = 46_000;
 const settle = () => new Promise((next) => setTimeout(next, SETTLE_MS));
 
 const settings = settingsFromArguments();
@@ -38,7 +38,7 @@ for (const idleClusters of [0, 1000]) {
 publish({
   scenario: 'services',
   method:
-    'VmRSS of all processes of the proxy; one run on a fresh process, 16 s after its start and after the load; load is wrk with 16 connections',
+    'VmRSS of all processes of the proxy; one run on a fresh process, 46 s after its start and after the load; load is wrk with 16 connections',
   settings,
   rows,
 });

@@ -33,7 +33,9 @@ test('memory is collected once after the start, then when it has grown and nothi
     clock.advance(2_000);
   }
   assert.equal(compactions, 6, 'busy');
-  clock.advance(20_000);
+  clock.advance(28_000);
+  assert.equal(compactions, 6, 'a pause between two bursts');
+  clock.advance(12_000);
   assert.equal(compactions, 12);
   used.residentBytes = 120 * MIB;
   clock.advance(30_000);

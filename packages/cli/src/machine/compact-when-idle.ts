@@ -8,6 +8,11 @@ import { trimMalloc } from './trim-malloc.ts';
 const LOOK_EVERY_MS = 2000;
 /** An idle process is one that used less than this share of one CPU since the last look. */
 const IDLE_SHARE = 0.02;
+/**
+ * How long a process that has worked must be idle. A collection without any connection alive undoes the optimised code that
+ * handled them, so a pause between two bursts is not the time (docs/decisions/0006).
+ */
+const IDLE_AFTER_WORK_MS = 30_000;
 const WORTH_BYTES = 4 * 1024 * 1024;
 const AT_MOST_EVERY_MS = 60_000;
 /** Compiled code that start-up alone needed is dropped once it has gone unused through several collections. */
@@ -23,8 +28,8 @@ export type CompactWhenIdleOptions = {
 };
 
 /**
- * Compacts after the start and then, at most once a minute, when 4 MiB have come on top: six times, each when the process was idle
- * for 2 s. `close()` ends it.
+ * Compacts once the process is started and idle for 2 s, and then, at most once a minute, when 4 MiB have come on top and it is idle
+ * for 30 s: six times each. `close()` ends it.
  */
 export function compactWhenIdle({ clock, isStarted, read = readProcess, compact = compactProcess }: CompactWhenIdleOptions): {
   close(): void;
@@ -32,12 +37,16 @@ export function compactWhenIdle({ clock, isStarted, read = readProcess, compact 
   let afterLastBytes = 0;
   let nextMs = 0;
   let roundsLeft = 0;
+  let idleMs = 0;
+  let enoughIdleMs = LOOK_EVERY_MS;
   let { cpuUs } = read();
   const timer = clock.every(LOOK_EVERY_MS, () => {
     const now = read();
     const isIdle = now.cpuUs - cpuUs < IDLE_SHARE * LOOK_EVERY_MS * 1000;
     cpuUs = now.cpuUs;
-    if (!isIdle || !isStarted()) return;
+    idleMs = isIdle ? idleMs + LOOK_EVERY_MS : 0;
+    if (!isIdle && afterLastBytes > 0) enoughIdleMs = IDLE_AFTER_WORK_MS;
+    if (idleMs < enoughIdleMs || !isStarted()) return;
     if (roundsLeft === 0) {
       if (clock.monotonicMs() < nextMs || now.residentBytes < afterLastBytes + WORTH_BYTES) return;
       roundsLeft = ROUNDS;
