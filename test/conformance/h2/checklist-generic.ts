@@ -1,8 +1,9 @@
 // B1, the first 44: what every server of HTTP/2 must take (the list follows h2spec's "generic" group, the words are ours).
 
 import assert from 'node:assert/strict';
-import { alive, answers, type Expectation } from './expectations.ts';
-import { type FrameClient, postBlock, requestBlock, requestFields } from './frame-client.ts';
+import { type Check, GET } from './check.ts';
+import { alive, answers } from './expectations.ts';
+import { postBlock, requestBlock, requestFields } from './frame-client.ts';
 import {
   continuation,
   data,
@@ -19,20 +20,6 @@ import {
 } from './frames.ts';
 import { block, indexed, type LiteralOptions, literal, tableSize } from './hpack.ts';
 
-export type Check = {
-  section: string;
-  name: string;
-  run: (client: FrameClient) => void | Promise<void>;
-  expects: Expectation;
-  /** Default true. */
-  handshake?: boolean;
-  settings?: readonly (readonly [id: number, value: number])[];
-  todo?: string;
-  /** Why Envoy does otherwise, and may. */
-  notEnvoy?: string;
-};
-
-const GET = requestBlock();
 const half = (block: Buffer): [Buffer, Buffer] => [block.subarray(0, 10), block.subarray(10)];
 
 /** A request whose last field is written in this way; the upstream must not mind. */
