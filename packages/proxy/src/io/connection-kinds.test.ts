@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { suite, test } from 'node:test';
 import { eventually } from '@lateen/base/testing';
-import { type Connection, type ConnectionHandler, ignoring } from './connection.ts';
+import { listen, testConnection, type WithPair } from '../testing/connection-contract.ts';
+import { type Connection, ignoring } from './connection.ts';
 import { HandleConnection } from './handle-connection.ts';
 import { readIntoShared } from './shared-read.ts';
 import { SocketConnection } from './socket-connection.ts';
@@ -21,133 +22,47 @@ const KINDS: Readonly<Record<string, (socket: Socket) => Connection>> = {
 };
 
 /** A connection of ours and the bare socket at its other end. */
-async function pair(kind: string, use: (ours: Connection, peer: Socket) => Promise<void>): Promise<void> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  // The server's socket is taken over in the very callback that announces it, as listeners do.
-  const accepted = new Promise<Connection>((resolve) => server.once('connection', (socket) => resolve(KINDS[kind]!(socket))));
-  const peer = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
-  peer.on('error', () => {});
-  const ours = await accepted;
-  try {
-    await use(ours, peer);
-  } finally {
-    peer.destroy();
-    ours.destroy();
-    server.close();
-  }
-}
-
-const listen = (ours: Connection, events: Partial<ConnectionHandler>): void => {
-  ours.handler = { ...ignoring, ...events };
-};
-
-const pattern = (size: number, seed: number): Buffer => Buffer.alloc(size, `${seed}, `);
+const pairsOf =
+  (create: (socket: Socket) => Connection): WithPair =>
+  async (use) => {
+    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    // The server's socket is taken over in the very callback that announces it, as listeners do.
+    const accepted = new Promise<Connection>((resolve) => server.once('connection', (socket) => resolve(create(socket))));
+    const peer = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+    peer.on('error', () => {});
+    const ours = await accepted;
+    try {
+      await use({ ours, peer, wire: peer });
+    } finally {
+      peer.destroy();
+      ours.destroy();
+      server.close();
+    }
+  };
 
 test('the self-test lets handles be used on this Node', async () => {
-  await eventually(() => assert.equal(handlesAreUsable(), process.env.LATEEN_IO !== 'socket'), { timeoutMs: 3000, intervalMs: 5 });
+  await eventually(() => assert.equal(handlesAreUsable(), process.env.LATEEN_IO !== 'socket'), { intervalMs: 5 });
 });
 
-for (const kind of Object.keys(KINDS)) {
+for (const [kind, create] of Object.entries(KINDS)) {
   suite(`a connection over a ${kind}`, () => {
-    test('gives what arrives, and the end, while writing still works', () =>
-      pair(kind, async (ours, peer) => {
-        let text = '';
-        let ended = false;
-        listen(ours, {
-          onData: (bytes) => {
-            text += bytes.toString();
-          },
-          onEnd: () => {
-            ended = true;
-          },
-        });
-        let answer = '';
-        peer.on('data', (bytes) => {
-          answer += bytes.toString();
-        });
-        peer.end('hello');
-        await eventually(() => assert.deepEqual([text, ended], ['hello', true]));
-        ours.write(Buffer.from('late'));
-        ours.end();
-        await eventually(() => assert.deepEqual([answer, peer.readableEnded, ours.closed], ['late', true, true]));
-      }));
+    const withPair = pairsOf(create);
+    testConnection(withPair);
 
-    test('keeps bytes in order when the peer is slow, whatever becomes of the memory they came from', () =>
-      pair(kind, async (ours, peer) => {
-        let drains = 0;
-        listen(ours, { onDrain: () => drains++ });
-        const scratch = Buffer.alloc(300_000);
-        const expected: Buffer[] = [];
+    test('is flushed once nothing that was written is in memory', () =>
+      withPair(async ({ ours, peer }) => {
         peer.pause();
-        let refused = false;
-        for (let i = 0; i < 60; i++) {
-          const piece = pattern(200_000 + i, i);
-          piece.copy(scratch);
-          const before = Buffer.from(`${i}\r\n`);
-          const around = i % 3 === 0 ? { before, after: Buffer.from('\r\n') } : undefined;
-          if (!ours.relay(scratch.subarray(0, piece.length), undefined, around)) refused = true;
-          // What the connection was lent is used for something else at once.
-          scratch.fill(0);
-          expected.push(...(around ? [before, piece, around.after] : [piece]));
-        }
-        assert.ok(refused && !ours.isFlushed && ours.queuedBytes > 0);
-        const whole = Buffer.concat(expected);
-        const received: Buffer[] = [];
-        peer.on('data', (bytes: Buffer) => received.push(bytes));
-        ours.end();
+        for (let i = 0; i < 500 && ours.queuedBytes < 1_000_000; i++) ours.write(Buffer.alloc(100_000));
+        assert.ok(!ours.isFlushed);
         peer.resume();
-        await once(peer, 'end');
-        assert.ok(Buffer.concat(received).equals(whole));
-        assert.equal(ours.queuedBytes, 0);
+        await eventually(() => assert.ok(ours.isFlushed));
       }));
-
-    test('tells when its queue has drained', () =>
-      pair(kind, async (ours, peer) => {
-        let drains = 0;
-        listen(ours, { onDrain: () => drains++ });
-        peer.pause();
-        for (let i = 0; i < 500 && ours.queuedBytes < 1_000_000; i++) ours.write(pattern(100_000, i));
-        assert.equal(drains, 0);
-        peer.resume();
-        await eventually(() => assert.deepEqual([drains, ours.isFlushed], [1, true]));
-      }));
-
-    test('reads nothing while paused', () =>
-      pair(kind, async (ours, peer) => {
-        let size = 0;
-        listen(ours, {
-          onData: (bytes) => {
-            size += bytes.length;
-          },
-        });
-        ours.pause();
-        peer.write(Buffer.alloc(100_000));
-        await new Promise((next) => setTimeout(next, 50));
-        assert.equal(size, 0);
-        ours.resume();
-        await eventually(() => assert.equal(size, 100_000));
-      }));
-
-    test('a reset is seen as one by the peer, and the other way round with its code', async () => {
-      await pair(kind, async (ours, peer) => {
-        const failed = once(peer, 'error');
-        ours.reset();
-        assert.equal(((await failed)[0] as NodeJS.ErrnoException | undefined)?.code, 'ECONNRESET');
-        await eventually(() => ours.closed);
-      }).catch((error: NodeJS.ErrnoException) => assert.equal(error.code, 'ECONNRESET'));
-      await pair(kind, async (ours, peer) => {
-        const codes: (string | undefined)[] = [];
-        listen(ours, { onClose: (code) => codes.push(code) });
-        peer.resetAndDestroy();
-        await eventually(() => assert.deepEqual(codes, ['ECONNRESET']));
-      });
-    });
 
     test('gives its socket up with the unread bytes in front', () =>
-      pair(kind, async (ours, peer) => {
+      withPair(async ({ ours, peer }) => {
         let first: Buffer | undefined;
         listen(ours, {
           onData: (bytes) => {
