@@ -3,6 +3,7 @@
 
 import type { Clock } from '@lateen/base';
 import { compactHeap } from './compact-heap.ts';
+import { releaseProgramPages } from './program-pages.ts';
 import { trimMalloc } from './trim-malloc.ts';
 
 const LOOK_EVERY_MS = 2000;
@@ -69,4 +70,5 @@ function readProcess(): { residentBytes: number; cpuUs: number } {
 function compactProcess(): void {
   compactHeap();
   trimMalloc();
+  releaseProgramPages();
 }
