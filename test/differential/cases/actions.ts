@@ -2,7 +2,7 @@
 
 import { endpoint, type } from '../bootstrap.ts';
 import type { Scene } from '../model.ts';
-import { ANY, add, ask, exact, get, prefix, says, to } from './build.ts';
+import { ANY, add, ask, exact, GRPC, get, prefix, says, to } from './build.ts';
 
 const redirect = (match: object, fields: object, route: object = {}) => ({ match, redirect: fields, ...route });
 const templateMatch = (value: string) => ({
@@ -136,9 +136,9 @@ export const actions: readonly Scene[] = [
       get('/200', { method: 'POST', body: 'data' }, { differs: UNREAD }),
       get('/200', { method: 'POST', chunks: ['da', 'ta'] }, { differs: UNREAD }),
       get('/headers', { headers: { 'x-ask': 'me' } }),
-      get('/200', { headers: { 'content-type': 'application/grpc' }, method: 'POST', body: '' }),
-      get('/503', { headers: { 'content-type': 'application/grpc' }, method: 'POST', body: '' }),
-      get('/nothing', { headers: { 'content-type': 'application/grpc' }, method: 'POST', body: '' }),
+      get('/200', GRPC),
+      get('/503', GRPC),
+      get('/nothing', GRPC),
       ask('two on one connection', { path: '/200' }, { request: [{ path: '/200' }, { path: '/503' }] }),
     ],
   },
@@ -305,12 +305,7 @@ export const actions: readonly Scene[] = [
       to(exact('/404'), 'nowhere', { cluster_not_found_response_code: 'NOT_FOUND' }),
       to(exact('/500'), 'nowhere', { cluster_not_found_response_code: 'INTERNAL_SERVER_ERROR' }),
     ],
-    cases: [
-      get('/503'),
-      get('/404'),
-      get('/500'),
-      get('/503', { method: 'POST', headers: { 'content-type': 'application/grpc' }, body: '' }),
-    ],
+    cases: [get('/503'), get('/404'), get('/500'), get('/503', GRPC)],
   },
   {
     name: 'hash-policies',

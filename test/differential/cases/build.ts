@@ -31,6 +31,9 @@ export const get = (path: string, request: Request = {}, more: Partial<Case> = {
 /** A named case. */
 export const ask = (name: string, request: Request, more: Partial<Case> = {}): Case => ({ name, request, ...more });
 
+/** The request of a gRPC call without a message. */
+export const GRPC = { method: 'POST', body: '', headers: { 'content-type': 'application/grpc' } } satisfies Request;
+
 /** A named case of raw bytes. */
 export const raw = (name: string, bytes: string | readonly string[], more: Partial<Case> & { answers?: number } = {}): Case => {
   const { answers, ...others } = more;

@@ -1,7 +1,7 @@
 // What a proxy at the edge does with a request before it is routed, and what it says of itself.
 
 import type { Case, Scene } from '../model.ts';
-import { ANY, ask, exact, get, prefix, raw, to } from './build.ts';
+import { ANY, ask, exact, GRPC, get, prefix, raw, to } from './build.ts';
 
 const ROUTES = [to(exact('/exact'), 'b'), to(prefix('/a/'), 'c'), to(ANY, 'a')];
 const PATHS = [
@@ -246,7 +246,7 @@ export const edge: readonly Scene[] = [
       get('/dead?a="b"', { headers: { 'x-format': 'json' } }),
       ask('404 of the upstream stays', { path: '/up', upstream: { status: 404 } }),
       get('/nothing', { method: 'HEAD' }),
-      get('/nothing', { method: 'POST', body: '', headers: { 'content-type': 'application/grpc' } }),
+      get('/nothing', GRPC),
     ],
   },
   {

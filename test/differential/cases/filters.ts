@@ -2,7 +2,7 @@
 
 import { withEndpoints } from '../bootstrap.ts';
 import type { Scene } from '../model.ts';
-import { ANY, add, ask, exact, filter, get, header, perFilter, prefix, says, to } from './build.ts';
+import { ANY, add, ask, exact, filter, GRPC, get, header, perFilter, prefix, says, to } from './build.ts';
 
 const percent = (numerator: number) => ({ numerator, denominator: 'HUNDRED' });
 const abort = (status: number, more: object = {}) => ({ abort: { http_status: status, percentage: percent(100) }, ...more });
@@ -18,7 +18,6 @@ const ENFORCED = {
   filter_enabled: { default_value: percent(100), runtime_key: 'x' },
   filter_enforced: { default_value: percent(100), runtime_key: 'y' },
 };
-const grpc = { method: 'POST', body: '', headers: { 'content-type': 'application/grpc' } };
 
 export const filters: readonly Scene[] = [
   {
@@ -120,8 +119,8 @@ export const filters: readonly Scene[] = [
     ],
     cases: [
       ...['/abort', '/never', '/grpc', '/delay', '/both', '/header', '/some', '/cluster', '/none'].map((path) => get(path)),
-      ask('abort of gRPC', { path: '/abort', ...grpc }),
-      ask('gRPC status to gRPC', { path: '/grpc', ...grpc }),
+      ask('abort of gRPC', { path: '/abort', ...GRPC }),
+      ask('gRPC status to gRPC', { path: '/grpc', ...GRPC }),
       get('/some', { headers: { 'x-user': 'jason' } }),
 
       get('/abort', { method: 'HEAD' }),
@@ -251,8 +250,8 @@ export const filters: readonly Scene[] = [
       ask('off: second', { path: '/off' }),
       ask('not enforced: first', { path: '/not-enforced' }),
       ask('not enforced: second', { path: '/not-enforced' }),
-      ask('gRPC: first', { path: '/grpc', ...grpc }),
-      ask('gRPC: second', { path: '/grpc', ...grpc }),
+      ask('gRPC: first', { path: '/grpc', ...GRPC }),
+      ask('gRPC: second', { path: '/grpc', ...GRPC }),
       ask('unlimited', { path: '/' }),
     ],
   },
@@ -405,7 +404,7 @@ export const filters: readonly Scene[] = [
     cases: [
       ask('gRPC', {
         path: '/s/M',
-        ...grpc,
+        ...GRPC,
         upstream: { headers: { 'content-type': 'application/grpc' }, trailers: { 'grpc-status': '0' } },
       }),
       ask('gRPC-Web', {

@@ -2,13 +2,15 @@
 
 import { endpoint, withEndpoints } from '../bootstrap.ts';
 import type { Case, Scene } from '../model.ts';
-import { ANY, ask, exact, get, prefix, to } from './build.ts';
+import { ANY, ask, exact, GRPC, get, prefix, to } from './build.ts';
 
 const retries = (policy: object, more: object = {}) => ({
   retry_policy: { num_retries: 2, retry_back_off: { base_interval: '0.001s', max_interval: '0.002s' }, ...policy },
   ...more,
 });
 const statuses = (status: number | readonly number[]) => ({ upstream: { status } });
+/** Longer than any of the time limits below. */
+const tooLong = { upstream: { delayMs: 1200 } };
 const RETRY_ROUTES = [
   ['5xx', retries({ retry_on: '5xx' })],
   ['gateway-error', retries({ retry_on: 'gateway-error' })],
@@ -28,6 +30,22 @@ const RETRY_ROUTES = [
   ['default-number', { retry_policy: { retry_on: '5xx', retry_back_off: { base_interval: '0.001s' } } }],
   ['per-try', retries({ retry_on: '5xx', per_try_timeout: '0.4s' })],
 ] as const;
+
+/** Clusters of the failing upstreams, each with a route of its name. */
+const ONE_ROUTE_EACH = [
+  'refused',
+  'empty',
+  'no-requests',
+  'no-pending',
+  'no-connections',
+  'unhealthy',
+  'all-unhealthy',
+  'no-panic',
+  'second-priority',
+  'draining',
+  'weights',
+  'once-each',
+];
 
 /** Where Lateen refuses more of an upstream than Envoy does. */
 const STRICTER: Record<string, string> = {
@@ -100,28 +118,22 @@ export const resilience: readonly Scene[] = [
       ask('asked by header: gRPC', {
         path: '/none',
         headers: { 'x-envoy-retry-grpc-on': 'unavailable' },
-        upstream: { headers: { 'content-type': 'application/grpc', 'grpc-status': '14' } },
+        upstream: { headers: { ...GRPC.headers, 'grpc-status': '14' } },
       }),
       ask('gRPC status in headers', {
         path: '/grpc',
-        method: 'POST',
-        headers: { 'content-type': 'application/grpc' },
-        body: '',
-        upstream: { headers: { 'content-type': 'application/grpc', 'grpc-status': '14' }, body: '' },
+        ...GRPC,
+        upstream: { headers: { ...GRPC.headers, 'grpc-status': '14' }, body: '' },
       }),
       ask('gRPC status in trailers', {
         path: '/grpc',
-        method: 'POST',
-        headers: { 'content-type': 'application/grpc' },
-        body: '',
-        upstream: { headers: { 'content-type': 'application/grpc' }, trailers: { 'grpc-status': '14' } },
+        ...GRPC,
+        upstream: { headers: GRPC.headers, trailers: { 'grpc-status': '14' } },
       }),
       ask('gRPC status that is not asked', {
         path: '/grpc',
-        method: 'POST',
-        headers: { 'content-type': 'application/grpc' },
-        body: '',
-        upstream: { headers: { 'content-type': 'application/grpc', 'grpc-status': '3' }, body: '' },
+        ...GRPC,
+        upstream: { headers: { ...GRPC.headers, 'grpc-status': '3' }, body: '' },
       }),
       ask('rate limited', { path: '/overloaded', upstream: { status: [429, 200], headers: { 'x-envoy-ratelimited': 'true' } } }),
       ask('HEAD', { path: '/5xx', method: 'HEAD', ...statuses([503, 200]) }),
@@ -196,14 +208,14 @@ export const resilience: readonly Scene[] = [
       to(exact('/grpc-any'), 'a', { max_stream_duration: { grpc_timeout_header_max: '0s' } }),
     ],
     cases: [
-      ask('route', { path: '/route', upstream: { delayMs: 1200 } }),
+      ask('route', { path: '/route', ...tooLong }),
       ask('in time', { path: '/route' }),
       ask('none', { path: '/none', upstream: { delayMs: 300 } }),
       get('/default'),
-      ask('idle', { path: '/idle', upstream: { delayMs: 1200 } }),
+      ask('idle', { path: '/idle', ...tooLong }),
       ask('per try', { path: '/per-try', upstream: { delayMs: [1200, 0] } }),
-      ask('quiet try', { path: '/idle-try', upstream: { delayMs: 1200 } }),
-      ask('max stream duration', { path: '/max', upstream: { delayMs: 1200 } }),
+      ask('quiet try', { path: '/idle-try', ...tooLong }),
+      ask('max stream duration', { path: '/max', ...tooLong }),
       ask('by header', { path: '/default', headers: { 'x-envoy-upstream-rq-timeout-ms': '150' }, upstream: { delayMs: 500 } }),
       ask('by header, in time', { path: '/default', headers: { 'x-envoy-upstream-rq-timeout-ms': '1500' } }),
       ask('by header over the route', {
@@ -220,30 +232,26 @@ export const resilience: readonly Scene[] = [
       ask('alternative answer', {
         path: '/route',
         headers: { 'x-envoy-upstream-rq-timeout-alt-response': '1' },
-        upstream: { delayMs: 1200 },
+        ...tooLong,
       }),
       ask('gRPC timeout header, capped', {
         path: '/grpc',
-        method: 'POST',
-        body: '',
-        headers: { 'content-type': 'application/grpc', 'grpc-timeout': '5S' },
-        upstream: { delayMs: 1200 },
+        ...GRPC,
+        headers: { ...GRPC.headers, 'grpc-timeout': '5S' },
+        ...tooLong,
       }),
       ask('gRPC timeout header', {
         path: '/grpc-any',
-        method: 'POST',
-        body: '',
-        headers: { 'content-type': 'application/grpc', 'grpc-timeout': '400m' },
-        upstream: { delayMs: 1200 },
+        ...GRPC,
+        headers: { ...GRPC.headers, 'grpc-timeout': '400m' },
+        ...tooLong,
       }),
       ask('gRPC route timeout', {
         path: '/route',
-        method: 'POST',
-        body: '',
-        headers: { 'content-type': 'application/grpc' },
-        upstream: { delayMs: 1200 },
+        ...GRPC,
+        ...tooLong,
       }),
-      ask('POST that takes too long', { path: '/route', method: 'POST', body: 'data', upstream: { delayMs: 1200 } }),
+      ask('POST that takes too long', { path: '/route', method: 'POST', body: 'data', ...tooLong }),
     ],
   },
   {
@@ -301,20 +309,7 @@ export const resilience: readonly Scene[] = [
       'once-each': { ...withEndpoints('a'), http_options: { common_http_protocol_options: { max_requests_per_connection: 1 } } },
     },
     routes: [
-      ...[
-        'refused',
-        'empty',
-        'no-requests',
-        'no-pending',
-        'no-connections',
-        'unhealthy',
-        'all-unhealthy',
-        'no-panic',
-        'second-priority',
-        'draining',
-        'weights',
-        'once-each',
-      ].map((name) => to(exact(`/${name}`), name)),
+      ...ONE_ROUTE_EACH.map((name) => to(exact(`/${name}`), name)),
       to(exact('/no-retries'), 'no-retries', { retry_policy: { retry_on: '5xx', num_retries: 2 } }),
       to(exact('/refused-retried'), 'refused', { retry_policy: { retry_on: 'connect-failure', num_retries: 1 } }),
       ...['a', 'b', 'c'].map((version) =>
@@ -323,28 +318,11 @@ export const resilience: readonly Scene[] = [
       to(prefix('/a'), 'a'),
     ],
     cases: [
-      ...[
-        'refused',
-        'empty',
-        'no-requests',
-        'no-pending',
-        'no-connections',
-        'unhealthy',
-        'all-unhealthy',
-        'no-panic',
-        'second-priority',
-        'draining',
-        'weights',
-        'once-each',
-        'refused-retried',
-        'subset/a',
-        'subset/b',
-        'subset/c',
-      ].map((name) => get(`/${name}`)),
+      ...[...ONE_ROUTE_EACH, 'refused-retried', 'subset/a', 'subset/b', 'subset/c'].map((name) => get(`/${name}`)),
       ask('no retries left', { path: '/no-retries', ...statuses([503, 200]) }),
       ask('reset before headers', { path: '/a', upstream: { resets: 1 } }),
-      ask('refused gRPC', { path: '/refused', method: 'POST', body: '', headers: { 'content-type': 'application/grpc' } }),
-      ask('reset gRPC', { path: '/a', method: 'POST', body: '', headers: { 'content-type': 'application/grpc' }, upstream: { resets: 1 } }),
+      ask('refused gRPC', { path: '/refused', ...GRPC }),
+      ask('reset gRPC', { path: '/a', ...GRPC, upstream: { resets: 1 } }),
       ask('refused HEAD', { path: '/refused', method: 'HEAD' }),
     ],
   },
