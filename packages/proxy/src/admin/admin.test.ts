@@ -1,33 +1,22 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { JsonObject } from '@bufbuild/protobuf';
 import { silentLogger } from '@lateen/base';
-import { parseBootstrap } from '../ads/bootstrap.ts';
 import { runProxy } from '../agent/run-proxy.ts';
+import { bootstrapOf } from '../testing/bootstrap.ts';
+import { cluster, httpListener } from '../testing/runtime.ts';
 import { applyMask, redactSecrets } from './json-shape.ts';
 
-const bootstrap = (extra = '') => `
-admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}
-layered_runtime: {layers: [{name: fixed, static_layer: {a: {b: 1}}}, {name: admin, admin_layer: {}}]}
-${extra}
-static_resources:
-  listeners:
-  - name: front
-    address: {socket_address: {address: 127.0.0.1, port_value: 0}}
-    filter_chains:
-    - filters:
-      - name: hcm
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: front
-          route_config: {name: inline, virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, direct_response: {status: 200}}]}]}
-          http_filters: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
-  clusters:
-  - {name: back, type: STATIC, connect_timeout: 1s, load_assignment: {cluster_name: back, endpoints: []}}
-  - {name: other, type: STATIC, connect_timeout: 1s, load_assignment: {cluster_name: other, endpoints: []}}
-`;
+const FRONT = httpListener('front', [{ match: { prefix: '/' }, direct_response: { status: 200 } }]);
+const LAYERS = [
+  { name: 'fixed', static_layer: { a: { b: 1 } } },
+  { name: 'admin', admin_layer: {} },
+];
 
-async function start(t: TestContext, extra?: string) {
-  const running = await runProxy({ bootstrap: parseBootstrap(bootstrap(extra), 'test'), logger: silentLogger, appendLog() {} });
+async function start(t: TestContext, sections: JsonObject = {}) {
+  const resources = { listeners: [FRONT], clusters: [cluster('back', []), cluster('other', [])] };
+  const bootstrap = bootstrapOf(resources, { layered_runtime: { layers: LAYERS }, ...sections });
+  const running = await runProxy({ bootstrap, logger: silentLogger, appendLog() {} });
   t.after(() => running.close());
   const ask = async (path: string, method = 'GET') => {
     const response = await fetch(`http://127.0.0.1:${running.adminAddress?.port}${path}`, { method });
@@ -137,10 +126,8 @@ test('statistics by name, type and use; counters can be set back', async (t) => 
 });
 
 test('a stats matcher of the bootstrap decides what is kept', async (t) => {
-  const { ask } = await start(
-    t,
-    'stats_config: {stats_matcher: {inclusion_list: {patterns: [{prefix: server.}, {exact: cluster_manager.active_clusters}]}}}',
-  );
+  const patterns = [{ prefix: 'server.' }, { exact: 'cluster_manager.active_clusters' }];
+  const { ask } = await start(t, { stats_config: { stats_matcher: { inclusion_list: { patterns } } } });
   const names = (await ask('/stats')).body
     .trim()
     .split('\n')

@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import test from 'node:test';
+import type { JsonObject } from '@bufbuild/protobuf';
 import { silentLogger } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
-import { parseBootstrap } from '../ads/bootstrap.ts';
+import { bootstrapOf, connectionLimit } from '../testing/bootstrap.ts';
+import { echoListener } from '../testing/runtime.ts';
 import { openWire } from '../testing/wire.ts';
 import { runProxy } from './run-proxy.ts';
 
-const listener = (name: string, extra = '') => `
-  - name: ${name}
-    address: {socket_address: {address: 127.0.0.1, port_value: 0}}
-    ${extra}
-    filter_chains: [{filters: [{name: echo, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}}]}]`;
-
-async function start(t: test.TestContext, operations: string, listeners: string) {
-  const text = `admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}\n${operations}\nstatic_resources:\n  listeners:${listeners}\n`;
-  const running = await runProxy({ bootstrap: parseBootstrap(text, 'test'), logger: silentLogger, appendLog() {} });
+async function start(t: test.TestContext, sections: JsonObject, listeners: JsonObject[]) {
+  const running = await runProxy({ bootstrap: bootstrapOf({ listeners }, sections), logger: silentLogger, appendLog() {} });
   t.after(() => running.close());
   const stat = async (filter: string) => {
     const body = await (await fetch(`http://127.0.0.1:${running.adminAddress?.port}/stats?filter=${filter}`)).text();
@@ -37,12 +32,11 @@ const isEchoed = async (port: number): Promise<boolean> => {
 test('10,000 idle connections against a limit of 2,000: the excess is refused, the rest of the proxy answers', {
   timeout: 60_000,
 }, async (t) => {
-  const key = 'envoy.resource_limits.listener.front.connection_limit: 2000';
-  const { stat, port, running } = await start(
-    t,
-    `layered_runtime: {layers: [{name: limits, static_layer: {${key}}}]}`,
-    listener('front') + listener('probe'),
-  );
+  const limits = { 'envoy.resource_limits.listener.front.connection_limit': 2000 };
+  const { stat, port, running } = await start(t, { layered_runtime: { layers: [{ name: 'limits', static_layer: limits }] } }, [
+    echoListener('front'),
+    echoListener('probe'),
+  ]);
   const open = new Set<Socket>();
   t.after(() => {
     for (const socket of open) socket.destroy();
@@ -64,12 +58,11 @@ test('10,000 idle connections against a limit of 2,000: the excess is refused, t
 });
 
 test('all listeners together are limited, except those that are exempt', async (t) => {
-  const monitor = `{name: global, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig, max_active_downstream_connections: 2}}`;
-  const { port, running } = await start(
-    t,
-    `overload_manager: {resource_monitors: [${monitor}]}`,
-    listener('a') + listener('b') + listener('health', 'ignore_global_conn_limit: true'),
-  );
+  const { port, running } = await start(t, connectionLimit(2), [
+    echoListener('a'),
+    echoListener('b'),
+    echoListener('health', { ignore_global_conn_limit: true }),
+  ]);
   const held = [await openWire(port('a')), await openWire(port('b'))];
   for (const wire of held) wire.send('x');
   for (const wire of held) await wire.expect('x');

@@ -76,6 +76,16 @@ export function tcpListener(name: string, tcp: JsonObject): JsonObject {
   };
 }
 
+/** A listener on a free loopback port that gives back what it gets. */
+export function echoListener(name: string, fields: JsonObject = {}): JsonObject {
+  return {
+    name,
+    address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
+    filter_chains: [{ filters: [{ name: 'echo', typed_config: any(`${CORE}.network.echo.v3.Echo`) }] }],
+    ...fields,
+  };
+}
+
 /** A static cluster of loopback ports. */
 export function cluster(name: string, ports: readonly number[], fields: JsonObject = {}): JsonObject {
   return { name, type: 'STATIC', connect_timeout: '1s', load_assignment: assignment(name, ports), ...fields };

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { Agent, createServer, get as httpGet, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import type { JsonObject } from '@bufbuild/protobuf';
 import { silentLogger } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
-import { parseBootstrap } from '../ads/bootstrap.ts';
 import { runProxy } from '../agent/run-proxy.ts';
-
-const TYPES = 'type.googleapis.com/envoy.extensions';
+import { bootstrapOf } from '../testing/bootstrap.ts';
+import { any, cluster, httpListener, ROUTER, routeTo } from '../testing/runtime.ts';
 
 async function startUpstream(t: TestContext): Promise<number> {
   const server = createServer((_request, response) => response.end('hello'));
@@ -21,39 +21,18 @@ async function startUpstream(t: TestContext): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function start(t: TestContext, listener: object = {}) {
+async function start(t: TestContext, listener: JsonObject = {}) {
   const manager = {
-    '@type': `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-    stat_prefix: 'front',
-    access_log: [{ name: 'file', typed_config: { '@type': `${TYPES}.access_loggers.file.v3.FileAccessLog`, path: '/log' } }],
-    route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'back' } }] }] },
-    http_filters: [
-      { name: 'istio.stats', typed_config: { '@type': 'type.googleapis.com/stats.PluginConfig' } },
-      { name: 'router', typed_config: { '@type': `${TYPES}.filters.http.router.v3.Router` } },
-    ],
+    access_log: [{ name: 'file', typed_config: any('envoy.extensions.access_loggers.file.v3.FileAccessLog', { path: '/log' }) }],
+    http_filters: [{ name: 'istio.stats', typed_config: any('stats.PluginConfig') }, ROUTER],
   };
-  const address = (port: number) => ({ socket_address: { address: '127.0.0.1', port_value: port } });
-  const bootstrap = {
-    admin: { address: address(0) },
-    static_resources: {
-      listeners: [
-        { name: 'front', address: address(0), filter_chains: [{ filters: [{ name: 'hcm', typed_config: manager }] }], ...listener },
-      ],
-      clusters: [
-        {
-          name: 'back',
-          type: 'STATIC',
-          load_assignment: {
-            cluster_name: 'back',
-            endpoints: [{ lb_endpoints: [{ endpoint: { address: address(await startUpstream(t)) } }] }],
-          },
-        },
-      ],
-    },
+  const resources = {
+    listeners: [httpListener('front', [routeTo('back')], manager, listener)],
+    clusters: [cluster('back', [await startUpstream(t)])],
   };
   let log = '';
   const running = await runProxy({
-    bootstrap: parseBootstrap(JSON.stringify(bootstrap), 'test'),
+    bootstrap: bootstrapOf(resources),
     logger: silentLogger,
     logLevel: 'none',
     appendLog: (_path, text) => {

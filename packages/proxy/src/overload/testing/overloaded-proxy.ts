@@ -2,26 +2,14 @@
 
 import { getHeapStatistics } from 'node:v8';
 import { delay, silentLogger, systemClock } from '@lateen/base';
-import { parseBootstrap } from '../../ads/bootstrap.ts';
 import { runProxy } from '../../agent/run-proxy.ts';
+import { bootstrapOf } from '../../testing/bootstrap.ts';
+import { httpListener } from '../../testing/runtime.ts';
 import { readHeap } from '../heap.ts';
 
-const bootstrap = `
-admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}
-static_resources:
-  listeners:
-  - name: front
-    address: {socket_address: {address: 127.0.0.1, port_value: 0}}
-    filter_chains:
-    - filters:
-      - name: hcm
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: front
-          route_config: {name: r, virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, direct_response: {status: 200, body: {inline_string: ok}}}]}]}
-          http_filters: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
-`;
-const running = await runProxy({ bootstrap: parseBootstrap(bootstrap, 'test'), logger: silentLogger, appendLog() {} });
+const answer = { status: 200, body: { inline_string: 'ok' } };
+const bootstrap = bootstrapOf({ listeners: [httpListener('front', [{ match: { prefix: '/' }, direct_response: answer }])] });
+const running = await runProxy({ bootstrap, logger: silentLogger, appendLog() {} });
 const { limitBytes } = readHeap(undefined)();
 let ballast: number[][] = [];
 
