@@ -43,10 +43,10 @@ export const DEFAULT_DRAIN_MS = 45_000;
 
 export type Proxy = {
   /**
-   * Makes `runtime` live: clusters first, then listeners whose identity changed. Rejects with a CodedError when an address cannot
-   * be bound; everything else is live then.
+   * Makes `runtime` live: clusters at once or when they are warm, then listeners whose identity changed (with `afterClusters` once no
+   * cluster is warming). Rejects with a CodedError when an address cannot be bound; everything else is live then.
    */
-  apply(runtime: Runtime): Promise<void>;
+  apply(runtime: Runtime, options?: { afterClusters?: boolean }): Promise<void>;
   readonly runtime: Runtime;
   /** Bound listeners and those that serve redirected connections. */
   listeners(): readonly ActiveListener[];
@@ -58,6 +58,8 @@ export type Proxy = {
   /** Of filters. */
   readonly counters: Counters;
   clusters(): readonly ClusterState[];
+  /** Configurations of clusters that do not serve yet; their predecessors do. */
+  warmingClusters(): readonly ClusterState[];
   /** The bound address of a listener; undefined while it is not bound. */
   addressOf(listenerName: string): SocketAddress | undefined;
   /** Undefined: load is never taken off. */
@@ -130,12 +132,17 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     },
   });
   let applying: Promise<void> = Promise.resolve();
+  const closing = Promise.withResolvers<void>();
   return {
-    apply(next) {
-      const run = async () => {
-        if (closed) return;
+    apply(next, { afterClusters = false } = {}) {
+      // Endpoints reach the clusters while listeners wait for these.
+      if (!closed) {
         clusters.apply(next);
         runtime = next;
+      }
+      const run = async () => {
+        if (afterClusters && next.listeners.size > 0) await Promise.race([clusters.warmed(), closing.promise]);
+        if (closed) return;
         const errors = await listeners.apply(next.listeners);
         if (errors.length > 0) throw errors.length === 1 ? errors[0] : new AggregateError(errors, errors.map(messageOf).join('; '));
       };
@@ -160,12 +167,14 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     },
     counters,
     clusters: () => clusters.list(),
+    warmingClusters: () => clusters.warming(),
     addressOf: (name) => listeners.get(name)?.sockets[0]?.address,
     setFailingHealthChecks(failing) {
       isFailingHealthChecks = failing;
     },
     async close() {
       closed = true;
+      closing.resolve();
       await applying;
       overload?.close();
       await listeners.close();

@@ -32,14 +32,8 @@ export class HealthChecker {
     if (host.endpoint.healthCheck?.disabled) return;
     host.failedActiveCheck = true;
     host.ignoredUntilChecked = this.cluster.runtime.ignoreNewHostsUntilFirstCheck;
-    this.watchAsItIs(host);
-  }
-
-  /** Begins to ask a host that is in use: until the first answer it counts as it did. */
-  watchAsItIs(host: Host): void {
-    if (host.endpoint.healthCheck?.disabled) return;
-    host.awaitsFirstCheck = host.failedActiveCheck;
-    const session = new Session(this.cluster, host, { check: this.check, onChange: () => this.onChange(host) });
+    host.awaitsFirstCheck = true;
+    const session = new Session(this.cluster, host, { check: this.check, onChange: () => this.events.onChange(host) });
     this.sessions.set(host, session);
     session.start();
   }
@@ -47,7 +41,6 @@ export class HealthChecker {
   forget(host: Host): void {
     this.sessions.get(host)?.close();
     this.sessions.delete(host);
-    this.count();
   }
 
   /** An answer of the host said that it is unhealthy. */
@@ -55,12 +48,8 @@ export class HealthChecker {
     this.sessions.get(host)?.fail();
   }
 
-  private onChange(host: Host): void {
-    this.count();
-    this.events.onChange(host);
-  }
-
-  private count(): void {
+  /** Says in the statistics how many hosts are well. */
+  count(): void {
     const { healthCheck } = this.cluster.stats;
     const hosts = [...this.sessions.keys()];
     healthCheck.healthy = hosts.filter((host) => !host.failedActiveCheck).length;

@@ -88,7 +88,7 @@ export function balanced({ fields = {}, places = [], policy = {}, resolve, local
   const place = (next: readonly Place[], nextPolicy: JsonObject = policy) =>
     registry.apply(runtimeOf({ clusters, endpoints: [loadAssignment(next, nextPolicy)] }));
   place(places);
-  const cluster = registry.get('c') as ClusterState;
+  const cluster = (registry.get('c') ?? registry.warming()[0]) as ClusterState;
   return {
     clock,
     registry,

@@ -36,7 +36,7 @@ export async function onStage(run: (stage: Stage) => Promise<void>, options: Pro
       servers.push(server);
       return server;
     },
-    apply: (resources) => proxy.apply(runtimeOf(resources)),
+    apply: (resources) => proxy.apply(runtimeOf(resources), { afterClusters: true }),
   };
   try {
     await run(stage);

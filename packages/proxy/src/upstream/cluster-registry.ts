@@ -1,86 +1,121 @@
-// All clusters by name. Applying a runtime touches only what differs from the one before.
+// All clusters by name. Applying a runtime touches only what differs from the one before; what must be asked for first warms
+// beside its predecessor (`cluster-version.ts`).
 
-import type { ClusterRuntime, EndpointsRuntime, Runtime } from '../runtime/model.ts';
-import { ClusterState, localityName, type UpstreamContext } from './cluster-state.ts';
-import { startDnsDiscovery } from './dns-discovery.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterRuntime, Runtime } from '../runtime/model.ts';
+import { type ClusterState, localityName, type UpstreamContext } from './cluster-state.ts';
+import { ClusterVersion } from './cluster-version.ts';
 import type { LocalZone } from './load-assignment.ts';
 
 export type ClusterRegistry = {
-  /** The live cluster, or undefined. */
+  /** The cluster that serves under this name, or undefined. */
   get(name: string): ClusterState | undefined;
+  /** Those that serve. */
   list(): readonly ClusterState[];
+  /** Those that will serve once their first name is resolved and each of their hosts was asked for its health. */
+  warming(): readonly ClusterState[];
+  /** Resolves when none is warming (any more), or the registry was closed. */
+  warmed(): Promise<void>;
   /** Takes the clusters and endpoints of a runtime. Removed clusters end what they carry. */
   apply(runtime: Runtime): void;
   close(): void;
 };
 
-type Entry = { state: ClusterState; runtime: ClusterRuntime; endpoints: EndpointsRuntime | undefined; dns: { close(): void } | undefined };
-
 export function createClusterRegistry(context: UpstreamContext): ClusterRegistry {
-  const entries = new Map<string, Entry>();
+  const serving = new Map<string, ClusterVersion>();
+  const warming = new Map<string, ClusterVersion>();
+  let waiting: (() => void)[] = [];
   const { local } = context;
   const localZone = (): LocalZone | undefined => {
-    const peers = local && entries.get(local.clusterName)?.state.localities;
+    const peers = local && serving.get(local.clusterName)?.state.localities;
     return local && peers ? { name: localityName(local.locality), peers } : undefined;
   };
-  const createEntry = (cluster: ClusterRuntime): Entry => {
-    const state = new ClusterState(cluster, context, localZone);
-    // The proxies' own zones decide how much of the traffic may stay in them.
-    if (cluster.name === local?.clusterName) {
-      state.onChange = () => {
-        for (const other of entries.values()) if (other.runtime.zoneAware && other.state !== state) other.state.rebuild();
-      };
-    }
-    return { state, runtime: cluster, endpoints: undefined, dns: undefined };
+  const letGo = () => {
+    if (warming.size > 0) return;
+    const all = waiting;
+    waiting = [];
+    for (const resolve of all) resolve();
   };
-  const follow = (entry: Entry, runtime: Runtime, isNew: boolean) => {
-    const { discovery } = entry.runtime;
-    if (discovery.kind === 'eds' || discovery.kind === 'static') {
-      const endpoints = discovery.kind === 'eds' ? runtime.endpoints.get(discovery.serviceName) : discovery.endpoints;
-      if (endpoints && endpoints !== entry.endpoints) entry.state.setEndpoints(endpoints);
-      entry.endpoints = endpoints ?? entry.endpoints;
-    } else if (isNew && (discovery.kind === 'strict_dns' || discovery.kind === 'logical_dns')) {
-      entry.dns?.close();
-      entry.dns = startDnsDiscovery(discovery, context, entry.state);
-    }
+  const promote = (version: ClusterVersion) => {
+    const { name } = version.state;
+    const before = serving.get(name);
+    warming.delete(name);
+    serving.set(name, version);
+    before?.drain();
+    // Both counted into the same numbers.
+    version.state.rebuild();
+    letGo();
   };
-  const applyCluster = (cluster: ClusterRuntime, runtime: Runtime) => {
-    let entry = entries.get(cluster.name);
-    const isNew = entry?.runtime !== cluster;
-    if (!entry) {
-      entry = createEntry(cluster);
-      entries.set(cluster.name, entry);
-    } else if (isNew) {
-      if (entry.runtime.discovery.kind !== cluster.discovery.kind) {
-        entry.dns?.close();
-        entry.state.drain();
-        entry = createEntry(cluster);
-        entries.set(cluster.name, entry);
-      } else {
-        entry.runtime = cluster;
-        entry.state.configure(cluster);
-      }
+  const drop = (version: ClusterVersion | undefined) => {
+    if (!version) return;
+    warming.delete(version.state.name);
+    version.close();
+    serving.get(version.state.name)?.state.rebuild();
+    letGo();
+  };
+  const createVersion = (cluster: ClusterRuntime, predecessor: ClusterVersion | undefined): ClusterVersion => {
+    const version = new ClusterVersion(cluster, context, {
+      local: localZone,
+      predecessor: predecessor?.state,
+      onWarm: () => promote(version),
+      // The proxies' own zones decide how much of the traffic may stay in them.
+      onChange() {
+        if (cluster.name !== local?.clusterName || serving.get(cluster.name) !== version) return;
+        for (const { state } of serving.values()) if (state.runtime.zoneAware && state !== version.state) state.rebuild();
+      },
+    });
+    return version;
+  };
+  const take = (cluster: ClusterRuntime): void => {
+    const current = serving.get(cluster.name);
+    const next = warming.get(cluster.name);
+    if ((next ?? current)?.state.runtime === cluster) return;
+    if (current && canChangeInPlace(current.state.runtime, cluster)) {
+      drop(next);
+      current.state.configure(cluster);
+    } else if (next && canChangeInPlace(next.state.runtime, cluster)) next.state.configure(cluster);
+    else {
+      drop(next);
+      warming.set(cluster.name, createVersion(cluster, current));
     }
-    follow(entry, runtime, isNew);
   };
   return {
-    get: (name) => entries.get(name)?.state,
-    list: () => [...entries.values()].map((entry) => entry.state),
+    get: (name) => serving.get(name)?.state,
+    list: () => [...serving.values()].map(({ state }) => state),
+    warming: () => [...warming.values()].map(({ state }) => state),
+    warmed: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        letGo();
+      }),
     apply(runtime) {
-      for (const cluster of runtime.clusters.values()) applyCluster(cluster, runtime);
-      for (const [name, entry] of entries) {
+      for (const cluster of runtime.clusters.values()) {
+        take(cluster);
+        serving.get(cluster.name)?.follow(runtime);
+        warming.get(cluster.name)?.follow(runtime);
+      }
+      for (const version of [...warming.values()]) if (!runtime.clusters.has(version.state.name)) drop(version);
+      for (const [name, version] of serving) {
         if (runtime.clusters.has(name)) continue;
-        entries.delete(name);
-        entry.dns?.close();
-        entry.state.drain();
+        serving.delete(name);
+        version.drain();
       }
     },
     close() {
-      for (const entry of entries.values()) {
-        entry.dns?.close();
-        entry.state.close();
-      }
-      entries.clear();
+      for (const version of [...warming.values(), ...serving.values()]) version.close();
+      warming.clear();
+      serving.clear();
+      letGo();
     },
   };
+}
+
+/** Whether hosts that served the one configuration may serve the other without being asked anew: they keep their connections. */
+function canChangeInPlace(from: ClusterRuntime, to: ClusterRuntime): boolean {
+  if (from.discovery.kind !== to.discovery.kind) return false;
+  const isDns = to.discovery.kind === 'strict_dns' || to.discovery.kind === 'logical_dns';
+  if (!isDns && !to.healthCheck) return true;
+  const decisive = ({ discovery, healthCheck, transport, transportMatches, protocol }: ClusterRuntime) =>
+    to.healthCheck ? [discovery, healthCheck, transport, transportMatches, protocol] : [discovery];
+  return isDeepStrictEqual(decisive(from), decisive(to));
 }

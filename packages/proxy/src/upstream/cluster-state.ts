@@ -54,13 +54,20 @@ const MAX_POOLS_PER_HOST = 1000;
 
 type MutableLocality = LocalityHosts & { readonly hosts: Host[] };
 
+export type ClusterStateOptions = {
+  /** Gives the hosts of the proxy's own cluster. */
+  readonly local?: () => LocalZone | undefined;
+  /** Of the same name: its counters go on. */
+  readonly predecessor?: ClusterState | undefined;
+};
+
 export class ClusterState {
   readonly name: string;
   readonly context: UpstreamContext;
   runtime: ClusterRuntime;
   /** Of its connections. */
-  readonly bytes = new ByteCount();
-  readonly stats = new ClusterStats();
+  readonly bytes: ByteCount;
+  readonly stats: ClusterStats;
   readonly breakers: { readonly default: BreakerState; readonly high: BreakerState };
   readonly outlier: OutlierDetector;
   /** Called after hosts came, went or changed their health. */
@@ -73,10 +80,12 @@ export class ClusterState {
   private checker: HealthChecker | undefined;
   private readonly services: LoadServices;
   private cleanup: { cancel(): void } | undefined;
+  private isDrained = false;
 
-  /** `local` gives the hosts of the proxy's own cluster. */
-  constructor(runtime: ClusterRuntime, context: UpstreamContext, local?: () => LocalZone | undefined) {
+  constructor(runtime: ClusterRuntime, context: UpstreamContext, { local, predecessor }: ClusterStateOptions = {}) {
     this.name = runtime.name;
+    this.bytes = predecessor?.bytes ?? new ByteCount();
+    this.stats = predecessor?.stats ?? new ClusterStats();
     this.runtime = runtime;
     this.context = context;
     this.services = {
@@ -91,35 +100,33 @@ export class ClusterState {
       high: new BreakerState(runtime.circuitBreakers.high),
     };
     this.outlier = new OutlierDetector(this, () => this.rebuild());
-    this.startChecks();
+    const { healthCheck } = runtime;
+    this.checker = healthCheck && new HealthChecker(this, healthCheck, { onChange: (host) => this.onCheckChange(host) });
   }
 
-  /** Takes the next configuration of this name. Endpoints come apart, by `setEndpoints`. */
+  /**
+   * Takes the next configuration of this name. Endpoints come apart, by `setEndpoints`; health checks can end, another configuration of
+   * them is for a new cluster.
+   */
   configure(runtime: ClusterRuntime): void {
     const before = this.runtime;
     this.runtime = runtime;
     this.breakers.default.limits = runtime.circuitBreakers.default;
     this.breakers.high.limits = runtime.circuitBreakers.high;
-    if (!isDeepStrictEqual(before.healthCheck, runtime.healthCheck)) {
-      this.checker?.close();
-      this.startChecks();
-    }
+    if (!runtime.healthCheck) this.stopChecks();
     if (!isDeepStrictEqual(before.outlier, runtime.outlier)) this.outlier.configure();
     this.balancer = undefined;
     this.rebuild();
   }
 
-  private startChecks(): void {
-    const { healthCheck } = this.runtime;
-    this.checker = healthCheck && new HealthChecker(this, healthCheck, { onChange: (host) => this.onCheckChange(host) });
+  private stopChecks(): void {
+    this.checker?.close();
+    this.checker = undefined;
     for (const host of this.hosts.values()) {
-      if (this.checker) this.checker.watchAsItIs(host);
-      else {
-        host.failedActiveCheck = false;
-        host.degradedByCheck = false;
-        host.awaitsFirstCheck = false;
-        host.ignoredUntilChecked = false;
-      }
+      host.failedActiveCheck = false;
+      host.degradedByCheck = false;
+      host.awaitsFirstCheck = false;
+      host.ignoredUntilChecked = false;
     }
   }
 
@@ -205,6 +212,9 @@ export class ClusterState {
 
   /** Call when the health of a host changed. */
   rebuild(): void {
+    // A successor counts into the same numbers.
+    if (this.isDrained) return;
+    this.checker?.count();
     if (this.balancer instanceof SubsetBalancer) this.balancer.reset();
     else this.balancer = undefined;
     const { stats } = this;
@@ -221,6 +231,11 @@ export class ClusterState {
       stats.max_host_weight = Math.max(stats.max_host_weight, host.weight);
     }
     this.onChange();
+  }
+
+  /** The endpoints as they were given last. */
+  get assignment(): EndpointsRuntime {
+    return this.endpoints;
   }
 
   /** Where the hosts are. */
@@ -375,7 +390,11 @@ export class ClusterState {
   /** No new request; connections end with what they carry. */
   drain(): void {
     this.stop();
-    for (const host of this.hosts.values()) host.drainConnections();
+    this.isDrained = true;
+    for (const host of this.hosts.values()) {
+      this.outlier.forget(host);
+      host.drainConnections();
+    }
   }
 
   private stop(): void {

@@ -16,8 +16,13 @@ const MAX_ADDRESSES = 500;
 /** As long as c-ares tries by default: four times five seconds. */
 const ANSWER_TIMEOUT_MS = 20_000;
 
-/** Starts resolving. Close it to stop. */
-export function startDnsDiscovery(discovery: DnsDiscovery, context: UpstreamContext, user: DnsUser): { close(): void } {
+/** Starts resolving. Close it to stop. `onAsked` is called each time that a name was asked for, whatever came of it. */
+export function startDnsDiscovery(
+  discovery: DnsDiscovery,
+  context: UpstreamContext,
+  user: DnsUser,
+  onAsked: () => void = () => {},
+): { close(): void } {
   const answers = new Map<string, readonly string[]>();
   const names = new Set(discovery.endpoints.localities.flatMap((locality) => locality.endpoints.map((endpoint) => endpoint.host)));
   const onAnswer = (name: string, addresses: readonly string[]) => {
@@ -29,7 +34,7 @@ export function startDnsDiscovery(discovery: DnsDiscovery, context: UpstreamCont
     answers.set(name, chosen);
     user.setEndpoints(expand(discovery, answers));
   };
-  const targets = [...names].map((name) => followName(name, discovery, { context, stats: user.stats, onAnswer }));
+  const targets = [...names].map((name) => followName(name, discovery, { context, stats: user.stats, onAnswer, onAsked }));
   return {
     close() {
       for (const target of targets) target.close();
@@ -37,9 +42,14 @@ export function startDnsDiscovery(discovery: DnsDiscovery, context: UpstreamCont
   };
 }
 
-type Following = { context: UpstreamContext; stats: ClusterStats; onAnswer: (name: string, addresses: readonly string[]) => void };
+type Following = {
+  context: UpstreamContext;
+  stats: ClusterStats;
+  onAnswer: (name: string, addresses: readonly string[]) => void;
+  onAsked: () => void;
+};
 
-function followName(name: string, discovery: DnsDiscovery, { context, stats, onAnswer }: Following): { close(): void } {
+function followName(name: string, discovery: DnsDiscovery, { context, stats, onAnswer, onAsked }: Following): { close(): void } {
   const { clock, random, logger } = context;
   let timer: Timer | undefined;
   let failures = 0;
@@ -58,6 +68,10 @@ function followName(name: string, discovery: DnsDiscovery, { context, stats, onA
     next(Math.max(MIN_REFRESH_MS, ceilingMs === baseMs ? baseMs : baseMs + random() * (ceilingMs - baseMs)));
   };
   const resolve = async () => {
+    await ask();
+    if (!closed) onAsked();
+  };
+  const ask = async () => {
     stats.update_attempt++;
     try {
       const { addresses, ttlMs } = await withDeadline(context, resolveName(context.resolve, name, discovery));

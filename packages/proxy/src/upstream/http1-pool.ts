@@ -25,10 +25,12 @@ class Member extends Http1Client {
   age: Timeout | undefined;
   idleSinceMs = 0;
 
-  constructor(pool: Http1ClientHost, breaker: BreakerState, { enableTrailers, properCase }: UpstreamHttp1Options) {
+  constructor(pool: Http1ClientHost, breaker: BreakerState, http1: UpstreamHttp1Options) {
     super(pool);
-    this.passesTrailers = enableTrailers;
-    this.properCase = properCase;
+    this.passesTrailers = http1.enableTrailers;
+    this.properCase = http1.properCase;
+    this.preserveCase = http1.preserveCase;
+    this.allowChunkedLength = http1.allowChunkedLength;
     this.breaker = breaker;
     this.connectionBreaker = breaker;
   }

@@ -29,7 +29,6 @@ const WITHOUT_EFFECT = [
   'useTcpForDnsLookups',
   'dnsResolutionConfig',
   'typedDnsResolverConfig',
-  'waitForWarmOnInit',
   'trackTimeoutBudgets',
   'trackClusterStats',
 ];
@@ -58,6 +57,7 @@ const check = honours(ClusterSchema, [
   'dnsLookupFamily',
   'outlierDetection',
   'cleanupInterval',
+  'waitForWarmOnInit',
   'upstreamBindConfig',
   'lbSubsetConfig',
   'ringHashLbConfig',
@@ -118,6 +118,7 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
     statName: message.altStatName || message.name,
     observabilityName: message.altStatName || message.name,
     discovery: compileDiscovery(message, report),
+    waitForWarmOnInit: message.waitForWarmOnInit ?? true,
     ...compileBalancing(message, report),
     healthyPanicThresholdPercent: message.commonLbConfig?.healthyPanicThreshold?.value ?? 50,
     connectTimeoutMs: durationMsOr(message.connectTimeout, 5000),

@@ -29,6 +29,8 @@ export type ClusterRuntime = {
   readonly healthCheck: HealthCheckRuntime | undefined;
   /** A new host takes no part in balancing and panic until its first health check ended. */
   readonly ignoreNewHostsUntilFirstCheck: boolean;
+  /** A cluster of names serves only once a first look-up ended. */
+  readonly waitForWarmOnInit: boolean;
   readonly protocol: UpstreamProtocol;
   /** Of connections that speak HTTP/1.1. */
   readonly http1: UpstreamHttp1Options;
