@@ -3,13 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { after, before, suite, test } from 'node:test';
 import { createCertificateAuthority } from '@lateen/pki';
 import { chromium } from 'playwright-core';
+import { chromiumOptions, noChromium } from '../support/chromium.ts';
 import { hasProgram, runOk } from '../support/run.ts';
 import { clusterOf, downstreamTls, listenerOf } from './support/configuration.ts';
 import { startTarget, type Target } from './support/target.ts';
@@ -108,23 +108,10 @@ suite('nghttp and h2load', {
   });
 });
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-
 test('Chromium loads a page and posts by HTTP/2 over TLS', {
-  skip: executablePath === undefined ? 'Chromium is not installed' : false,
+  skip: noChromium ?? false,
 }, async (t) => {
-  const browser = await chromium.launch({
-    executablePath: executablePath as string,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  const browser = await chromium.launch(chromiumOptions);
   t.after(() => browser.close());
   const page = await browser.newPage({ ignoreHTTPSErrors: true });
   await page.goto(url('tls', '/page'));

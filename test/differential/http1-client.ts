@@ -16,7 +16,7 @@ export type Tag = (upstream: Request['upstream']) => [name: string, value: strin
 export const CLIENT_ADDRESS = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1';
 const TIMEOUT_MS = 6000;
 /** Longer than Envoy waits for the other side (delayed_close_timeout). */
-const CLOSE_TIMEOUT_MS = 1300;
+const CLOSE_TIMEOUT_MS = 5000;
 
 /** Runs a case on one connection to 127.0.0.1:port. */
 export async function exchangeHttp1(port: number, one: Case, tag: Tag): Promise<Exchange> {
@@ -124,6 +124,8 @@ function parseAnswer(text: string, { isHead, ended }: { isHead: boolean; ended: 
       continue;
     }
     const answer: Answer = { status, headers: headerList(lines), body: '', ...(informational.length > 0 && { informational }) };
+    answer.written = writtenNames(lines);
+    answer.reason = first.split(' ').slice(2).join(' ');
     const length = readBody(text, at, { answer, isHead, ended });
     return length < 0 ? undefined : { answer, length };
   }
@@ -135,6 +137,8 @@ function headerList(lines: readonly string[]): HeaderList {
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
   });
 }
+
+const writtenNames = (lines: readonly string[]): string[] => lines.map((line) => line.slice(0, line.indexOf(':'))).sort();
 
 /** Fills in the body; gives where the answer ends, or -1 when it is not complete. */
 function readBody(text: string, from: number, { answer, isHead, ended }: { answer: Answer; isHead: boolean; ended: boolean }): number {
@@ -174,7 +178,9 @@ function readChunks(text: string, from: number, { answer, ended }: { answer: Ans
     if (size === 0) {
       const end = text.indexOf('\r\n\r\n', lineEnd);
       if (end < 0) return incomplete();
-      if (end > lineEnd) answer.trailers = headerList(text.slice(lineEnd + 2, end).split('\r\n'));
+      const trailers = end > lineEnd ? text.slice(lineEnd + 2, end).split('\r\n') : [];
+      if (trailers.length > 0) answer.trailers = headerList(trailers);
+      answer.written?.push(...writtenNames(trailers));
       answer.body = body;
       return end + 4;
     }

@@ -25,6 +25,8 @@ export type Scene = {
   legs?: readonly Leg[];
   /** One request after the other, in order. Default: several at once. */
   isSequential?: boolean;
+  /** Compares `written` of answers and of what upstreams saw. HTTP/1.1 only. */
+  comparesLetters?: boolean;
   /** Which upstream sees a request first is left to chance: compared by upstream name. */
   sortsSeen?: boolean;
 };
@@ -38,7 +40,7 @@ export type Case = {
   logVaries?: boolean;
   /** Where Lateen answers something else on purpose. The pair does not count as equal. */
   differs?: string;
-  /** Waits up to 2 s for the connection to end and compares whether it did. HTTP/1.1 to the proxy only. */
+  /** Waits up to 5 s for the connection to end and compares whether it did. HTTP/1.1 to the proxy only. */
   seesClose?: boolean;
 };
 
@@ -96,8 +98,15 @@ export type Outcome = {
   closed?: boolean;
 };
 
-export type Answer = { status: number; headers: HeaderList; body: string; trailers?: HeaderList; informational?: number[]; reset?: string };
-export type Seen = { upstream: string; method: string; path: string; headers: HeaderList; body: string; trailers?: HeaderList };
+type Message = {
+  headers: HeaderList;
+  body: string;
+  trailers?: HeaderList;
+  /** Names of headers and trailers in the letters they came with, sorted. With `comparesLetters`. */
+  written?: string[];
+};
+export type Answer = Message & { status: number; informational?: number[]; reset?: string /** With `comparesLetters`. */; reason?: string };
+export type Seen = Message & { upstream: string; method: string; path: string };
 /** Sorted by name; values of one name keep their order. */
 export type HeaderList = [name: string, value: string][];
 

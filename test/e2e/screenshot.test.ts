@@ -2,12 +2,13 @@
 // LATEEN_SCREENSHOTS=FOLDER keeps the pictures; otherwise they go when the test ends.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { eventually } from '@lateen/base/testing';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { chromiumOptions, noChromium } from '../support/chromium.ts';
 import { cannotRun, type Mesh, type Rung, samples, startMesh } from '../support/mesh.ts';
 import { installBookinfo } from './bookinfo-tutorial.ts';
 
@@ -16,22 +17,10 @@ const COLORS = { black: 'rgb(0, 0, 0)', red: 'rgb(255, 0, 0)' } as const;
 /** Stars that the ratings service gives to the two reviewers. */
 const RATINGS = [5, 4];
 
-/** Without these, Chromium looks for Google's hosts as soon as it starts. */
-const CHROMIUM_FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 const { rung, reason } = await bestRung();
 
 test('productpage in Chromium shows each kind of stars', {
-  skip: executablePath === undefined ? 'Chromium is not installed' : (reason ?? false),
+  skip: noChromium ?? reason ?? false,
 }, async (t) => {
   const mesh = await startMesh(t, { rung });
   await installBookinfo(mesh);
@@ -145,8 +134,7 @@ async function applyRules(mesh: Mesh, name: string): Promise<void> {
 async function openBrowser(t: TestContext): Promise<BrowserContext> {
   const profile = mkdtempSync(join(tmpdir(), 'lateen-chromium-'));
   const browser = await chromium.launchPersistentContext(profile, {
-    executablePath: executablePath as string,
-    args: CHROMIUM_FLAGS,
+    ...chromiumOptions,
     viewport: { width: 1100, height: 720 },
   });
   t.after(async () => {

@@ -34,7 +34,29 @@ static_resources:
 `;
 }
 
+/** Objects that let NAME.internal spread over both upstreams by this hash. */
+const hashedYaml = (name: string, hash: string, [v1, v2]: readonly [number, number]): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${name}, namespace: default }
+spec:
+  hosts: [${name}.internal]
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  resolution: STATIC
+  endpoints:
+  - { address: 127.0.0.1, ports: { http: ${v1} } }
+  - { address: 127.0.0.1, ports: { http: ${v2} } }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: ${name}, namespace: default }
+spec:
+  host: ${name}.internal
+  trafficPolicy: { loadBalancer: { consistentHash: { ${hash} } } }
+---`;
+
 export function objectsYaml({ v1, v2, port }: { v1: number; v2: number; port: number }): string {
+  const hashed = (name: string, hash: string) => hashedYaml(name, hash, [v1, v2]);
   return `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -56,42 +78,7 @@ spec:
   - { name: v1, labels: { version: v1 } }
   - { name: v2, labels: { version: v2 } }
 ---
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: sticky, namespace: default }
-spec:
-  hosts: [sticky.internal]
-  ports: [{ number: 80, name: http, protocol: HTTP }]
-  resolution: STATIC
-  endpoints:
-  - { address: 127.0.0.1, ports: { http: ${v1} } }
-  - { address: 127.0.0.1, ports: { http: ${v2} } }
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: { name: sticky, namespace: default }
-spec:
-  host: sticky.internal
-  trafficPolicy: { loadBalancer: { consistentHash: { httpHeaderName: x-user } } }
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: cookie, namespace: default }
-spec:
-  hosts: [cookie.internal]
-  ports: [{ number: 80, name: http, protocol: HTTP }]
-  resolution: STATIC
-  endpoints:
-  - { address: 127.0.0.1, ports: { http: ${v1} } }
-  - { address: 127.0.0.1, ports: { http: ${v2} } }
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: { name: cookie, namespace: default }
-spec:
-  host: cookie.internal
-  trafficPolicy: { loadBalancer: { consistentHash: { httpCookie: { name: session, path: /, ttl: 60s }, maglev: { tableSize: 101 } } } }
----
+${hashed('sticky', 'httpHeaderName: x-user')}${hashed('cookie', 'httpCookie: { name: session, path: /, ttl: 60s }, maglev: { tableSize: 101 }')}
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: { name: shop, namespace: default }

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { freePort } from '@lateen/base/testing';
 import { noEnvoy } from '../../support/envoy.ts';
+import { openRaw } from '../../support/raw-client.ts';
 import { clusterOf, listenerOf, PROFILES, type Profile } from '../support/configuration.ts';
 import { startEnvoyTarget } from '../support/envoy-target.ts';
 import { startTarget } from '../support/target.ts';
-import { openRaw } from './raw-client.ts';
 import { type Recorder, startRecorder } from './recorder.ts';
 
 /** Values of `name` that the upstream sees; a number: the request is refused with this status and the upstream sees nothing. */

@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { eventually } from '@lateen/base/testing';
+import { openRaw } from '../../support/raw-client.ts';
 import { openFrames, requestBlock } from '../h2/frame-client.ts';
 import { headers } from '../h2/frames.ts';
 import { accessLogOf, clusterOf, listenerOf } from '../support/configuration.ts';
 import { startTarget, type Target } from '../support/target.ts';
-import { openRaw } from './raw-client.ts';
 import { answerOf, type Recorder, startRecorder } from './recorder.ts';
 
 /**
@@ -173,6 +173,6 @@ async function judge(
 
 async function assertFlag(target: Target, path: string, flag: string): Promise<void> {
   const lines = () => target.log.filter((text) => text.startsWith(`${path} `));
-  await eventually(() => assert.ok(lines().length > 0, 'no line in the access log'), { timeoutMs: 3000 });
+  await eventually(() => assert.ok(lines().length > 0, 'no line in the access log'));
   for (const text of lines()) assert.ok(text.split(' ')[2]?.split(',').includes(flag), text);
 }

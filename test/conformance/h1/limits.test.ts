@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { openRaw } from '../../support/raw-client.ts';
 import { clusterOf, listenerOf } from '../support/configuration.ts';
 import { startTarget, type Target } from '../support/target.ts';
-import { openRaw } from './raw-client.ts';
 import { answerOf, type Recorder, startRecorder } from './recorder.ts';
 
 const HEAD_BYTES = 60 * 1024;

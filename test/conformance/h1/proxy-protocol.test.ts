@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { freePort } from '@lateen/base/testing';
 import { noEnvoy } from '../../support/envoy.ts';
+import { DELIVERIES, openRaw, piecesOf } from '../../support/raw-client.ts';
 import { clusterOf, listenerOf } from '../support/configuration.ts';
 import { startEnvoyTarget } from '../support/envoy-target.ts';
 import { startTarget } from '../support/target.ts';
-import { DELIVERIES, openRaw, piecesOf } from './raw-client.ts';
 import { type Recorder, startRecorder } from './recorder.ts';
 
 const SIGNATURE = '\r\n\r\n\0\r\nQUIT\n';
@@ -116,7 +116,7 @@ async function play(_row: Row, pieces: readonly string[], port: number, recorder
   const client = await openRaw(port);
   try {
     await client.send(pieces);
-    const answer = await client.expectFinal(2500).catch(() => undefined);
+    const answer = await client.expectFinal().catch(() => undefined);
     const { requests, bytes } = recorder.since();
     if (!answer) {
       assert.equal(bytes, 0);

@@ -6,7 +6,7 @@ import { ERROR, FLAG, ping, TYPE } from './frames.ts';
 
 export type Expectation = (client: FrameClient) => Promise<void>;
 
-const CLOSE_MS = 1500;
+const CLOSE_MS = 5000;
 
 /** The answer of `stream` has this status and ends. */
 export const answers =

@@ -127,13 +127,13 @@ export class FrameClient {
   }
 
   /** Waits until `isDone`; the error tells what came instead. */
-  async until(what: string, isDone: () => boolean, timeoutMs = 2000): Promise<void> {
+  async until(what: string, isDone: () => boolean, timeoutMs = 10_000): Promise<void> {
     const isOver = () => isDone() || this.closed;
     await eventually(isOver, { timeoutMs, intervalMs: 2 }).catch(() => {});
     if (!isDone()) throw new Error(`not seen: ${what}. ${this.summary()}`);
   }
 
-  async ended(stream: number, timeoutMs = 2000): Promise<Answer> {
+  async ended(stream: number, timeoutMs = 10_000): Promise<Answer> {
     await this.until(
       `the end of stream ${stream}`,
       () => this.answer(stream).ended || this.answer(stream).resetCode !== undefined,

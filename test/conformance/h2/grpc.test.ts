@@ -311,7 +311,7 @@ for (const engine of ['Lateen', 'Envoy']) {
           ),
           data(1, Buffer.from([0, 0, 0, 0, 1, 65])),
         );
-        const { headers: first, trailers } = await frames.ended(1, 4000);
+        const { headers: first, trailers } = await frames.ended(1);
         return { code: [...first, ...(trailers ?? [])].find(([name]) => name === 'grpc-status')?.[1] };
       } finally {
         frames.close();

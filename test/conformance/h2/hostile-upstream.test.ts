@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { eventually } from '@lateen/base/testing';
-import { openRaw } from '../h1/raw-client.ts';
+import { openRaw } from '../../support/raw-client.ts';
 import { clusterOf, listenerOf } from '../support/configuration.ts';
 import { startTarget, type Target } from '../support/target.ts';
 import { openFrames, requestBlock } from './frame-client.ts';
@@ -100,7 +100,7 @@ suite('hostile upstreams of HTTP/2', () => {
   });
   for (const protocol of ['HTTP/1.1', 'HTTP/2'] as const) {
     for (const row of ROWS) {
-      test(`${row.name}, client of ${protocol}`, { timeout: 5000 }, async () => {
+      test(`${row.name}, client of ${protocol}`, { timeout: 30_000 }, async () => {
         const ask = protocol === 'HTTP/2' ? askHttp2 : askHttp1;
         await upstream.answer(() => row.frames);
         const got = await ask(target);
@@ -136,7 +136,7 @@ async function askHttp2(target: Target): Promise<Got> {
   const client = await openFrames(target.portOf('in'));
   try {
     client.send(headers(1, requestBlock()));
-    const { status, body, resetCode, ended } = await client.ended(1, 5000);
+    const { status, body, resetCode, ended } = await client.ended(1);
     return { status, body, isComplete: ended && (resetCode ?? 0) === 0 };
   } finally {
     client.close();

@@ -115,7 +115,7 @@ suite('damaged frames', () => {
     canary.close();
     await eventually(() => assert.equal(target.running.proxy.connectionCount, 0));
     await eventually(() => assert.equal(target.running.proxy.clusters()[0]!.stats.upstream_rq_active, 0));
-    await eventually(() => compare(recorder, target), { timeoutMs: 3000 });
+    await eventually(() => compare(recorder, target));
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { openRaw } from '../h1/raw-client.ts';
+import { openRaw } from '../../support/raw-client.ts';
 
 /** Opens `count` connections and sends each `greeting`; gives those that the server took and keeps. */
 export async function openMany(port: number, count: number, greeting: string | Buffer = ''): Promise<Socket[]> {
@@ -33,7 +33,7 @@ export async function probe(port: number, path = '/probe'): Promise<{ status: nu
   const client = await openRaw(port);
   try {
     await client.send([`GET ${path} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n`]);
-    const { status } = await client.expectFinal(4000);
+    const { status } = await client.expectFinal(5000);
     return { status, tookMs: performance.now() - startedMs };
   } finally {
     client.close();

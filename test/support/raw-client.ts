@@ -15,7 +15,17 @@ export function piecesOf(payload: string, delivery: Delivery): string[] {
   return payload.split(/(?<=\r)(?=\n)/);
 }
 
-export type RawAnswer = { status: number; headers: Map<string, string>; body: string };
+export type RawAnswer = {
+  status: number;
+  /** As they came, names in lower case. */
+  fields: [name: string, value: string][];
+  /** By name; the last of several. */
+  headers: Map<string, string>;
+  body: string;
+};
+
+/** Long enough for a busy machine: a wait ends as soon as it can. */
+const WAIT_MS = 10_000;
 
 export type RawClient = {
   readonly socket: Socket;
@@ -25,10 +35,12 @@ export type RawClient = {
   /** Writes the pieces one by one, each in its own turn of the event loop; stops when the peer closed. */
   send(pieces: readonly (string | Buffer)[]): Promise<void>;
   answers(isHead?: boolean): RawAnswer[];
-  /** Waits for this many answers of any status. */
+  /** Waits for this many answers of any status; default 10 s, as below. */
   expectAnswers(count: number, options?: { timeoutMs?: number; isHead?: boolean }): Promise<RawAnswer[]>;
   /** Waits for the first answer that is not informational. */
   expectFinal(timeoutMs?: number): Promise<RawAnswer>;
+  /** Waits for this many of them; gives these only. */
+  expectFinals(count: number, timeoutMs?: number): Promise<RawAnswer[]>;
   /** Waits until the text holds `part`. */
   expectText(part: string, timeoutMs?: number): Promise<void>;
   /** Waits for the end of the connection; gives how long it took, or undefined when it did not end. */
@@ -72,6 +84,12 @@ export async function openRaw(port: number): Promise<RawClient> {
     throw new Error(`${what}${closed ? ', closed' : ''}: ${JSON.stringify(text.slice(-2000))}`);
   };
   const answers = (isHead = false) => parseAnswers(text, { isHead, closed });
+  const isFinal = ({ status }: RawAnswer) => status === 101 || status >= 200;
+  const expectFinals = async (count: number, timeoutMs = WAIT_MS) => {
+    const finals = () => answers().filter(isFinal);
+    await until(() => finals().length >= count || closed, timeoutMs);
+    return finals().length >= count ? finals() : fail(`${finals().length} of ${count} final answers`);
+  };
   return {
     socket,
     text: () => text,
@@ -84,19 +102,16 @@ export async function openRaw(port: number): Promise<RawClient> {
       }
     },
     answers,
-    async expectAnswers(count, { timeoutMs = 3000, isHead = false } = {}) {
+    async expectAnswers(count, { timeoutMs = WAIT_MS, isHead = false } = {}) {
       const found = await until(() => answers(isHead).length >= count || closed, timeoutMs);
       if (!found || answers(isHead).length < count) {
         fail(`${answers(isHead).length} of ${count} answers`);
       }
       return answers(isHead);
     },
-    async expectFinal(timeoutMs = 3000) {
-      const final = () => answers().find(({ status }) => status === 101 || status >= 200);
-      await until(() => final() !== undefined || closed, timeoutMs);
-      return final() ?? fail('no final answer');
-    },
-    async expectText(part, timeoutMs = 3000) {
+    expectFinals,
+    expectFinal: async (timeoutMs) => (await expectFinals(1, timeoutMs))[0]!,
+    async expectText(part, timeoutMs = WAIT_MS) {
       if (!(await until(() => text.includes(part) || closed, timeoutMs)) || !text.includes(part)) fail(`no ${JSON.stringify(part)}`);
     },
     async closedWithin(timeoutMs) {
@@ -116,10 +131,12 @@ function parseAnswers(text: string, { isHead, closed }: Reading): RawAnswer[] {
     const headEnd = text.indexOf('\r\n\r\n', at);
     if (headEnd < 0) break;
     const [first = '', ...lines] = text.slice(at, headEnd).split('\r\n');
-    const headers = new Map(
-      lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
-    );
-    const answer: RawAnswer = { status: Number(/^HTTP\/1\.[01] ([0-9]{3})/.exec(first)?.[1]), headers, body: '' };
+    const fields = lines.map((line): [string, string] => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+    });
+    const status = Number(/^HTTP\/1\.[01] ([0-9]{3})/.exec(first)?.[1]);
+    const answer: RawAnswer = { status, fields, headers: new Map(fields), body: '' };
     if (Number.isNaN(answer.status)) throw new Error(`not an answer: ${JSON.stringify(text.slice(at, at + 300))}`);
     const end = bodyEnd(text, headEnd + 4, answer, { isHead, closed });
     if (end < 0) break;
