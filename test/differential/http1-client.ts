@@ -16,7 +16,7 @@ export type Tag = (upstream: Request['upstream']) => [name: string, value: strin
 export const CLIENT_ADDRESS = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1';
 const TIMEOUT_MS = 6000;
 /** Longer than Envoy waits for the other side (delayed_close_timeout). */
-const CLOSE_TIMEOUT_MS = 5000;
+const CLOSE_TIMEOUT_MS = 1300;
 
 /** Runs a case on one connection to 127.0.0.1:port. */
 export async function exchangeHttp1(port: number, one: Case, tag: Tag): Promise<Exchange> {

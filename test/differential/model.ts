@@ -40,7 +40,7 @@ export type Case = {
   logVaries?: boolean;
   /** Where Lateen answers something else on purpose. The pair does not count as equal. */
   differs?: string;
-  /** Waits up to 5 s for the connection to end and compares whether it did. HTTP/1.1 to the proxy only. */
+  /** Waits up to 1.3 s for the connection to end and compares whether it did. HTTP/1.1 to the proxy only. */
   seesClose?: boolean;
 };
 
