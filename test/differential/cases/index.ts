@@ -4,9 +4,19 @@ import type { Scene } from '../model.ts';
 import { actions } from './actions.ts';
 import { edge } from './edge.ts';
 import { filters } from './filters.ts';
+import { grpcWeb } from './grpc-web.ts';
 import { headers } from './headers.ts';
 import { matching } from './matching.ts';
 import { messages } from './messages.ts';
 import { resilience } from './resilience.ts';
 
-export const GROUPS: Record<string, readonly Scene[]> = { matching, actions, headers, resilience, edge, messages, filters };
+export const GROUPS: Record<string, readonly Scene[]> = {
+  matching,
+  actions,
+  headers,
+  resilience,
+  edge,
+  messages,
+  filters,
+  'grpc-web': grpcWeb,
+};

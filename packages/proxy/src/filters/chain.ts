@@ -9,6 +9,7 @@ import { createCorsFilter } from './cors.ts';
 import { createFaultFilter } from './fault.ts';
 import type { HttpFilter } from './filter.ts';
 import { createGrpcStatsFilter } from './grpc-stats.ts';
+import { createGrpcWebFilter } from './grpc-web.ts';
 import { createHeaderMutationFilter } from './header-mutation.ts';
 import { createHeaderToMetadataFilter } from './header-to-metadata.ts';
 import { createHealthCheckFilter } from './health-check.ts';
@@ -38,6 +39,7 @@ const TABLE: { readonly [K in Kind]: Create<K> } = {
   fault: (config) => createFaultFilter(config),
   buffer: (config) => createBufferFilter(config),
   header_mutation: (config) => createHeaderMutationFilter(config),
+  grpc_web: (config) => createGrpcWebFilter(config.name),
   grpc_stats: (config) => createGrpcStatsFilter(config),
   istio_stats: nothing,
   router: (config) => createRouterFilter(config.name, config.suppressEnvoyHeaders),

@@ -11,14 +11,13 @@ export class GrpcFrameCounter {
   private rest = 0;
 
   add(bytes: Uint8Array): void {
-    let at = 0;
-    while (at < bytes.length) {
-      if (this.rest > 0) {
-        const skipped = Math.min(this.rest, bytes.length - at);
-        this.rest -= skipped;
-        at += skipped;
-        continue;
-      }
+    for (let at = 0; at < bytes.length; ) at = this.readMessage(bytes, at);
+  }
+
+  /** Reads from `at` to the end of the message or of `bytes`, and returns where that is. */
+  readMessage(bytes: Uint8Array, from: number): number {
+    let at = from;
+    while (at < bytes.length && this.rest === 0) {
       if (this.prefixSeen > 0) this.length = this.length * 256 + (bytes[at] as number);
       at++;
       if (++this.prefixSeen < PREFIX_BYTES) continue;
@@ -26,6 +25,15 @@ export class GrpcFrameCounter {
       this.rest = this.length;
       this.prefixSeen = 0;
       this.length = 0;
+      if (this.rest === 0) return at;
     }
+    const skipped = Math.min(this.rest, bytes.length - at);
+    this.rest -= skipped;
+    return at + skipped;
+  }
+
+  /** What was read ends with a whole message. */
+  get isBetweenMessages(): boolean {
+    return this.rest === 0 && this.prefixSeen === 0;
   }
 }

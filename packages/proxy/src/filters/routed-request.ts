@@ -262,7 +262,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
 
   // --- the request's body
 
-  onRequestData(bytes: Buffer, source: Connection): void {
+  onRequestData(bytes: Buffer, source: Connection | undefined): void {
     this.timers.touch();
     const { client } = this;
     if (this.tunnel) {

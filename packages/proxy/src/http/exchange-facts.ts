@@ -62,6 +62,8 @@ export abstract class ExchangeFacts implements RequestView, RequestRecord, Clien
   upstreamPeerPrincipal = '';
   downstreamPeer: PeerMetadata | undefined;
   upstreamPeer: PeerMetadata | undefined;
+  /** The request came as gRPC-Web and goes on as gRPC: answers made here are written for HTTP, the filter makes them gRPC-Web's. */
+  isGrpcWeb = false;
   requestMessages = 0;
   responseMessages = 0;
   /** Set by filters of this request, on top of what its connection brought; `mergeMetadata` writes it. */

@@ -25,16 +25,19 @@ const SERVER = knownId('server');
 
 /** What forwards the request: the router, once it has begun. */
 export interface Forwarder {
-  onRequestData(bytes: Buffer, source: Connection): void;
+  /** `bytes` came from `source`, or are lasting. */
+  onRequestData(bytes: Buffer, source: Connection | undefined): void;
   onRequestEnd(trailers: Head | undefined): void;
   onResponseDrain(): void;
   /** The client is gone or has been answered otherwise: let go of everything. */
   cancel(): void;
 }
 
-/** What reads a request's body as it passes, without holding it. */
+/** What reads a request's body as it passes, without holding it. Taps run in the order of their filters. */
 export interface RequestTap {
   onRequestData?(bytes: Buffer): void;
+  /** Gives what goes on instead, in memory of its own; empty: nothing yet. undefined: the request has been answered. */
+  transform?(bytes: Buffer): Buffer | undefined;
   /** `trailers` may be edited. */
   onRequestEnd?(trailers: Head | undefined): void;
 }
@@ -43,6 +46,7 @@ export interface RequestTap {
 const FAULTS_OF_SENSE: ReadonlySet<string> = new Set(['path_normalization_failed', 'missing_host_header']);
 const HOLD_LIMIT_BYTES = 64 * 1024;
 const NOTHING: readonly Buffer[] = [];
+const NO_BYTES = Buffer.alloc(0);
 
 export class Exchange extends ExchangeFacts implements ServerStreamHandler {
   /** Filters that shape or read the answer's body put themselves in front of it. */
@@ -96,9 +100,10 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     if (head.hasKnown(EXPECT, 'expect')) this.handleExpect(end);
     this.first = first;
     this.continueRequest();
+    const left = this.first;
     this.first = undefined;
     // A filter stopped the request: what has come of the body must outlive this call.
-    if (first && !this.forwarder && !this.responseHead) this.holdRequestData(Buffer.from(first));
+    if (left && !this.forwarder && !this.responseHead) this.holdRequestData(Buffer.from(left));
   }
 
   /** Method, path and authority; false when the request was answered instead. */
@@ -205,19 +210,34 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     return this.filterState?.get(key) ?? this.connection.filterState?.get(key);
   }
 
-  /** To be called by a filter while it looks at the head; `first` is the filter's own to read. */
+  /** To be called by a filter while it looks at the head; `first` is the filter's own to read. What is at hand of the body is transformed. */
   addRequestTap(tap: RequestTap): void {
     this.requestTaps ??= [];
     this.requestTaps.push(tap);
+    if (!tap.transform) return;
+    for (const [i, piece] of this.heldData?.entries() ?? []) (this.heldData as Buffer[])[i] = tap.transform(piece) ?? NO_BYTES;
+    if (this.first) this.first = tap.transform(this.first);
+    if (this.first?.length === 0) this.first = undefined;
   }
 
   // --- what the codec says
 
   onRequestData(bytes: Buffer, source: Connection): void {
     this.bytesReceived += bytes.length;
-    if (this.requestTaps) for (const tap of this.requestTaps) tap.onRequestData?.(bytes);
+    if (this.requestTaps) return this.onTappedData(bytes, source);
     if (this.forwarder) this.forwarder.onRequestData(bytes, source);
     else if (!this.responseHead) this.holdRequestData(source.keep(bytes));
+  }
+
+  private onTappedData(bytes: Buffer, source: Connection): void {
+    let left: Buffer | undefined = bytes;
+    for (const tap of this.requestTaps ?? []) {
+      tap.onRequestData?.(left);
+      if (tap.transform) left = tap.transform(left);
+      if (!left || left.length === 0) return;
+    }
+    if (this.forwarder) this.forwarder.onRequestData(left, left === bytes ? source : undefined);
+    else if (!this.responseHead) this.holdRequestData(left === bytes ? source.keep(bytes) : left);
   }
 
   private holdRequestData(bytes: Buffer): void {
@@ -242,10 +262,10 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     this.requestEnded = true;
     this.requestTrailers = trailers;
     this.requestDurationMs = this.elapsedMs();
-    // A tap may let the request go on; whoever forwards it then knows that it has ended.
+    // A tap may let the request go on, and whoever forwards it then knows that it has ended; or answer it.
     const { forwarder } = this;
     if (this.requestTaps) for (const tap of this.requestTaps) tap.onRequestEnd?.(trailers);
-    forwarder?.onRequestEnd(trailers);
+    if (forwarder === this.forwarder) forwarder?.onRequestEnd(trailers);
   }
 
   onResponseDrain(): void {

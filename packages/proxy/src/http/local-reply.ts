@@ -43,7 +43,7 @@ export function composeLocalReply(exchange: Exchange, reply: LocalReply): { head
     head.status = 200;
     head.set('content-type', 'application/grpc');
     head.set('grpc-status', String(reply.grpcStatus ?? grpcStatusOf(status)));
-    if (text !== '') head.set('grpc-message', percentEncoded(text));
+    if (text !== '') head.set('grpc-message', percentEncoded(Buffer.from(text, 'utf8')));
     return { head, body: NOTHING };
   }
   const body = Buffer.from(text, 'utf8');
@@ -99,7 +99,8 @@ function passes(mapper: LocalReplyMapper, exchange: Exchange): boolean {
   return test(exchange);
 }
 
-const isGrpc = ({ head }: Exchange): boolean => {
+const isGrpc = ({ head, isGrpcWeb }: Exchange): boolean => {
+  if (isGrpcWeb) return false;
   const type = head.value('content-type');
   return type !== undefined && /^application\/grpc(?:$|[+;])/.test(type);
 };
@@ -125,11 +126,11 @@ export function grpcStatusOf(status: number): number {
   }
 }
 
-/** As gRPC writes grpc-message: bytes outside of printable ASCII, and "%", as %XX. */
-function percentEncoded(text: string): string {
+/** As Envoy writes grpc-message: bytes outside of printable ASCII, "~" and "%", as %XX. */
+export function percentEncoded(text: Uint8Array): string {
   let result = '';
-  for (const byte of Buffer.from(text, 'utf8')) {
-    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
+  for (const byte of text) {
+    const isPlain = byte >= 0x20 && byte < 0x7e && byte !== 0x25;
     result += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return result;

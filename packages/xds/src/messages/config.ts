@@ -31,6 +31,7 @@ export * as fileAccessLogger from './gen/envoy/extensions/access_loggers/file/v3
 export * as corsHttpFilter from './gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
 export * as faultHttpFilter from './gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
 export * as grpcStatsHttpFilter from './gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts';
+export * as grpcWebHttpFilter from './gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.ts';
 export * as routerHttpFilter from './gen/envoy/extensions/filters/http/router/v3/router_pb.ts';
 export * as httpInspectorListenerFilter from './gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts';
 export * as originalDstListenerFilter from './gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts';

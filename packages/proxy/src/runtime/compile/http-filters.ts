@@ -5,6 +5,7 @@ import {
   corsHttpFilter,
   faultHttpFilter,
   grpcStatsHttpFilter,
+  grpcWebHttpFilter,
   type HttpFilter,
   headerMutationHttpFilter,
   headerToMetadataHttpFilter,
@@ -78,6 +79,7 @@ const FILTERS = [
       replaceDots: message.replaceDotsInGrpcServiceName,
     };
   }),
+  extension(grpcWebHttpFilter.GrpcWebSchema, (): HttpFilterConfig => ({ kind: 'grpc_web' })),
   extension(
     istioPeerMetadata.ConfigSchema,
     (message, report): HttpFilterConfig => ({ kind: 'peer_metadata', peer: compilePeerMetadata(message, report) }),

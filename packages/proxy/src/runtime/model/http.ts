@@ -144,6 +144,7 @@ export type HttpFilterConfig =
   | { readonly kind: 'cors' }
   | { readonly kind: 'istio_stats'; readonly stats: IstioStatsRuntime }
   | ({ readonly kind: 'grpc_stats' } & GrpcStatsRuntime)
+  | { readonly kind: 'grpc_web' }
   | { readonly kind: 'local_ratelimit'; readonly limit: LocalRateLimitRuntime }
   | { readonly kind: 'buffer'; readonly maxRequestBytes: number }
   | { readonly kind: 'set_filter_state'; readonly values: readonly FilterStateRuntime[]; readonly clearRouteCache: boolean }
