@@ -13,7 +13,7 @@ import { Counters } from './listener/counters.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import { createOverload, NEVER_OVERLOADED, type Overload, type OverloadOptions } from './overload/overload.ts';
 import { EMPTY_RUNTIME, type Runtime } from './runtime/model.ts';
-import { createClusterRegistry } from './upstream/cluster-registry.ts';
+import { type ClusterCounts, createClusterRegistry } from './upstream/cluster-registry.ts';
 import type { ClusterState, Resolver, UpstreamContext } from './upstream/cluster-state.ts';
 
 export type ProxyOptions = {
@@ -58,6 +58,7 @@ export type Proxy = {
   /** Of filters. */
   readonly counters: Counters;
   clusters(): readonly ClusterState[];
+  readonly clusterCounts: ClusterCounts;
   /** Configurations of clusters that do not serve yet; their predecessors do. */
   warmingClusters(): readonly ClusterState[];
   /** The bound address of a listener; undefined while it is not bound. */
@@ -167,6 +168,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     },
     counters,
     clusters: () => clusters.list(),
+    clusterCounts: clusters.counts,
     warmingClusters: () => clusters.warming(),
     addressOf: (name) => listeners.get(name)?.sockets[0]?.address,
     setFailingHealthChecks(failing) {

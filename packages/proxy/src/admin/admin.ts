@@ -84,6 +84,7 @@ export const statsOfProxy = (source: AdminSource) =>
     hidesUnused: source.hidesUnusedStats,
     includes: source.includesStat,
     updates: source.updateCounts(),
+    warmingClusters: source.config.entries('cluster').filter(({ entry, state }) => state === 'warming' && !entry.isStatic).length,
     concurrency: source.concurrency,
     runtimeKeys: new Set(source.layers.layers.flatMap(({ values }) => [...values.keys()])).size,
     runtimeLayers: source.layers.layers.length,

@@ -23,7 +23,9 @@ export function replyClusters({ query }: Pick<EndpointRequest, 'query'>, proxy: 
       .filter(({ entry }) => !entry.isStatic)
       .map(({ entry }) => entry.name),
   );
-  const clusters = [...proxy.clusters()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  // Those of the bootstrap are shown while they warm, too.
+  const first = proxy.warmingClusters().filter(({ name }) => !dynamic.has(name));
+  const clusters = [...proxy.clusters(), ...first].sort((a, b) => (a.name < b.name ? -1 : 1));
   if (query.get('format') !== 'json') {
     return { status: 200, body: clusters.flatMap((cluster) => textLines(cluster, dynamic.has(cluster.name))).join('') };
   }

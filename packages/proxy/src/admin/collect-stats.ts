@@ -21,6 +21,8 @@ export type ServerStats = {
   readonly includes: ((name: string) => boolean) | undefined;
   /** Updates of listeners and clusters that ADS sent. */
   readonly updates: { readonly lds: UpdateCounts; readonly cds: UpdateCounts };
+  /** That ADS sent and that do not serve yet. */
+  readonly warmingClusters: number;
   /** Threads in all. */
   readonly concurrency: number;
   readonly runtimeKeys: number;
@@ -39,6 +41,7 @@ export const NO_SERVER: ServerStats = {
   hidesUnused: true,
   includes: undefined,
   updates: { lds: NO_UPDATES, cds: NO_UPDATES },
+  warmingClusters: 0,
   concurrency: 1,
   runtimeKeys: 0,
   runtimeLayers: 0,
@@ -48,7 +51,8 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
   const stats: Stat[] = [];
   const shows = (everUsed: number) => !server.hidesUnused || everUsed > 0;
   let isAdsShown = server.adsClusterName === '';
-  for (const cluster of proxy.clusters()) {
+  const serving = new Set(proxy.clusters().map(({ name }) => name));
+  for (const cluster of [...proxy.clusters(), ...proxy.warmingClusters().filter(({ name }) => !serving.has(name))]) {
     const { runtime, stats: values } = cluster;
     const isAds = runtime.name === server.adsClusterName;
     isAdsShown ||= isAds;
@@ -130,7 +134,9 @@ function processStats(proxy: DataPlane, server: ServerStats): Stat[] {
     gauge('listener_manager.total_filter_chains_draining', draining.chains),
     ...updates('listener_manager.lds', server.updates.lds),
     ...updates('cluster_manager.cds', server.updates.cds),
+    ...Object.entries(proxy.clusterCounts).map(([name, value]) => counter(`cluster_manager.${name}`, value)),
     gauge('cluster_manager.active_clusters', proxy.clusters().length),
+    gauge('cluster_manager.warming_clusters', server.warmingClusters),
     gauge('runtime.num_keys', server.runtimeKeys),
     gauge('runtime.num_layers', server.runtimeLayers),
   ];
@@ -172,6 +178,7 @@ export function resetCounters(proxy: DataPlane, observer: Observer): void {
     ...observer.httpStats.values(),
     ...observer.tcpStats.values(),
     proxy.listenerSet.stats,
+    proxy.clusterCounts,
   ];
   for (const group of groups as Record<string, unknown>[]) {
     for (const { name, type } of statsOf({ prefix: '', family: '', labels: {}, values: group })) if (type === 'counter') group[name] = 0;

@@ -45,7 +45,7 @@ export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_s
 export type LiveConfig = {
   /** What serves now. */
   readonly runtime: Runtime;
-  /** The configured resources of a kind, and whether each is in force or warming. */
+  /** The configured resources of a kind, and whether each is in force or warming; before a warming cluster the one that serves. */
   entries<K extends ResourceKind>(kind: K): { entry: ConfigEntry<KindMessage[K]>; state: 'active' | 'warming' }[];
   /** Adds resources of the bootstrap; they are never replaced by ADS ones of the same name. Every reason on failure. */
   addStatic(resources: {
@@ -99,11 +99,13 @@ export type LiveConfigOptions = {
   now: () => number;
   /** Called with each new runtime, before the update is acknowledged. */
   onRuntime: (runtime: Runtime) => void;
+  /** Clusters of the runtime that do not serve yet. Default none. */
+  warmingClusters?: () => readonly ClusterRuntime[];
   /** Files and variables that secrets name. Default: files, and no variables. */
   readData?: DataReader;
 };
 
-export function createLiveConfig({ now, onRuntime, readData = createDataReader({}) }: LiveConfigOptions): LiveConfig {
+export function createLiveConfig({ now, onRuntime, warmingClusters, readData = createDataReader({}) }: LiveConfigOptions): LiveConfig {
   const secrets = createSecretTable({ read: readData, now });
   const tables: Tables = { cluster: new Map(), endpoints: new Map(), listener: new Map(), route: new Map() };
   const received = new Set<ResourceKind>();
@@ -112,6 +114,8 @@ export function createLiveConfig({ now, onRuntime, readData = createDataReader({
   let runtime: Runtime = EMPTY_RUNTIME;
   let isInitialized = false;
   const staticSecrets = new Set<string>();
+  // Clusters that serve while the entry in the table warms.
+  const predecessors: Tables['cluster'] = new Map();
 
   const takeSecrets: LiveConfig['updateSecrets'] = ({ changed, removed }, keyOf) => {
     const reasons: string[] = [];
@@ -162,6 +166,15 @@ export function createLiveConfig({ now, onRuntime, readData = createDataReader({
     onRuntime(runtime);
   };
 
+  const warmingNow = () => new Set<unknown>(warmingClusters?.());
+  const forgetPredecessors = () => {
+    const warming = warmingNow();
+    for (const name of predecessors.keys()) {
+      const current = tables.cluster.get(name);
+      if (!current || stateOf('cluster', current.compiled, { runtime, warming }) === 'active') predecessors.delete(name);
+    }
+  };
+
   return {
     get runtime() {
       return runtime;
@@ -169,11 +182,15 @@ export function createLiveConfig({ now, onRuntime, readData = createDataReader({
     get isInitialized() {
       return isInitialized;
     },
-    entries: <K extends ResourceKind>(kind: K) =>
-      [...tables[kind].values()].map((entry) => ({
-        entry: entry as ConfigEntry<KindMessage[K]>,
-        state: stateOf(kind, entry.compiled, runtime),
-      })),
+    entries<K extends ResourceKind>(kind: K) {
+      const warming = warmingNow();
+      return [...tables[kind].values()].flatMap((entry) => {
+        const state = stateOf(kind, entry.compiled, { runtime, warming });
+        const before = kind === 'cluster' && state === 'warming' ? predecessors.get(entry.name) : undefined;
+        const own = { entry: entry as ConfigEntry<KindMessage[K]>, state } as const;
+        return before ? [{ entry: before as unknown as ConfigEntry<KindMessage[K]>, state: 'active' } as const, own] : [own];
+      });
+    },
     addStatic({ clusters, listeners, secrets: given = [] }) {
       const reasons: string[] = [];
       for (const message of given) {
@@ -217,7 +234,13 @@ export function createLiveConfig({ now, onRuntime, readData = createDataReader({
       const staged = stage(kind, { update, now: now(), table: tables[kind], problemsOf });
       if (!staged.ok) return staged;
       const table = tables[kind] as Map<string, ConfigEntry>;
-      for (const entry of staged.value) table.set(entry.name, entry);
+      const warming = warmingNow();
+      for (const entry of staged.value) {
+        const before = tables.cluster.get(entry.name);
+        const isActive = kind === 'cluster' && before && stateOf(kind, before.compiled, { runtime, warming }) === 'active';
+        if (isActive) predecessors.set(entry.name, before);
+        table.set(entry.name, entry);
+      }
       for (const name of update.removed) if (!table.get(name)?.isStatic) table.delete(name);
       if (kind === 'endpoints' || kind === 'route') {
         for (const name of update.changed.keys()) absent[kind].delete(name);
@@ -225,6 +248,7 @@ export function createLiveConfig({ now, onRuntime, readData = createDataReader({
       }
       received.add(kind);
       commit();
+      forgetPredecessors();
       return ok(undefined);
     },
     wanted(kind) {
@@ -367,8 +391,11 @@ function routeNamesOf(listener: ListenerRuntime): string[] {
   );
 }
 
-function stateOf(kind: ResourceKind, compiled: unknown, runtime: Runtime): 'active' | 'warming' {
+type InForce = { readonly runtime: Runtime; readonly warming: ReadonlySet<unknown> };
+
+function stateOf(kind: ResourceKind, compiled: unknown, { runtime, warming }: InForce): 'active' | 'warming' {
   if (kind !== 'cluster' && kind !== 'listener') return 'active';
+  if (warming.has(compiled)) return 'warming';
   const live = kind === 'cluster' ? runtime.clusters : runtime.listeners;
   return live.get((compiled as { name: string }).name) === compiled ? 'active' : 'warming';
 }

@@ -88,7 +88,7 @@ export type RunningProxy = {
 /** Unless the runtime key of the listener says otherwise. */
 const DEFAULT_LISTENER_LIMIT = 10_000;
 
-/** Starts and returns once static listeners and the admin interface are bound. @throws CodedError with every reason. */
+/** Starts and returns once the static clusters are warm, static listeners and the admin interface bound. @throws CodedError with every reason. */
 export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> {
   const { bootstrap, logger } = options;
   const clock = options.clock ?? systemClock;
@@ -132,6 +132,8 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   let lastApply: Promise<void> = Promise.resolve();
   // Ready means that the ports of the first whole configuration are bound, not only that it was accepted.
   let hasServed = false;
+  /** The static configuration is in force. */
+  let hasStarted = false;
   let quit = () => {};
   const quitRequested = new Promise<void>((resolve) => {
     quit = resolve;
@@ -140,8 +142,9 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const config = createLiveConfig({
     now: () => clock.now(),
     readData: createDataReader(options.environment ?? {}),
+    warmingClusters: () => proxy.warmingClusters().map(({ runtime }) => runtime),
     onRuntime(runtime) {
-      lastApply = proxy.apply(runtime);
+      lastApply = proxy.apply(runtime, { afterClusters: !hasServed });
       secretSources?.follow();
       fetchTimeouts?.follow();
       void lastApply
@@ -153,8 +156,9 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   });
   const state = (): ServerState => {
     if (isShuttingDown || proxy.isFailingHealthChecks) return 'DRAINING';
-    if (!ads || hasServed) return 'LIVE';
-    return ads.isConnected ? 'INITIALIZING' : 'PRE_INITIALIZING';
+    if (hasServed || (hasStarted && !bootstrap.ads)) return 'LIVE';
+    // As in Envoy, clusters come before everything else.
+    return ads?.isConnected && proxy.warmingClusters().length === 0 ? 'INITIALIZING' : 'PRE_INITIALIZING';
   };
   const drainListeners = ({ inboundOnly = false, graceful = false, skipExit = false }: DrainOptions) => {
     const isMeant = ({ trafficDirection }: ListenerRuntime) => !inboundOnly || trafficDirection === 'inbound';
@@ -174,11 +178,14 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     };
     return awaitShutdown({ plan, connectionCount, clock, hurry });
   };
-  const applied: RunningProxy['applied'] = () =>
-    lastApply.then(
+  const applied: RunningProxy['applied'] = async () => {
+    // The first listeners wait for clusters, whose endpoints come behind this acknowledgement; what cannot be bound is logged.
+    if (!hasServed && proxy.warmingClusters().length > 0) return ok(undefined);
+    return lastApply.then(
       () => ok(undefined),
       (error: unknown) => fail(error instanceof AggregateError ? error.errors.map(messageOf) : [messageOf(error)]),
     );
+  };
   const countsOf = (typeUrl: string) => {
     const status = ads?.status().find((each) => each.typeUrl === typeUrl);
     return { success: status?.acceptedCount ?? 0, rejected: status?.rejectedCount ?? 0 };
@@ -236,14 +243,15 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     secretSources.follow();
     fetchTimeouts = createFetchTimeouts(config, clock);
     fetchTimeouts.follow();
+    if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
     await lastApply;
+    hasStarted = true;
     if (concurrency > 1) {
       // Loaded when asked for: most proxies have one thread.
       const { startWorkers } = await import('../workers/start-workers.ts');
       const { logLevel = 'info', environment = {} } = options;
       workers = await startWorkers({ ...options, bootstrap, proxy, config, concurrency, logLevel, drainMs, environment, clock });
     }
-    if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
   } catch (error) {
     await close();
     throw error;

@@ -7,6 +7,9 @@ import { type ClusterState, localityName, type UpstreamContext } from './cluster
 import { ClusterVersion } from './cluster-version.ts';
 import type { LocalZone } from './load-assignment.ts';
 
+/** Envoy's names, below `cluster_manager.`. */
+export type ClusterCounts = { cluster_added: number; cluster_modified: number; cluster_removed: number };
+
 export type ClusterRegistry = {
   /** The cluster that serves under this name, or undefined. */
   get(name: string): ClusterState | undefined;
@@ -16,6 +19,7 @@ export type ClusterRegistry = {
   warming(): readonly ClusterState[];
   /** Resolves when none is warming (any more), or the registry was closed. */
   warmed(): Promise<void>;
+  readonly counts: ClusterCounts;
   /** Takes the clusters and endpoints of a runtime. Removed clusters end what they carry. */
   apply(runtime: Runtime): void;
   close(): void;
@@ -24,6 +28,7 @@ export type ClusterRegistry = {
 export function createClusterRegistry(context: UpstreamContext): ClusterRegistry {
   const serving = new Map<string, ClusterVersion>();
   const warming = new Map<string, ClusterVersion>();
+  const counts: ClusterCounts = { cluster_added: 0, cluster_modified: 0, cluster_removed: 0 };
   let waiting: (() => void)[] = [];
   const { local } = context;
   const localZone = (): LocalZone | undefined => {
@@ -70,6 +75,8 @@ export function createClusterRegistry(context: UpstreamContext): ClusterRegistry
     const current = serving.get(cluster.name);
     const next = warming.get(cluster.name);
     if ((next ?? current)?.state.runtime === cluster) return;
+    if (next ?? current) counts.cluster_modified++;
+    else counts.cluster_added++;
     if (current && canChangeInPlace(current.state.runtime, cluster)) {
       drop(next);
       current.state.configure(cluster);
@@ -80,6 +87,7 @@ export function createClusterRegistry(context: UpstreamContext): ClusterRegistry
     }
   };
   return {
+    counts,
     get: (name) => serving.get(name)?.state,
     list: () => [...serving.values()].map(({ state }) => state),
     warming: () => [...warming.values()].map(({ state }) => state),
@@ -94,11 +102,12 @@ export function createClusterRegistry(context: UpstreamContext): ClusterRegistry
         serving.get(cluster.name)?.follow(runtime);
         warming.get(cluster.name)?.follow(runtime);
       }
-      for (const version of [...warming.values()]) if (!runtime.clusters.has(version.state.name)) drop(version);
-      for (const [name, version] of serving) {
-        if (runtime.clusters.has(name)) continue;
+      const gone = new Set([...warming.keys(), ...serving.keys()].filter((name) => !runtime.clusters.has(name)));
+      counts.cluster_removed += gone.size;
+      for (const name of gone) {
+        drop(warming.get(name));
+        serving.get(name)?.drain();
         serving.delete(name);
-        version.drain();
       }
     },
     close() {

@@ -112,6 +112,8 @@ export class ClusterStats {
   membership_total = 0;
   max_host_weight = 0;
   original_dst_host_invalid = 0;
+  /** 1 while its hosts are being discovered for the first time. */
+  warming_state = 0;
   update_attempt = 0;
   update_success = 0;
   update_failure = 0;

@@ -7,7 +7,7 @@ import type { ClusterState } from './cluster-state.ts';
 export type ClusterValue = Pick<Stat, 'name' | 'type' | 'value' | 'counts'>;
 
 const GAUGES =
-  /(?:_active|_buffered|_open|^version|^max_host_weight|^membership_(?!change).*|^health_check\.(?:healthy|degraded)|remaining_\w+)$/;
+  /(?:_active|_buffered|_open|^version|^max_host_weight|^warming_state|^membership_(?!change).*|^health_check\.(?:healthy|degraded)|remaining_\w+)$/;
 
 /** Everything that can be said of the cluster; parts that are not configured (subsets, health checks, outliers) are left out. */
 export function clusterValues(cluster: ClusterState): ClusterValue[] {

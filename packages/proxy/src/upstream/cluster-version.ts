@@ -45,6 +45,7 @@ export class ClusterVersion {
     if (predecessor && before?.kind === discovery.kind && isDeepStrictEqual(before.endpoints, discovery.endpoints)) {
       this.state.setEndpoints(predecessor.assignment);
     }
+    this.state.stats.warming_state = this.hasHosts ? 0 : 1;
     this.dns = startDnsDiscovery(discovery, context, this.state, () => this.onHosts());
   }
 
@@ -62,6 +63,7 @@ export class ClusterVersion {
 
   private onHosts(): void {
     this.hasHosts = true;
+    this.state.stats.warming_state = 0;
     this.awaited ??= new Set(this.state.listHosts().filter((host) => host.awaitsFirstCheck));
     this.proceed();
   }
@@ -83,6 +85,7 @@ export class ClusterVersion {
   close(): void {
     // What is closed does not become warm.
     this.isWarm = true;
+    this.state.stats.warming_state = 0;
     this.dns?.close();
     this.state.close();
   }

@@ -67,6 +67,13 @@ function followName(name: string, discovery: DnsDiscovery, { context, stats, onA
     failures++;
     next(Math.max(MIN_REFRESH_MS, ceilingMs === baseMs ? baseMs : baseMs + random() * (ceilingMs - baseMs)));
   };
+  /** A resolver that never answers must not stop the refreshes. */
+  const withinTime = <T>(answer: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const deadline = clock.after(ANSWER_TIMEOUT_MS, () => reject(new Error('no answer in time')), { background: true });
+      timer = deadline;
+      answer.then(resolve, reject).finally(() => deadline.cancel());
+    });
   const resolve = async () => {
     await ask();
     if (!closed) onAsked();
@@ -74,7 +81,7 @@ function followName(name: string, discovery: DnsDiscovery, { context, stats, onA
   const ask = async () => {
     stats.update_attempt++;
     try {
-      const { addresses, ttlMs } = await withDeadline(context, resolveName(context.resolve, name, discovery));
+      const { addresses, ttlMs } = await withinTime(resolveName(context.resolve, name, discovery));
       if (closed) return;
       if (addresses.length === 0) {
         stats.update_empty++;
@@ -95,14 +102,6 @@ function followName(name: string, discovery: DnsDiscovery, { context, stats, onA
       timer?.cancel();
     },
   };
-}
-
-/** A resolver that never answers must not stop the refreshes. */
-function withDeadline<T>({ clock }: UpstreamContext, answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(ANSWER_TIMEOUT_MS, () => reject(new Error('no answer in time')), { background: true });
-    answer.then(resolve, reject).finally(() => timer.cancel());
-  });
 }
 
 async function resolveName(resolve: Resolver, name: string, discovery: DnsDiscovery): ReturnType<Resolver> {
