@@ -10,7 +10,7 @@ import {
   HttpConnectionManagerSchema,
   type RouteConfiguration,
 } from '@lateen/xds/messages/config';
-import type { PathNormalization } from '../model/index.ts';
+import type { PathNormalization, Protocol } from '../model/index.ts';
 import { accessLogs } from './access-log.ts';
 import { type FilterPlace, httpFilters } from './http-filters.ts';
 import { adsSource, durationOf, extension, type InitOf } from './pack.ts';
@@ -23,9 +23,11 @@ export type ConnectionManagerOptions = {
   statPrefix: string;
   /** A route configuration of its own, or the name of one to ask for. */
   routes: RouteConfiguration | string;
+  /** Of the port; several services at one address have that of the oldest. */
+  protocol: Protocol | undefined;
 };
 
-export function httpConnectionManager(view: View, { place, statPrefix, routes }: ConnectionManagerOptions): Filter {
+export function httpConnectionManager(view: View, { place, statPrefix, routes, protocol }: ConnectionManagerOptions): Filter {
   return create(
     FilterSchema,
     extension(HTTP_CONNECTION_MANAGER, HttpConnectionManagerSchema, {
@@ -35,7 +37,7 @@ export function httpConnectionManager(view: View, { place, statPrefix, routes }:
         typeof routes === 'string'
           ? { case: 'rds', value: { configSource: adsSource(), routeConfigName: routes } }
           : { case: 'routeConfig', value: routes },
-      httpFilters: httpFilters(view, place),
+      httpFilters: httpFilters(view, place, protocol),
       // Streams may be idle for as long as the application likes.
       streamIdleTimeout: durationOf(0),
       upgradeConfigs: [{ upgradeType: 'websocket' }],

@@ -55,11 +55,17 @@ const terminatesTls = (mode: string | undefined): boolean => mode !== undefined 
 
 function filterChains(view: View, { port, servers }: GatewayPort): FilterChain[] {
   const chains: FilterChain[] = [];
-  if (servers.some(isPlainHttp)) {
+  const plain = servers.find(isPlainHttp);
+  if (plain) {
     chains.push(
       create(FilterChainSchema, {
         filters: [
-          httpConnectionManager(view, { place: 'gateway', statPrefix: `outbound_${WILDCARD_ADDRESS}_${port}`, routes: routeNameOf(port) }),
+          httpConnectionManager(view, {
+            place: 'gateway',
+            statPrefix: `outbound_${WILDCARD_ADDRESS}_${port}`,
+            routes: routeNameOf(port),
+            protocol: plain.protocol,
+          }),
         ],
       }),
     );

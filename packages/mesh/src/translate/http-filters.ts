@@ -5,12 +5,14 @@ import {
   corsHttpFilter,
   faultHttpFilter,
   grpcStatsHttpFilter,
+  grpcWebHttpFilter,
   type HttpFilter,
   HttpFilterSchema,
   istioPeerMetadata,
   istioStats,
   routerHttpFilter,
 } from '@lateen/xds/messages/config';
+import type { Protocol } from '../model/index.ts';
 import { extension } from './pack.ts';
 import { CORS_FILTER, FAULT_FILTER } from './route-filters.ts';
 import type { View } from './view.ts';
@@ -20,12 +22,13 @@ export type FilterPlace = 'inbound' | 'outbound' | 'gateway';
 export const STATS_FILTER = 'istio.stats';
 const PEER_METADATA_FILTER = 'envoy.filters.http.peer_metadata';
 
-/** The chain in order. The router comes last: it sends the request on. */
-export function httpFilters(view: View, place: FilterPlace): HttpFilter[] {
+/** The chain in order. The router comes last: it sends the request on. `protocol` is that of the port, where one decides. */
+export function httpFilters(view: View, place: FilterPlace, protocol: Protocol | undefined): HttpFilter[] {
   const { hasIstioFilters } = view.scope;
   return [
     // First, so that every later filter and the log know the peer.
     hasIstioFilters && extension(PEER_METADATA_FILTER, istioPeerMetadata.ConfigSchema, peerMetadata(place)),
+    protocol === 'GRPC-Web' && extension('envoy.filters.http.grpc_web', grpcWebHttpFilter.GrpcWebSchema),
     extension('envoy.filters.http.grpc_stats', grpcStatsHttpFilter.FilterConfigSchema, {
       emitFilterState: true,
       perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } },

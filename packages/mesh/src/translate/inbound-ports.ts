@@ -19,9 +19,7 @@ export function inboundPorts(view: View): InboundPort[] {
       (service) =>
         service.namespace === scope.namespace && Object.keys(service.selector).length > 0 && labelsMatch(service.selector, scope.labels),
     )
-    .sort((a, b) =>
-      a.creationTimestamp === b.creationTimestamp ? (a.hostname < b.hostname ? -1 : 1) : a.creationTimestamp < b.creationTimestamp ? -1 : 1,
-    );
+    .sort(compareServiceAge);
   const ports = new Map<number, { port: ServicePortModel; services: MeshService[] }>();
   for (const service of own) {
     for (const port of service.ports) {
@@ -33,6 +31,12 @@ export function inboundPorts(view: View): InboundPort[] {
     }
   }
   return [...ports].map(([targetPort, rest]) => ({ targetPort, ...rest })).sort((a, b) => a.targetPort - b.targetPort);
+}
+
+/** Older services first: what several of them share is the oldest's. */
+export function compareServiceAge(a: MeshService, b: MeshService): number {
+  if (a.creationTimestamp !== b.creationTimestamp) return a.creationTimestamp < b.creationTimestamp ? -1 : 1;
+  return a.hostname < b.hostname ? -1 : a.hostname > b.hostname ? 1 : 0;
 }
 
 // A named target port is what this workload's containers call it; the endpoints have it resolved.

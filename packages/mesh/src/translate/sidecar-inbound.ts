@@ -82,6 +82,7 @@ function httpChain(view: View, { name, cluster, inbound }: HttpChain): FilterCha
       httpConnectionManager(view, {
         place: 'inbound',
         statPrefix: `inbound_${name}`,
+        protocol: inbound?.port.protocol,
         routes: create(RouteConfigurationSchema, {
           name: cluster,
           validateClusters: false,

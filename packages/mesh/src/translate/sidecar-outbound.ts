@@ -11,8 +11,9 @@ import {
   TrafficDirection,
   tlsInspectorListenerFilter,
 } from '@lateen/xds/messages/config';
-import { isHttp, isTls, type MeshService, type ServicePortModel, serviceKey } from '../model/index.ts';
+import { isHttp, isTls, type MeshService, type Protocol, type ServicePortModel, serviceKey } from '../model/index.ts';
 import { httpConnectionManager } from './connection-manager.ts';
+import { compareServiceAge } from './inbound-ports.ts';
 import { cidrRange, l4FilterChains } from './l4-rules.ts';
 import { BLACK_HOLE_CLUSTER, OUTBOUND_PORT, outboundCluster, PASSTHROUGH_CLUSTER, VIRTUAL_OUTBOUND, WILDCARD_ADDRESS } from './names.ts';
 import { durationOf, extension, goDuration, socketAddress } from './pack.ts';
@@ -36,6 +37,8 @@ type Slot = {
   port: number;
   /** Route configuration; present when HTTP is spoken here. */
   routes: string | undefined;
+  /** Of the oldest service that speaks HTTP here. */
+  protocol: Protocol | undefined;
   chains: FilterChain[];
   /** Takes what no chain matches. */
   fallback: FilterChain | undefined;
@@ -44,7 +47,7 @@ type Slot = {
 
 function collectSlots(view: View): Map<string, Slot> {
   const slots = new Map<string, Slot>();
-  for (const service of view.services) {
+  for (const service of [...view.services].sort(compareServiceAge)) {
     for (const port of service.ports) if (port.protocol !== 'UDP') addPort(view, slots, { service, port });
   }
   return slots;
@@ -55,7 +58,9 @@ type Served = { service: MeshService; port: ServicePortModel };
 function addPort(view: View, slots: Map<string, Slot>, served: Served): void {
   const { service, port } = served;
   if (isHttp(port.protocol)) {
-    slotAt(slots, WILDCARD_ADDRESS, served).routes ??= String(port.port);
+    const slot = slotAt(slots, WILDCARD_ADDRESS, served);
+    if (slot.routes === undefined) slot.protocol = port.protocol;
+    slot.routes ??= String(port.port);
     return;
   }
   const hosts = service.addresses
@@ -90,7 +95,15 @@ function addWildcard(view: View, slots: Map<string, Slot>, served: Served): void
 
 function slotAt(slots: Map<string, Slot>, bind: string, { service, port }: Served): Slot {
   const key = `${bind}_${port.port}`;
-  const slot = slots.get(key) ?? { bind, port: port.port, routes: undefined, chains: [], fallback: undefined, owner: service };
+  const slot = slots.get(key) ?? {
+    bind,
+    port: port.port,
+    routes: undefined,
+    protocol: undefined,
+    chains: [],
+    fallback: undefined,
+    owner: service,
+  };
   slots.set(key, slot);
   return slot;
 }
@@ -124,7 +137,14 @@ function slotListener(view: View, slot: Slot): Listener {
     slot.routes !== undefined &&
     create(FilterChainSchema, {
       filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: HTTP_APPLICATION_PROTOCOLS },
-      filters: [httpConnectionManager(view, { place: 'outbound', statPrefix: `outbound_${name}`, routes: slot.routes })],
+      filters: [
+        httpConnectionManager(view, {
+          place: 'outbound',
+          statPrefix: `outbound_${name}`,
+          routes: slot.routes,
+          protocol: slot.protocol,
+        }),
+      ],
     });
   const unconditional = slot.chains.find((chain) => !chain.filterChainMatch);
   const conditional = slot.chains.filter((chain) => chain.filterChainMatch);
