@@ -48,8 +48,8 @@ export function publish(report: Report): void {
 }
 
 function tableOf(rows: readonly Row[]): string {
-  const columns = ['direct', 'nginx', 'haproxy', 'envoy', 'lateen'] as const;
-  const used = columns.filter((name) => rows.some((row) => name in row.values || name in row.missing));
+  const order = ['direct', 'nginx', 'haproxy', 'envoy', 'lateen'] as const;
+  const used = order.filter((name) => rows.some((row) => name in row.values || name in row.missing));
   const ratios = (['nginx', 'haproxy', 'envoy'] as const).filter((name) => rows.some((row) => ratiosOf(row)[name] !== undefined));
   const lines = [['', ...used, ...ratios.map((name) => `lateen/${name}`), 'unit']];
   for (const row of rows) {
@@ -61,9 +61,14 @@ function tableOf(rows: readonly Row[]): string {
       row.unit,
     ]);
   }
-  const widths = (lines[0] as string[]).map((_, i) => Math.max(...lines.map((line) => (line[i] as string).length)));
+  return columns(lines, { rightFrom: 1 });
+}
+
+/** Lines of cells as a table; cells from column `rightFrom` on stand at the right, but for the last. Default: all stand at the left. */
+export function columns(lines: readonly (readonly string[])[], { rightFrom = Number.POSITIVE_INFINITY } = {}): string {
+  const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => (line[i] as string).length)));
   const pad = (cell: string, i: number) =>
-    i === 0 || i === widths.length - 1 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number);
+    i < rightFrom || i === widths.length - 1 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number);
   return lines.map((line) => line.map(pad).join('  ').trimEnd()).join('\n');
 }
 
