@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
+import { freePort } from '@lateen/base/testing';
 import { chooseNetworkMode, startNodeProcess } from './index.ts';
 import { scenarios } from './testing/scenarios.ts';
 
@@ -26,7 +27,11 @@ for (const mode of ['root', 'rootless'] as const) {
     const node = startNodeProcess({
       mode,
       childModule: path.join(import.meta.dirname, 'testing/scenario-child.ts'),
-      argv: [mode, ...(outsideAddress ? [outsideAddress, String((outside.address() as { port: number }).port)] : [])],
+      argv: [
+        mode,
+        String(await freePort()),
+        ...(outsideAddress ? [outsideAddress, String((outside.address() as { port: number }).port)] : []),
+      ],
       onReport: (value) => reports.get((value as Report).name)?.resolve(value as Report),
     });
     void node.exited.then((exit) => {

@@ -129,8 +129,8 @@ test('a WebSocket and a TCP connection are waited for, and cut when patience end
 });
 
 const plans: [name: string, plan: ShutdownPlan, minMs: number, maxMs: number][] = [
-  ['a fixed drain lasts as long as it says, though nobody is there', { kind: 'fixed', drainMs: 300 }, 295, 1200],
-  ['without connections the wait is the minimum', { kind: 'when_idle', minimumMs: 200, limitMs: 9000 }, 195, 1200],
+  ['a fixed drain lasts as long as it says, though nobody is there', { kind: 'fixed', drainMs: 300 }, 295, 5000],
+  ['without connections the wait is the minimum', { kind: 'when_idle', minimumMs: 200, limitMs: 9000 }, 195, 5000],
 ];
 for (const [name, plan, minMs, maxMs] of plans) {
   test(name, async (t) => {
@@ -143,7 +143,7 @@ for (const [name, plan, minMs, maxMs] of plans) {
 test('a second signal ends a fixed drain', async (t) => {
   const { stop } = await start(t);
   const tookMs = await stop({ kind: 'fixed', drainMs: 20_000 }, AbortSignal.timeout(50));
-  assert.ok(tookMs < 2000);
+  assert.ok(tookMs < 10_000, `${tookMs} ms`);
 });
 
 test('an inbound drain leaves outbound traffic alone; failing health checks spare listeners that drain on change only', async (t) => {

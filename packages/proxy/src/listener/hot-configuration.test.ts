@@ -60,7 +60,7 @@ async function openFrom(stage: Stage, sourcePort: number): Promise<Wire> {
 async function ask(wire: Wire, body: string): Promise<string> {
   const before = wire.text().length;
   wire.send(GET);
-  await eventually(() => wire.text().slice(before).endsWith(body), { timeoutMs: 3000, intervalMs: 2 });
+  await eventually(() => wire.text().slice(before).endsWith(body), { intervalMs: 2 });
   return wire.text().slice(before);
 }
 

@@ -51,7 +51,7 @@ for (const { name, end, when, answer = '', log: expected } of ROWS) {
       await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port])] });
       const wire = await openWire(port());
       wire.send(GET);
-      await eventually(() => log.length === 1, { timeoutMs: 3000, intervalMs: 5 });
+      await eventually(() => log.length === 1, { intervalMs: 5 });
       assert.match(log[0] as string, expected);
       if (answer !== '') {
         const text = await wire.closed();
@@ -95,7 +95,7 @@ for (const [method, request, answered] of [
       wire.send(GET);
       await wire.expect('fine');
       wire.send(request);
-      await eventually(() => log.length === 2, { timeoutMs: 3000, intervalMs: 5 });
+      await eventually(() => log.length === 2, { intervalMs: 5 });
       assert.match(log[1] as string, answered ? /^200 - / : /^503 UC /);
       const sent = up.received.join('').split(`${method} / `).length - 1;
       assert.equal(sent, method === 'GET' ? 3 : 1);
@@ -145,7 +145,7 @@ for (const [name, { lastStreamId, served, log: expected, connections }] of GOAWA
         wire.send(GET);
         await wire.expect('fine');
         wire.send(GET);
-        await eventually(() => log.length === 2, { timeoutMs: 3000, intervalMs: 5 });
+        await eventually(() => log.length === 2, { intervalMs: 5 });
         assert.match(log[1] as string, expected);
         assert.deepEqual([asked, sessions.size], [served, connections]);
         wire.close();

@@ -55,7 +55,7 @@ async function held(thresholds: JsonObject, run: (held: Held) => Promise<void>, 
   });
 }
 
-const until = (check: () => boolean) => eventually(check, { timeoutMs: 3000, intervalMs: 3 });
+const until = (check: () => boolean) => eventually(check, { intervalMs: 3 });
 const OVERFLOW = /^HTTP\/1\.1 503 [\s\S]*\r\nx-envoy-overloaded: true\r\n[\s\S]*reset reason: overflow$/;
 
 for (const count of [LIMIT - 1, LIMIT, LIMIT + 1]) {

@@ -107,13 +107,13 @@ for (const { name, hcm = {}, route = {}, cluster: fields = {}, send, answer, unr
         await apply({ listeners: [httpListener('in', [routeTo('up', route)], hcm)], clusters: [cluster('up', [up.port], fields)] });
         const wire = await openWire(port());
         wire.send(send ?? 'GET / HTTP/1.1\r\nhost: a\r\n\r\n');
-        await eventually(() => (unreachable ? dialled > 0 : up.received.join('').includes('\r\n\r\n')), { timeoutMs: 2000, intervalMs: 2 });
+        await eventually(() => (unreachable ? dialled > 0 : up.received.join('').includes('\r\n\r\n')), { intervalMs: 2 });
         if (answer) await wire.expect('half');
         clock.advance(atMs - 50);
         await new Promise((resolve) => setTimeout(resolve, 20));
         assert.deepEqual(log, []);
         clock.advance(100);
-        await eventually(() => log.length === 1, { timeoutMs: 2000, intervalMs: 2 });
+        await eventually(() => log.length === 1, { intervalMs: 2 });
         assert.deepEqual(log, [expected]);
         wire.close();
       },

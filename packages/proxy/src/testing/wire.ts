@@ -44,12 +44,12 @@ export async function openWire(port: number): Promise<Wire> {
           if (text.includes(part)) return true;
           throw new Error(`no ${JSON.stringify(part)} in ${JSON.stringify(text)}${isClosed() ? ' (closed)' : ''}`);
         },
-        { timeoutMs: 3000, intervalMs: 5 },
+        { intervalMs: 5 },
       );
       return text;
     },
     closed: async () => {
-      await eventually(() => isClosed(), { timeoutMs: 4000, intervalMs: 5 });
+      await eventually(() => isClosed(), { intervalMs: 5 });
       return text;
     },
     isClosed,

@@ -90,7 +90,7 @@ test('a request by name passes both sidecars, each told the destination that cap
   const [out, into] = [await startSidecar(client, () => ({ host: server.ip, port: 9080 })), await startSidecar(server, (to) => to)];
   await network.syncServices([service('reviews', '10.96.3.1', 9080, [{ host: server.ip, port: 9080 }])]);
   for (const name of ['reviews', 'reviews.default', 'reviews.default.svc.cluster.local']) {
-    assert.deepEqual(await run(client, ['curl', '-sS', '-m', '5', `http://${name}:9080/stars?x=1`]), {
+    assert.deepEqual(await run(client, ['curl', '-sS', '-m', '20', `http://${name}:9080/stars?x=1`]), {
       code: 0,
       output: 'app GET /stars?x=1',
     });

@@ -1,11 +1,19 @@
-// The node process of network.test.ts: runs every scenario and reports each.  argv: MODE [OUTSIDE_HOST OUTSIDE_PORT]
+// The node process of network.test.ts: runs every scenario and reports each.  argv: MODE FREE_HOST_PORT [OUTSIDE_HOST OUTSIDE_PORT]
 
 import { createLogger, delay, systemClock } from '@lateen/base';
 import { connectHost, createNetwork } from '../index.ts';
 import { type ScenarioContext, scenarios } from './scenarios.ts';
 
-const SCENARIO_LIMIT_MS = 15_000;
-const [, , mode, outsideHost, outsidePort] = process.argv as [string, string, 'root' | 'rootless', string?, string?];
+const SCENARIO_LIMIT_MS = 60_000;
+type Arguments = [
+  node: string,
+  script: string,
+  mode: 'root' | 'rootless',
+  freeHostPort: string,
+  outsideHost?: string,
+  outsidePort?: string,
+];
+const [, , mode, freeHostPort, outsideHost, outsidePort] = process.argv as Arguments;
 const host = connectHost();
 const network = await createNetwork({
   mode,
@@ -16,7 +24,7 @@ const network = await createNetwork({
   onApiServerConnection: (socket) => socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\napi server'),
 });
 const outside = outsideHost ? { host: outsideHost, port: Number(outsidePort) } : undefined;
-const context: ScenarioContext = { network, host, mode, outside };
+const context: ScenarioContext = { network, host, mode, freeHostPort: Number(freeHostPort), outside };
 for (const [name, scenario] of Object.entries(scenarios)) {
   const limit = delay(systemClock, SCENARIO_LIMIT_MS).then(() => Promise.reject(new Error('not done in time')));
   const failure = await Promise.race([scenario(context), limit]).then(

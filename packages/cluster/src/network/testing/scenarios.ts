@@ -17,6 +17,8 @@ export type ScenarioContext = {
   network: ClusterNetwork;
   host: HostLink;
   mode: 'root' | 'rootless';
+  /** Nobody listens on it at the host's loopback; this process may be in a network namespace of its own. */
+  freeHostPort: number;
   /** An HTTP server of the test's, on the host, at an address that is not loopback; it answers "outside". */
   outside: SocketAddress | undefined;
 };
@@ -39,7 +41,7 @@ export async function run(pod: PodSandbox, argv: string[], extra: Partial<PodPro
   return { code, signal, output };
 }
 
-const curl = (pod: PodSandbox, url: string, extra: Partial<PodProcessRequest> = {}) => run(pod, ['curl', '-sS', '-m', '5', url], extra);
+const curl = (pod: PodSandbox, url: string, extra: Partial<PodProcessRequest> = {}) => run(pod, ['curl', '-sS', '-m', '20', url], extra);
 
 /** Serves HTTP from inside the pod, as the sidecar or an app would; counts the destinations of the connections it gets. */
 async function serve(pod: PodSandbox, port: number, body: string): Promise<(SocketAddress | undefined)[]> {
@@ -61,14 +63,6 @@ async function get(socket: Socket): Promise<string> {
   socket.write('GET / HTTP/1.0\r\n\r\n');
   await once(socket, 'close');
   return text;
-}
-
-/** A port that nobody listens on at the host's loopback: this process may be in a network namespace of its own. */
-async function freePort(host: HostLink): Promise<number> {
-  const server = await host.listenOnHost({ host: '127.0.0.1', port: 0 });
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
 }
 
 const service = (name: string, clusterIP: string, more: Partial<ServiceTableEntry>): ServiceTableEntry => ({
@@ -239,10 +233,9 @@ export const scenarios: Record<string, (context: ScenarioContext) => Promise<voi
     await eventually(() => assert.rejects(host.dialFromHost({ host: '127.0.0.1', port }), { code: 'ECONNREFUSED' }));
   },
 
-  async 'a load balancer answers on the host loopback and keeps its address'({ network, host }) {
+  async 'a load balancer answers on the host loopback and keeps its address'({ network, host, freeHostPort: port }) {
     const server = await createPod(network);
     await serve(server, 8080, 'balanced');
-    const port = await freePort(host);
     const ports = httpPort(port, [{ host: server.ip, port: 8080 }]);
     const first = service('first', '10.96.2.1', { ports, loadBalancer: true });
     const gateway = { ...service('istio-ingressgateway', '10.96.2.2', { ports, loadBalancer: true }), namespace: 'istio-system' };
