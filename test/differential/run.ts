@@ -9,7 +9,7 @@ import { bootstrapOf, type Ports } from './bootstrap.ts';
 import { type Running, startEnvoyOn, startLateenOn } from './engines.ts';
 import { exchangeHttp1, type Tag } from './http1-client.ts';
 import { exchangeHttp2 } from './http2-client.ts';
-import { type Case, LEGS, type Leg, legsOf, type Outcome, type Scene } from './model.ts';
+import { type Answer, type Case, LEGS, type Leg, legsOf, type Outcome, type Scene, type Seen } from './model.ts';
 import { createNormalize } from './normalize.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -86,13 +86,19 @@ async function runScene(scene: Scene, { running, ports, upstreams, http2Upstream
     const requests = seen.get(String(index)) ?? [];
     if (scene.sortsSeen) requests.sort((a, b) => (a.upstream < b.upstream ? -1 : a.upstream > b.upstream ? 1 : 0));
     const outcome: Outcome = {
-      answers: answers.map(normalize.answer),
-      seen: requests.map(normalize.seen),
+      answers: answers.map((answer) => withoutLetters(scene, normalize.answer(answer))),
+      seen: requests.map((one, i) => withoutLetters(scene, normalize.seen(one, i))),
       ...(closed !== undefined && { closed }),
     };
     const log = one.logVaries ? [] : lines.filter((line) => line.startsWith(`${index}|`)).map((line) => line.slice(line.indexOf('|') + 1));
     results.set(keyOf(scene, one, leg), { outcome, log });
   }
+}
+
+function withoutLetters<T extends Answer | Seen>(scene: Scene, message: T): T {
+  if (scene.comparesLetters) return message;
+  const { written: _, reason: __, ...others } = message as Answer;
+  return others as T;
 }
 
 function refuse(scene: Scene, { http2Upstream, results, why }: { http2Upstream: boolean; results: Results; why: string }): void {

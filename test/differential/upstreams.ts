@@ -84,6 +84,7 @@ async function readInto(request: AnyRequest, name: string, remember: (tag: strin
   const tag = one.headers.find(([key]) => key === 'x-case')?.[1] ?? '';
   const asked = one.headers.find(([key]) => key === 'x-do')?.[1];
   one.headers = one.headers.filter(([key]) => key !== 'x-case' && key !== 'x-do');
+  one.written = writtenNames(request.rawHeaders);
   // What is remembered is filled in while the body comes, so that an aborted request is seen as well.
   remember(tag, one);
   const order = (asked ? JSON.parse(asked) : {}) as UpstreamOrder;
@@ -94,6 +95,7 @@ async function readInto(request: AnyRequest, name: string, remember: (tag: strin
   }
   const trailers = listOf(request.rawTrailers);
   if (trailers.length > 0) one.trailers = trailers;
+  if (trailers.length > 0) one.written.push(...writtenNames(request.rawTrailers));
   if (one.body.length > 300) one.body = `${one.body.length} bytes`;
   return { tag, order };
 }
@@ -154,6 +156,7 @@ function upgrade(
   const one = headOf(request, name);
   const tag = one.headers.find(([key]) => key === 'x-case')?.[1] ?? '';
   one.headers = one.headers.filter(([key]) => key !== 'x-case' && key !== 'x-do');
+  one.written = writtenNames(request.rawHeaders);
   remember(tag, one);
   socket.write(
     `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${request.headers.upgrade}\r\nx-upstream: ${name}\r\n\r\n`,
@@ -172,5 +175,7 @@ export function listOf(raw: readonly string[]): HeaderList {
   for (let i = 0; i + 1 < raw.length; i += 2) list.push([(raw[i] as string).toLowerCase(), raw[i + 1] as string]);
   return list.sort(byName);
 }
+
+const writtenNames = (raw: readonly string[]): string[] => raw.filter((name, i) => i % 2 === 0 && !/^x-(?:case|do)$/i.test(name)).sort();
 
 const byName = ([a]: [string, string], [b]: [string, string]) => (a < b ? -1 : a > b ? 1 : 0);

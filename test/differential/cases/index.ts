@@ -6,6 +6,7 @@ import { edge } from './edge.ts';
 import { filters } from './filters.ts';
 import { grpcWeb } from './grpc-web.ts';
 import { headers } from './headers.ts';
+import { letterCase } from './letter-case.ts';
 import { matching } from './matching.ts';
 import { messages } from './messages.ts';
 import { resilience } from './resilience.ts';
@@ -19,4 +20,5 @@ export const GROUPS: Record<string, readonly Scene[]> = {
   messages,
   filters,
   'grpc-web': grpcWeb,
+  'letter-case': letterCase,
 };

@@ -121,7 +121,7 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     const { localPort } = this.connection;
     const target = readTarget(head, this.method, context, localPort);
     if (target === NO_PATH) {
-      this.path = this.originalPath = '*';
+      this.path = this.originalPath = head.text(head.targetStart, head.targetEnd);
       this.respond(target);
       return false;
     }

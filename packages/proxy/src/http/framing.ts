@@ -51,15 +51,30 @@ export function readResponseFraming(framing: Framing, head: Head, method: string
   return nominated;
 }
 
+/**
+ * For allow_chunked_length, before framing is read: takes Content-Length out where chunks decide where the message ends (RFC 9112 6.3).
+ * True: it was there. Who else reads the connection may go by the length, so the connection must not carry anything after this message.
+ */
+export function dropLengthOfChunked(head: Head): boolean {
+  const length = head.known(CONTENT_LENGTH);
+  const coding = head.known(TRANSFER_ENCODING);
+  if (length < 0 || coding < 0 || !isChunked(head, coding) || isRepeated(head, length)) return false;
+  head.dropped[length] = 1;
+  // The next connection with the same head may not allow it.
+  head.memory?.forget();
+  return true;
+}
+
+const isChunked = ({ bytes, spans }: Head, line: number): boolean =>
+  equalsAsciiIgnoreCase(bytes, spans[line * 4 + 2] as number, spans[line * 4 + 3] as number, 'chunked');
+
 function readLengths(framing: Framing, head: Head): HeadFault | undefined {
   const lengthLine = head.known(CONTENT_LENGTH);
   const codingLine = head.known(TRANSFER_ENCODING);
   if (codingLine >= 0) {
     if (head.version < 11) return ENCODING_ON_10;
     if (lengthLine >= 0) return BOTH;
-    const at = codingLine * 4;
-    const onlyChunked = equalsAsciiIgnoreCase(head.bytes, head.spans[at + 2] as number, head.spans[at + 3] as number, 'chunked');
-    if (!onlyChunked || isRepeated(head, codingLine)) return BAD_ENCODING;
+    if (!isChunked(head, codingLine) || isRepeated(head, codingLine)) return BAD_ENCODING;
     head.dropped[codingLine] = 1;
     framing.body = BODY_CHUNKED;
     return undefined;

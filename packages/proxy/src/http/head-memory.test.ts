@@ -72,6 +72,8 @@ function serve(texts: readonly string[], maxBytes = 60 * 1024): { seen: Seen[]; 
       limits: { maxBytes, maxCount: 100 },
       trailers: false,
       properCase: false,
+      preserveCase: undefined,
+      allowChunkedLength: false,
       refusalHeaders: () => '',
     });
     connection.received(Buffer.from(text, 'latin1'));

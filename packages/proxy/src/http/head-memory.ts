@@ -2,6 +2,7 @@
 // for byte, nothing needs to be parsed, framed or made into text again.
 
 import { Framing } from './message-framing.ts';
+import type { NameLetters } from './name-letters.ts';
 import { WrittenHead } from './written-head.ts';
 
 /** Longer heads are not compared with the one before. */
@@ -26,6 +27,8 @@ export class HeadMemory {
   texts: RequestTexts | undefined;
   /** How the head went out; made once it has repeated. */
   written: WrittenHead | undefined;
+  /** Names as they stood, where they shall go out like that. Such a head is never taken for a repeated one. */
+  letters: NameLetters | undefined;
   /** The head is the same as the one before. */
   isRepeated = false;
   /** The head as received. */
@@ -66,6 +69,7 @@ export class HeadMemory {
   /** Before parsing, which changes the bytes. */
   keep(bytes: Buffer, start: number): void {
     this.forget();
+    this.letters?.begin(bytes, start);
     if (this.misses >= MISSES) {
       this.misses = this.misses >= 2 * MISSES ? 0 : this.misses + 1;
       return;

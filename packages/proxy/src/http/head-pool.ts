@@ -1,8 +1,10 @@
 // Heads of messages that are under way. A connection without a request holds none, and what one connection puts back the next
 // one takes while it is still in the processor's cache, together with the memory of what it held.
 
+import type { PreserveCase } from '../runtime/model.ts';
 import { Head } from './head.ts';
 import { HeadMemory } from './head-memory.ts';
+import { NameLetters } from './name-letters.ts';
 
 /** A head that a codec of HTTP/1.1 parses into. */
 export type CodecHead = Head & { readonly memory: HeadMemory };
@@ -16,13 +18,21 @@ const MAX_KEPT_BYTES = 8 * 1024;
 const requests: CodecHead[] = [];
 const responses: CodecHead[] = [];
 
-export function takeRequestHead(maxCount: number): CodecHead {
-  return (maxCount === USUAL_COUNT ? requests.pop() : undefined) ?? create(maxCount);
+export function takeRequestHead(maxCount: number, preserveCase: PreserveCase | undefined): CodecHead {
+  const head = (maxCount === USUAL_COUNT ? requests.pop() : undefined) ?? create(maxCount);
+  return preserveCase ? withLetters(head, preserveCase) : head;
 }
 
 /** For at most 100 header lines. */
-export function takeResponseHead(): CodecHead {
-  return responses.pop() ?? create(USUAL_COUNT);
+export function takeResponseHead(preserveCase: PreserveCase | undefined): CodecHead {
+  const head = responses.pop() ?? create(USUAL_COUNT);
+  return preserveCase ? withLetters(head, preserveCase) : head;
+}
+
+function withLetters(head: CodecHead, preserveCase: PreserveCase): CodecHead {
+  head.memory.forget();
+  head.memory.letters = new NameLetters(preserveCase);
+  return head;
 }
 
 function create(maxCount: number): CodecHead {
@@ -38,5 +48,6 @@ export function recycleResponseHead(head: Head): void {
 }
 
 function recycle(head: CodecHead, home: CodecHead[]): void {
+  head.memory.letters = undefined;
   if (home.length < MAX_KEPT && head.bytes.length <= MAX_KEPT_BYTES && head.dropped.length === USUAL_COUNT) home.push(head);
 }

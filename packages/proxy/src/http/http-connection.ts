@@ -42,6 +42,8 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
       limits: { maxBytes: hcm.maxRequestHeadersBytes, maxCount: hcm.maxHeadersCount },
       trailers: hcm.http1.enableTrailers,
       properCase: hcm.http1.properCase,
+      preserveCase: hcm.http1.preserveCase,
+      allowChunkedLength: hcm.http1.allowChunkedLength,
       refusalHeaders: () => `date: ${httpDate(proxy.clock.now())}\r\n${server}`,
     });
     this.openedMs = proxy.clock.monotonicMs();

@@ -1,8 +1,9 @@
 // The upstream half of HTTP/1.1: one request at a time on a connection that a pool owns.
 
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
+import type { PreserveCase } from '../runtime/model.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
-import { readResponseFraming, upgradeLines } from './framing.ts';
+import { dropLengthOfChunked, readResponseFraming, upgradeLines } from './framing.ts';
 import { Head } from './head.ts';
 import { type HeadLimits, INCOMPLETE, parseResponseHead, parseTrailers } from './head-parser.ts';
 import { type CodecHead, takeResponseHead } from './head-pool.ts';
@@ -53,6 +54,8 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   /** As Envoy, off: trailers are dropped both ways. */
   protected passesTrailers = false;
   protected properCase = false;
+  protected preserveCase: PreserveCase | undefined;
+  protected allowChunkedLength = false;
   /** Requests begun on this connection. */
   requests = 0;
   /** Anything of the current response has arrived. */
@@ -164,7 +167,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   }
 
   private get head(): CodecHead {
-    this.heldHead ??= takeResponseHead();
+    this.heldHead ??= takeResponseHead(this.preserveCase);
     return this.heldHead;
   }
 
@@ -188,6 +191,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     head.grow(before + bytes.length - at);
     bytes.copy(head.bytes, before, at);
     this.partial += bytes.length - at;
+    if (before > 0) head.memory.letters?.append(bytes, at);
     if (before > 0 && bytes.indexOf(10, at) < 0 && this.partial <= LIMITS.maxBytes) return bytes.length;
     size = parseResponseHead(head, head.bytes, 0, this.partial, LIMITS);
     if (size === INCOMPLETE) return bytes.length;
@@ -201,7 +205,10 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   private begin(bytes: Buffer, from: number): number {
     const { head } = this;
     if (head.status < 200) return this.beginInformational(bytes, from);
-    if (readResponseFraming(head.memory.framing, head, this.method)) return this.fail('protocol error', '', bytes.length);
+    const { framing } = head.memory;
+    const hadBoth = this.allowChunkedLength && dropLengthOfChunked(head);
+    if (readResponseFraming(framing, head, this.method)) return this.fail('protocol error', '', bytes.length);
+    if (hadBoth) framing.keepAlive = false;
     if (!DECIDING.has(this.method)) head.memory.settle(head);
     return this.beginFramed(bytes, from);
   }

@@ -47,6 +47,73 @@ test('trailers pass to and from an upstream that has them enabled, and no other'
   }
 });
 
+test('allow_chunked_length: one request goes on, chunked, and the connection ends; nobody else is let through by it', async () => {
+  await onStage(async ({ upstream, apply, proxy }) => {
+    const up = await upstream((socket, received) => {
+      if (received.endsWith('0\r\n\r\n')) socket.write(ok('hi'));
+    });
+    const hcm = { http_protocol_options: { allow_chunked_length: true } };
+    const listeners = [httpListener('in', [routeTo('up')], hcm), httpListener('strict', [routeTo('up')])];
+    await apply({ listeners, clusters: [cluster('up', [up.port])] });
+    const both = 'POST /1 HTTP/1.1\r\nhost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n';
+    for (let round = 0; round < 2; round++) {
+      const wire = await openWire(proxy.addressOf('in')!.port);
+      wire.send(`${both}GET /2 HTTP/1.1\r\nhost: a\r\n\r\n`);
+      const text = await wire.closed();
+      assert.match(text, /^HTTP\/1\.1 200 OK\r\n(?:.+\r\n)*connection: close\r\n(?:.+\r\n)*\r\nhi$/);
+      const strict = await openWire(proxy.addressOf('strict')!.port);
+      strict.send(both);
+      assert.match(await strict.closed(), /^HTTP\/1\.1 400 /);
+    }
+    const sent = up.received.join('');
+    assert.equal(sent.match(/ HTTP\/1\.1\r\n/g)?.length, 2);
+    assert.equal(sent.match(/POST \/1 HTTP\/1\.1\r\n/g)?.length, 2);
+    assert.doesNotMatch(sent, /content-length/i);
+  });
+});
+
+test('allow_chunked_length of a cluster: the answer is taken by its chunks, and its connection serves nobody else', async () => {
+  for (const allow_chunked_length of [true, false]) {
+    await onStage(async ({ upstream, apply, port }) => {
+      const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n';
+      const up = await upstream(answering(() => answer));
+      const fields = { http_protocol_options: { allow_chunked_length } };
+      await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [up.port], fields)] });
+      const wire = await openWire(port());
+      for (const count of [1, 2]) {
+        wire.send(GET);
+        await eventually(() => assert.equal(wire.text().match(/HTTP\/1\.1 (?:200|502) /g)?.length, count));
+      }
+      assert.equal(wire.text().includes('HTTP/1.1 200'), allow_chunked_length);
+      assert.doesNotMatch(wire.text(), /content-length: 9/);
+      assert.equal(up.received.length, 2, 'each on a connection of its own');
+      wire.close();
+    });
+  }
+});
+
+for (const [target, status] of [
+  ['http://b/x', 404],
+  ['ftp://b/x', 404],
+  ['*', 404],
+  ['x', 400],
+  ['b:80', 400],
+  ['//b/x', 200],
+] as const) {
+  test(`allow_absolute_url false answers GET ${target} with ${status}`, async () => {
+    await onStage(async ({ upstream, apply, port }) => {
+      const up = await upstream(answering(() => ok('hi')));
+      const hcm = { http_protocol_options: { allow_absolute_url: false } };
+      await apply({ listeners: [httpListener('in', [routeTo('up')], hcm)], clusters: [cluster('up', [up.port])] });
+      const wire = await openWire(port());
+      wire.send(`GET ${target} HTTP/1.1\r\nhost: a\r\n\r\n`);
+      await wire.expect(`HTTP/1.1 ${status} `);
+      assert.equal(up.received.length, status === 200 ? 1 : 0);
+      wire.close();
+    });
+  });
+}
+
 for (const safe of [true, false]) {
   test(`max_connection_duration ${safe ? 'lets the next answer end' : 'ends'} an idle connection with http1_safe_max_connection_duration ${safe}`, async () => {
     const clock = createVirtualClock(1_000_000);

@@ -1,5 +1,6 @@
 // What stands on the other side of the HTTP/1.1 codec: the connection manager, and what it sets.
 
+import type { PreserveCase } from '../runtime/model.ts';
 import type { Head } from './head.ts';
 import type { HeadFault, HeadLimits } from './head-parser.ts';
 import type { Framing } from './message-framing.ts';
@@ -12,6 +13,10 @@ export type Http1ServerOptions = {
   readonly trailers: boolean;
   /** Names of header fields are written Like-This. */
   readonly properCase: boolean;
+  /** Names of header fields go upstream with the letters that the client wrote. */
+  readonly preserveCase: PreserveCase | undefined;
+  /** Takes Content-Length out of a chunked request instead of refusing it. */
+  readonly allowChunkedLength: boolean;
   /** Header lines, each with CRLF, of the answer to what is no request. */
   readonly refusalHeaders: () => string;
 };

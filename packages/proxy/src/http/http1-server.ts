@@ -4,7 +4,7 @@
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
 import { equalsAscii, TOKEN_LOWER } from './bytes.ts';
-import { readRequestFraming, upgradeLines } from './framing.ts';
+import { dropLengthOfChunked, readRequestFraming, upgradeLines } from './framing.ts';
 import { Head } from './head.ts';
 import { faultOf, type HeadFault, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
 import { type CodecHead, recycleRequestHead, takeRequestHead } from './head-pool.ts';
@@ -63,7 +63,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   private get head(): CodecHead {
-    this.heldHead ??= takeRequestHead(this.options.limits.maxCount);
+    this.heldHead ??= takeRequestHead(this.options.limits.maxCount, this.options.preserveCase);
     return this.heldHead;
   }
 
@@ -138,6 +138,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     bytes.copy(head.bytes, this.partial, at);
     const before = this.partial;
     this.partial += bytes.length - at;
+    if (before > 0) head.memory.letters?.append(bytes, at);
     // Lines make progress; parsing again for each byte would be quadratic.
     if (before > 0 && bytes.indexOf(10, at) < 0 && this.partial <= this.options.limits.maxBytes) return bytes.length;
     const size = parseRequestHead(head, head.bytes, 0, this.partial, this.options.limits);
@@ -151,8 +152,11 @@ export class Http1Server implements ConnectionHandler, ServerStream {
 
   private begin(bytes: Buffer, at: number): number {
     const { head } = this;
-    const fault = readRequestFraming(head.memory.framing, head);
+    const { framing } = head.memory;
+    const hadBoth = this.options.allowChunkedLength && dropLengthOfChunked(head);
+    const fault = readRequestFraming(framing, head);
     if (fault) return this.refuse(fault, bytes.length);
+    if (hadBoth) framing.keepAlive = false;
     head.memory.settle(head);
     return this.beginFramed(bytes, at);
   }

@@ -2,8 +2,9 @@
 
 import { arena } from '../io/arena.ts';
 import type { Connection } from '../io/connection.ts';
-import { COLON, CR, LF, SP, writeText } from './bytes.ts';
+import { CR, LF, SP, writeText } from './bytes.ts';
 import type { Head } from './head.ts';
+import { capitalizeNames } from './name-letters.ts';
 
 /** Pieces up to this size are copied next to their framing; larger ones are written from where they are. */
 const COPY_BYTES = 8 * 1024;
@@ -22,7 +23,7 @@ export type HeadMessage = {
   extraLines: string;
   first: Buffer | undefined;
   chunked: boolean;
-  /** Names are written Like-This; some old peers want it. */
+  /** Names are written Like-This, unless the head remembers its letters; some old peers want it. */
   properCase: boolean;
   /** Nothing follows `first`. */
   end: boolean;
@@ -30,14 +31,15 @@ export type HeadMessage = {
 
 /** Writes a message's head with the first part of its body. `first` is valid during the call only. */
 export function writeHead(connection: Connection, message: HeadMessage, source: Connection | undefined): boolean {
-  const { head, first, chunked, startLine, target, extraLines } = message;
+  const { head, first, chunked, target, extraLines } = message;
   const inline = first !== undefined && first.length <= COPY_BYTES;
   const { memory } = head;
   const written = memory?.isRepeated && !message.properCase ? memory.written : undefined;
   const again = written?.again(head, message);
+  if (!again && target === undefined && memory?.letters) message.startLine = memory.letters.statusLine(message.startLine);
   const headSize = again
     ? again.length
-    : startLine.length + (target === undefined ? 0 : target.length + 12) + head.maxSize() + extraLines.length + 2;
+    : message.startLine.length + (target === undefined ? 0 : target.length + 12) + head.maxSize() + extraLines.length + 2;
   arena.reserve(headSize + (inline ? first.length : 0) + 2 * CHUNK_OVERHEAD);
   const out = arena.slab;
   let at = arena.position;
@@ -70,27 +72,12 @@ function writeHeadLines(out: Buffer, position: number, { startLine, target, head
   }
   const start = at;
   at = head.writeHeaders(out, at, extraLines);
-  if (properCase) capitalizeNames(out, start, at);
+  const letters = head.memory?.letters;
+  if (letters) letters.restore(out, { start, end: at }, head);
+  else if (properCase) capitalizeNames(out, start, at);
   out[at++] = CR;
   out[at++] = LF;
   return at;
-}
-
-/** In the header lines of `out[start, end)`: the first letter of each word of a name becomes a capital. */
-function capitalizeNames(out: Buffer, start: number, end: number): void {
-  let inName = true;
-  let atWord = true;
-  for (let at = start; at < end; at++) {
-    const code = out[at] as number;
-    if (!inName) {
-      inName = atWord = code === LF;
-      continue;
-    }
-    const isLower = code >= 97 && code <= 122;
-    if (atWord && isLower) out[at] = code - 32;
-    atWord = !isLower && !(code >= 48 && code <= 57);
-    inName = code !== COLON;
-  }
 }
 
 /** Writes a part of a body, which came from `source`. */

@@ -18,7 +18,8 @@ const refused = (status: number, details: string): Extract<RequestTarget, { kind
 const MISSING_HOST = refused(400, 'missing_host_header');
 const BAD_HOST = refused(400, 'invalid_authority');
 const BAD_TARGET = refused(400, 'http1.invalid_url');
-/** `OPTIONS *`: there is nothing that it could be routed by. */
+const ABSOLUTE = /^[a-z]+:\/\//i;
+/** `OPTIONS *`, and absolute targets where they are not allowed: there is nothing that it could be routed by. */
 export const NO_PATH = refused(404, 'absolute_path_rejected');
 
 /** Reads the target in `head`; the Host line is rewritten where its canonical form differs. */
@@ -35,14 +36,15 @@ export function readTarget(head: Head, method: string, context: HcmContext, loca
     if (!isAuthority(raw) || !raw.includes(':')) return BAD_TARGET;
     host = raw;
     target = '';
-  } else if (!raw.startsWith('/') && raw !== '*') {
+  } else if (!hcm.http1.allowAbsoluteUrl && ABSOLUTE.test(raw)) target = '*';
+  else if (!raw.startsWith('/') && raw !== '*') {
     const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(raw);
     if (!absolute || absolute[1] === '') return BAD_TARGET;
     // RFC 9112 3.2.2: the target's authority replaces the Host field.
     host = absolute[1] as string;
     const rest = absolute[2] as string;
     target = rest.startsWith('/') ? rest : `/${rest}`;
-  } else if (raw === '*' && method !== 'OPTIONS') return BAD_TARGET;
+  } else if (raw === '*' && method !== 'OPTIONS' && hcm.http1.allowAbsoluteUrl) return BAD_TARGET;
   if (host === undefined || (host === '' && head.version >= 11 && method !== 'CONNECT')) return MISSING_HOST;
   if (!isAuthority(host)) return BAD_HOST;
   const authority = normalizeAuthority(host, hcm, localPort);

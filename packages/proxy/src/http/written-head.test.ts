@@ -65,7 +65,7 @@ function random(seed: number): (limit: number) => number {
 test('a head with a memory is written as one without, whatever was written before', () => {
   const below = random(7);
   const connection = new WrittenConnection(ignoring);
-  const remembering = takeRequestHead(100);
+  const remembering = takeRequestHead(100, undefined);
   const values = ['a', 'b', 'long', 'l\xf6ng', '0'.repeat(36), '1'.repeat(36), 'x'.repeat(2000)];
   const edits: ((head: Head) => void)[] = [
     (head) => head.add('x-added', values[below(values.length)] as string),

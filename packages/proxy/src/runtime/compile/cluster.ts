@@ -15,7 +15,7 @@ import {
 import type { CircuitBreaker, ClusterDiscovery, ClusterRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileEndpoints } from './endpoints.ts';
-import { compileHttp2, compileProperCase } from './hcm.ts';
+import { compileHttp2, compileKeyFormat } from './hcm.ts';
 import { compileHealthCheck } from './health-check.ts';
 import { compileBalancing } from './lb-policy.ts';
 import { compileOutlier } from './outlier.ts';
@@ -97,7 +97,14 @@ const checkThresholds = honours(CircuitBreakers_ThresholdsSchema, [
   'maxConnectionPools',
 ]);
 const checkPerHost = honours(CircuitBreakers_ThresholdsSchema, ['priority', 'maxConnections']);
-const checkHttp1 = honours(Http1ProtocolOptionsSchema, ['enableTrailers', 'allowAbsoluteUrl', 'headerKeyFormat', 'useBalsaParser']);
+const checkHttp1 = honours(Http1ProtocolOptionsSchema, [
+  'enableTrailers',
+  // Of requests that are received.
+  'allowAbsoluteUrl',
+  'allowChunkedLength',
+  'headerKeyFormat',
+  'useBalsaParser',
+]);
 const checkCommon = honours(HttpProtocolOptionsSchema, ['idleTimeout', 'maxConnectionDuration', 'maxRequestsPerConnection']);
 
 export function compileCluster(message: Cluster, report: Report): ClusterRuntime {
@@ -230,7 +237,11 @@ function compileUpstreamHttp(message: Cluster, report: Report): UpstreamHttp {
 
 function compileHttp1(message: Cluster['httpProtocolOptions'], report: Report): ClusterRuntime['http1'] {
   if (message) checkHttp1(message, report);
-  return { enableTrailers: message?.enableTrailers ?? false, properCase: compileProperCase(message, report) };
+  return {
+    enableTrailers: message?.enableTrailers ?? false,
+    allowChunkedLength: message?.allowChunkedLength ?? false,
+    ...compileKeyFormat(message, report),
+  };
 }
 
 function compileAutoSni(message: Cluster['upstreamHttpProtocolOptions'], report: Report): ClusterRuntime['autoSni'] {

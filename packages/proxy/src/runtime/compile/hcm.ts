@@ -18,12 +18,13 @@ import {
   HttpConnectionManagerSchema,
   HttpProtocolOptionsSchema,
   type KeepaliveSettings,
+  preserveCaseFormatter,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores,
   uuidRequestId,
   xffIpDetection,
 } from '@lateen/xds/messages/proxy';
-import type { HcmRuntime, Http2Settings } from '../model.ts';
+import type { HcmRuntime, Http2Settings, PreserveCase } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
 import { compileAny, extension } from './any.ts';
 import { compileMutationList } from './header-mutation.ts';
@@ -93,6 +94,7 @@ const checkCommon = honours(HttpProtocolOptionsSchema, [
 const checkHttp1 = honours(Http1ProtocolOptionsSchema, [
   'acceptHttp10',
   'allowAbsoluteUrl',
+  'allowChunkedLength',
   'defaultHostForHttp10',
   'enableTrailers',
   'headerKeyFormat',
@@ -300,22 +302,41 @@ function compileTracing({ tracing }: HttpConnectionManager, report: Report): Hcm
   };
 }
 
-/** header_key_format: as it is (lower case), or proper_case_words. */
-export function compileProperCase(options: Http1ProtocolOptions | undefined, report: Report): boolean {
-  const format = options?.headerKeyFormat?.headerFormat.case;
-  if (format === 'statefulFormatter') report.at('header_key_format').refuse('letters as the sender wrote them are not kept');
-  return format === 'properCaseWords';
+const checkPreserveCase = honours(preserveCaseFormatter.PreserveCaseFormatterConfigSchema, [
+  'forwardReasonPhrase',
+  'formatterTypeOnEnvoyHeaders',
+]);
+const FORMATTERS = [
+  extension(preserveCaseFormatter.PreserveCaseFormatterConfigSchema, (message, report): PreserveCase => {
+    checkPreserveCase(message, report);
+    const own = message.formatterTypeOnEnvoyHeaders;
+    return {
+      forwardReasonPhrase: message.forwardReasonPhrase,
+      ownInProperCase: own === preserveCaseFormatter.PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders.PROPER_CASE,
+    };
+  }),
+];
+
+/** header_key_format: as it is (lower case), proper_case_words, or as the sender wrote it. */
+export function compileKeyFormat(options: Http1ProtocolOptions | undefined, report: Report): Pick<HcmRuntime['http1'], KeyFormat> {
+  const format = options?.headerKeyFormat?.headerFormat;
+  const at = report.at('header_key_format').at('stateful_formatter').at('typed_config');
+  const preserveCase = format?.case === 'statefulFormatter' ? compileAny(format.value.typedConfig, FORMATTERS, at) : undefined;
+  return { properCase: format?.case === 'properCaseWords', preserveCase };
 }
+
+type KeyFormat = 'properCase' | 'preserveCase';
 
 function compileHttp1({ httpProtocolOptions: options }: HttpConnectionManager, report: Report): HcmRuntime['http1'] {
   const at = report.at('http_protocol_options');
   if (options) checkHttp1(options, at);
-  if (options?.allowAbsoluteUrl === false) at.at('allow_absolute_url').refuse('false is not supported');
   return {
     acceptHttp10: options?.acceptHttp10 ?? false,
     defaultHostForHttp10: options?.defaultHostForHttp10 ?? '',
     enableTrailers: options?.enableTrailers ?? false,
-    properCase: compileProperCase(options, at),
+    allowChunkedLength: options?.allowChunkedLength ?? false,
+    allowAbsoluteUrl: options?.allowAbsoluteUrl ?? true,
+    ...compileKeyFormat(options, at),
   };
 }
 

@@ -1,7 +1,7 @@
 // Clusters and their endpoints.
 
 import type { Json } from '@lateen/base';
-import type { Http2Settings } from './http.ts';
+import type { Http2Settings, PreserveCase } from './http.ts';
 import type { RuntimeMetadata } from './route.ts';
 import type { UpstreamTlsRuntime } from './tls.ts';
 
@@ -245,6 +245,10 @@ export type UpstreamHttp1Options = {
   readonly enableTrailers: boolean;
   /** Names of header fields are written Like-This. */
   readonly properCase: boolean;
+  /** Names of header fields of answers go downstream with the letters that the host wrote. */
+  readonly preserveCase: PreserveCase | undefined;
+  /** Takes Content-Length out of a chunked answer instead of refusing it. */
+  readonly allowChunkedLength: boolean;
 };
 
 export type UpstreamProtocol =

@@ -87,9 +87,23 @@ export type HcmRuntime = {
     readonly enableTrailers: boolean;
     /** Names of header fields are written Like-This. */
     readonly properCase: boolean;
+    /** Names of header fields go upstream with the letters that the client wrote. */
+    readonly preserveCase: PreserveCase | undefined;
+    /** Takes Content-Length out of a chunked request instead of refusing it. */
+    readonly allowChunkedLength: boolean;
+    /** False: an absolute target is no path. */
+    readonly allowAbsoluteUrl: boolean;
   };
   readonly http2: Http2Settings;
   readonly tracing: { readonly clientSampling: number; readonly randomSampling: number; readonly overallSampling: number } | undefined;
+};
+
+/** header_key_format with the preserve_case formatter: of what is received, as it goes out on the other side. */
+export type PreserveCase = {
+  /** An answer keeps its reason phrase, too. */
+  readonly forwardReasonPhrase: boolean;
+  /** Names that the proxy adds are written Like-This. */
+  readonly ownInProperCase: boolean;
 };
 
 /** local_reply_config. */
