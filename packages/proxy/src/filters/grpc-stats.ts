@@ -4,6 +4,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
 import type { Connection } from '../io/connection.ts';
 import type { HttpFilterRuntime } from '../runtime/model.ts';
+import { CountedMethods } from './counted-methods.ts';
 import type { HttpFilter } from './filter.ts';
 import { GrpcFrameCounter } from './grpc-frames.ts';
 import { StreamFilter } from './stream-filter.ts';
@@ -12,6 +13,7 @@ type Config = Extract<HttpFilterRuntime, { kind: 'grpc_stats' }>;
 
 export function createGrpcStatsFilter(config: Config): HttpFilter {
   const { name } = config;
+  const methods = new CountedMethods();
   return {
     name,
     onRequest(exchange) {
@@ -35,7 +37,7 @@ export function createGrpcStatsFilter(config: Config): HttpFilter {
         exchange.filterState ??= new Map();
         exchange.filterState.set('envoy.filters.http.grpc_stats', `${exchange.requestMessages},${exchange.responseMessages}`);
       }
-      report(exchange, config);
+      report(exchange, config, methods);
     },
   };
 }
@@ -66,14 +68,14 @@ class CountingStream extends StreamFilter {
 }
 
 /** As Envoy: "cluster.<name>.grpc.<service>.<method>.success"; methods that are not asked for are counted as a whole. */
-function report(exchange: Exchange, config: Config): void {
+function report(exchange: Exchange, config: Config, methods: CountedMethods): void {
   const { observer } = exchange.context;
   const cluster = exchange.cluster?.statName;
   if (cluster === undefined) return;
   const path = exchange.originalPath.split('?', 1)[0] as string;
   const slash = path.lastIndexOf('/');
   const service = path.slice(1, slash);
-  const named = slash > 0 && (config.methods === 'all' || config.methods.has(path));
+  const named = slash > 0 && (config.methods === 'all' ? methods.admit(path) : config.methods.has(path));
   const scope = named ? `${config.replaceDots ? service.replaceAll('.', '_') : service}.${path.slice(slash + 1)}.` : '';
   const prefix = `cluster.${cluster}.grpc.${scope}`;
   const { grpcStatus } = exchange;

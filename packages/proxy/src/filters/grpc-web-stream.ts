@@ -5,6 +5,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
 import { grpcStatusOf, percentEncoded } from '../http/local-reply.ts';
 import type { Connection } from '../io/connection.ts';
+import type { CountedMethods } from './counted-methods.ts';
 import { GrpcTextEncoder } from './grpc-web-text.ts';
 import { StreamFilter } from './stream-filter.ts';
 
@@ -12,22 +13,19 @@ import { StreamFilter } from './stream-filter.ts';
 const MAX_MESSAGE_BYTES = 16 * 1024;
 const TRAILERS_FLAG = 0x80;
 
-/** Clients name methods: more than these of one filter are not counted. */
-const MAX_METHODS = 1000;
-
 /** What is gathered of an answer that is not gRPC's; each letter of `message` is a byte. */
 type Foreign = { head: Head; message: string };
 
 export class GrpcWebStream extends StreamFilter {
   private readonly exchange: Exchange;
   /** Paths that are counted, of all requests. */
-  private readonly methods: Set<string>;
+  private readonly methods: CountedMethods;
   private readonly encoder: GrpcTextEncoder | undefined;
   private isForeign = false;
   private foreign: Foreign | undefined;
   private ended = false;
 
-  constructor(exchange: Exchange, how: { isText: boolean; methods: Set<string> }) {
+  constructor(exchange: Exchange, how: { isText: boolean; methods: CountedMethods }) {
     super(exchange.stream);
     this.exchange = exchange;
     this.methods = how.methods;
@@ -107,8 +105,7 @@ export class GrpcWebStream extends StreamFilter {
     const [path = ''] = originalPath.split('?', 1);
     const [, service, method, more] = path.split('/', 4);
     if (!service || !method || more !== undefined) return;
-    if (!methods.has(path) && methods.size >= MAX_METHODS) return;
-    methods.add(path);
+    if (!methods.admit(path)) return;
     const prefix = `cluster.${cluster.statName}.grpc-web.${service}.${method}.`;
     if (/^\d{1,4}$/.test(status)) context.observer.count?.(`${prefix}${status}`);
     context.observer.count?.(`${prefix}${status === '0' ? 'success' : 'failure'}`);

@@ -2,6 +2,7 @@
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md
 
 import type { Exchange } from '../http/exchange.ts';
+import { CountedMethods } from './counted-methods.ts';
 import type { HttpFilter } from './filter.ts';
 import { GrpcWebStream } from './grpc-web-stream.ts';
 import { Base64Decoder } from './grpc-web-text.ts';
@@ -10,7 +11,7 @@ const BINARY: ReadonlySet<string> = new Set(['application/grpc-web', 'applicatio
 const TEXT: ReadonlySet<string> = new Set(['application/grpc-web-text', 'application/grpc-web-text+proto']);
 
 export function createGrpcWebFilter(name: string): HttpFilter {
-  const methods = new Set<string>();
+  const methods = new CountedMethods();
   return {
     name,
     onRequest(exchange) {
