@@ -6,6 +6,7 @@ import type { NodeIdentity, ProxyContext } from './http/context.ts';
 import { type ProxyObserver, silentObserver } from './http/observer.ts';
 import { createRequestIds } from './http/request-id.ts';
 import { createHostTransport } from './io/host-transport.ts';
+import { handlesAreUsable } from './io/tcp-handle.ts';
 import { createTimeouts } from './io/timer-wheel.ts';
 import { clockPerTurn } from './io/turn-clock.ts';
 import type { ActiveListener } from './listener/active-listener.ts';
@@ -74,6 +75,8 @@ export type Proxy = {
 
 /** Creates a data plane with nothing configured. The caller closes it. */
 export function createProxy(options: ProxyOptions = {}): Proxy {
+  // Tested before traffic comes: an HTTP/2 connection that began without a handle has none as long as it lives.
+  handlesAreUsable();
   const clock = clockPerTurn(options.clock ?? systemClock);
   const transport = options.transport ?? createHostTransport();
   const logger = options.logger ?? silentLogger;

@@ -16,15 +16,25 @@ export class BlockMemo<T> {
   /** Of the last unknown block in each slot. */
   private seen: Int32Array | undefined;
   private hash = 0;
+  /** What `get` found last: most peers say the same again. */
+  private last: Entry<T> | undefined;
 
   /** What `bytes[start, end)` meant; undefined when it is not known. The decoder is then as if it had decoded the block. */
   get(bytes: Buffer, start: number, end: number, decoder: HpackDecoder): T | undefined {
+    const { last } = this;
+    const isLast = last !== undefined && equals(last.block, bytes, start, end);
+    // `set` needs the hash of what is not known.
+    const entry = isLast && isValid(last, decoder) ? last : this.find(bytes, start, end);
+    if (!entry || !isValid(entry, decoder)) return undefined;
+    if (entry.generation === ALWAYS) decoder.replay(entry.insertions);
+    this.last = entry;
+    return entry.value;
+  }
+
+  private find(bytes: Buffer, start: number, end: number): Entry<T> | undefined {
     this.hash = hashOf(bytes, start, end);
     const entry = this.slots?.[this.hash & (SLOTS - 1)];
-    if (!entry || !equals(entry.block, bytes, start, end)) return undefined;
-    if (entry.generation === ALWAYS) decoder.replay(entry.insertions);
-    else if (entry.generation !== decoder.generation) return undefined;
-    return entry.value;
+    return entry && equals(entry.block, bytes, start, end) ? entry : undefined;
   }
 
   /** Notes what the block that `get` did not know meant; `make` gives the lasting form, and is called when the block is kept. */
@@ -42,6 +52,10 @@ export class BlockMemo<T> {
     this.slots[slot] = { block: lastingCopy(bytes, start, end), value: make(), generation, insertions: decoder.takeInsertions() };
   }
 }
+
+/** Whether the block still means what it meant. */
+const isValid = ({ generation }: Entry<unknown>, decoder: HpackDecoder): boolean =>
+  generation === ALWAYS || generation === decoder.generation;
 
 function equals(block: Buffer, bytes: Buffer, start: number, end: number): boolean {
   const length = end - start;

@@ -103,6 +103,10 @@ export abstract class Connection {
       process.emitWarning(error instanceof Error ? error : String(error));
       this.destroy();
     }
+    const { atEnd } = turn;
+    if (!atEnd) return;
+    turn.atEnd = undefined;
+    atEnd();
   }
 
   /** For who read them and did not take them: they go to the present handler, and are counted once. */

@@ -3,8 +3,8 @@
 
 import type { Clock } from '@lateen/base';
 
-/** `id` changes with each read; `active` only while its handler runs. */
-export const turn: { id: number; active: boolean } = { id: 0, active: false };
+/** `id` changes with each read; `active` only while its handler runs. `atEnd`, if set while it runs, is called once after it. */
+export const turn: { id: number; active: boolean; atEnd: (() => void) | undefined } = { id: 0, active: false, atEnd: undefined };
 
 /** `clock`, whose readings stand still while one read is being handled. */
 export function clockPerTurn(clock: Clock): Clock {
