@@ -10,6 +10,7 @@ import {
   upstreamHttp,
   wrrLocalityLbPolicy,
 } from '@lateen/xds/messages';
+import { preserveCaseFormatter } from '@lateen/xds/messages/proxy';
 import type { ClusterRuntime } from '../model.ts';
 import { compileCluster, compileEndpoints } from './compile.ts';
 
@@ -19,6 +20,7 @@ const registry = createRegistry(
   wrrLocalityLbPolicy.WrrLocalitySchema,
   subsetLbPolicy.SubsetSchema,
   UpstreamTlsContextSchema,
+  preserveCaseFormatter.PreserveCaseFormatterConfigSchema,
 );
 const compiled = (json: JsonValue) => compileCluster(fromJson(ClusterSchema, json, { registry }));
 const clusterOf = (json: JsonValue): ClusterRuntime => {
@@ -61,6 +63,36 @@ test('an Istio outbound cluster', () => {
   );
   assert.deepEqual(cluster.circuitBreakers.high.maxRetries, 3);
 });
+
+const PRESERVE_CASE = 'type.googleapis.com/envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig';
+const keepsLetters = (fields: JsonObject): JsonObject => ({
+  headerKeyFormat: { statefulFormatter: { name: 'preserve_case', typedConfig: { '@type': PRESERVE_CASE, ...fields } } },
+});
+
+for (const [name, protocol] of [
+  ['explicit_http_config', (http1: JsonObject) => ({ explicitHttpConfig: { httpProtocolOptions: http1 } })],
+  ['use_downstream_protocol_config', (http1: JsonObject) => ({ useDownstreamProtocolConfig: { httpProtocolOptions: http1 } })],
+] as const) {
+  test(`header_key_format and allow_chunked_length of ${name}`, () => {
+    const http1 = (options: JsonObject) => {
+      const type = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+      const typed = { '@type': `type.googleapis.com/${type}`, ...protocol(options) };
+      return clusterOf({ name: 'c', type: 'STATIC', typedExtensionProtocolOptions: { [type]: typed } }).http1;
+    };
+    const plain = { enableTrailers: false, allowChunkedLength: false, properCase: false, preserveCase: undefined };
+    assert.deepEqual(http1({}), plain);
+    assert.deepEqual(http1({ allowChunkedLength: true, headerKeyFormat: { properCaseWords: {} } }), {
+      ...plain,
+      allowChunkedLength: true,
+      properCase: true,
+    });
+    assert.deepEqual(http1(keepsLetters({})).preserveCase, { forwardReasonPhrase: false, ownInProperCase: false });
+    assert.deepEqual(http1(keepsLetters({ forwardReasonPhrase: true, formatterTypeOnEnvoyHeaders: 'PROPER_CASE' })).preserveCase, {
+      forwardReasonPhrase: true,
+      ownInProperCase: true,
+    });
+  });
+}
 
 const policy = (type: string, fields: JsonObject): JsonObject => ({
   typedExtensionConfig: {

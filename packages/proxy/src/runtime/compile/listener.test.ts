@@ -315,6 +315,24 @@ const refusals: [string, object, string[]][] = [
     ['listener "x": filter_chains[1]: cannot be told from filter_chains[0] by its filter_chain_match'],
   ],
   [
+    'a formatter of names that is not known, or none at all',
+    {
+      filterChains: [any('envoy.extensions.filters.http.cors.v3.Cors'), undefined].map((typedConfig, i) => ({
+        filterChainMatch: { destinationPort: i + 1 },
+        filters: [
+          hcm({
+            httpFilters: [ROUTER],
+            httpProtocolOptions: { headerKeyFormat: { statefulFormatter: { name: 'x', ...(typedConfig && { typedConfig }) } } },
+          }),
+        ],
+      })),
+    },
+    [
+      'listener "x": filter_chains[0].filters[0].typed_config.http_protocol_options.header_key_format.stateful_formatter.typed_config: type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors is not supported here',
+      'listener "x": filter_chains[1].filters[0].typed_config.http_protocol_options.header_key_format.stateful_formatter.typed_config: typed_config is missing',
+    ],
+  ],
+  [
     'a log operator that does not exist',
     {
       filterChains: [chain('a', {})],
