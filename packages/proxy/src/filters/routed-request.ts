@@ -184,6 +184,10 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.watchTry();
     const first = this.asksTunnel ? undefined : this.replay ? this.replay.bytes : exchange.first;
     const end = exchange.requestEnded && exchange.requestTrailers === undefined;
+    if (exchange.context.observer.timesUpstream) {
+      const beginMs = exchange.elapsedMs();
+      exchange.upstreamTimes = { beginMs, endMs: exchange.requestEnded ? beginMs : undefined };
+    }
     client.sendHead(exchange, exchange.head, exchange.upgrade, { first, end, tunnel: this.asksTunnel });
     if (exchange.requestEnded && !end) client.sendEnd(exchange.requestTrailers);
     if (this.replay && !this.mayRepeat()) this.replay.discard();
@@ -296,6 +300,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private onRequestComplete(): void {
     const { exchange } = this;
     this.requestDoneMs = exchange.elapsedMs();
+    if (this.client && exchange.upstreamTimes) exchange.upstreamTimes.endMs = this.requestDoneMs;
     if (!this.responding) this.timers.limitAnswer(this.timeoutMs);
     if (this.client) this.timers.limitTry(this.perTryTimeoutMs);
     if (this.decision.action.mirrors.length > 0) sendMirrors(exchange, this.decision.action.mirrors, this.replay);

@@ -6,7 +6,15 @@ import type { ClusterRuntime, EndpointRuntime, RouteDecision } from '../runtime/
 import type { HcmContext } from './context.ts';
 import type { ClientFacts } from './forwarding-headers.ts';
 import type { Head } from './head.ts';
-import { flagBit, type PeerMetadata, type RequestRecord, type ResponseFlag } from './request-record.ts';
+import { namesAndValues, receivedLines } from './header-bytes.ts';
+import {
+  flagBit,
+  type HeaderBytes,
+  type PeerMetadata,
+  type RequestRecord,
+  type ResponseFlag,
+  type UpstreamTimes,
+} from './request-record.ts';
 import type { ConnectionInfo, RequestView } from './request-view.ts';
 
 let nextStreamId = 1;
@@ -58,6 +66,7 @@ export abstract class ExchangeFacts implements RequestView, RequestRecord, Clien
   upstreamLocalAddress = '';
   upstreamProtocol = '';
   upstreamAttemptCount = 0;
+  upstreamTimes: UpstreamTimes | undefined;
   upstreamTls: TlsFacts | undefined;
   upstreamPeerPrincipal = '';
   downstreamPeer: PeerMetadata | undefined;
@@ -114,8 +123,21 @@ export abstract class ExchangeFacts implements RequestView, RequestRecord, Clien
     return this.responseHead?.size ?? 0;
   }
 
-  get responseTrailersBytes(): number {
-    return this.responseTrailers?.size ?? 0;
+  get headerBytes(): HeaderBytes {
+    const { head, responseHead, responseTrailers } = this;
+    const pseudo = () => {
+      const host = head.has('host') ? 'host'.length + (head.value('host') ?? '').length : 0;
+      return (
+        ':method:path:authority:scheme'.length + this.method.length + this.path.length + this.authority.length + this.scheme.length - host
+      );
+    };
+    return {
+      request: () => namesAndValues(head) + pseudo(),
+      response: () => (responseHead ? namesAndValues(responseHead) + ':status200'.length : 0),
+      responseTrailers: () => (responseTrailers ? namesAndValues(responseTrailers) : 0),
+      receivedFromClient: () => receivedLines(head),
+      receivedFromUpstream: () => (responseHead && this.upstreamHost !== '' ? receivedLines(responseHead) : 0),
+    };
   }
 
   get grpcStatus(): number | undefined {

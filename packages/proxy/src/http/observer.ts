@@ -8,6 +8,8 @@ export type HttpObserver = {
   connectionOpened(protocol: 'http1' | 'http2', connection: Metered): void;
   connectionClosed(lengthMs: number, connection: Metered): void;
   requestStarted(): void;
+  /** Wants `RequestRecord.upstreamTimes`. Default false. */
+  readonly timesUpstream?: boolean;
   /** Adds to a counter by its full name in Envoy ("http.in.fault.aborts_injected"). */
   count?(name: string, by?: number): void;
   /** Exactly once per request; the record is valid during the call. */

@@ -62,6 +62,19 @@ export function formatResponseFlags(bits: number): string {
   return set.includes('URX') ? ['URX', ...set.filter((flag) => flag !== 'URX')].join(',') : set.join(',');
 }
 
+export type HeaderBytes = {
+  /** Names and values as sent, pseudo headers included. */
+  request(): number;
+  response(): number;
+  responseTrailers(): number;
+  /** Lines as received; of HTTP/2 the same lines as HTTP/1 would have them. */
+  receivedFromClient(): number;
+  receivedFromUpstream(): number;
+};
+
+/** Milliseconds from the start of the request. */
+export type UpstreamTimes = { readonly beginMs: number; endMs: number | undefined };
+
 /** One finished HTTP request or TCP connection. Durations are milliseconds from the start; undefined = did not happen. */
 export interface RequestRecord {
   readonly kind: 'http' | 'tcp';
@@ -108,6 +121,10 @@ export interface RequestRecord {
   readonly bytesSent: number;
   readonly requestHeadersBytes: number;
   readonly responseHeadersBytes: number;
+  /** Bytes of headers in Envoy's ways of counting; undefined for TCP. */
+  readonly headerBytes?: HeaderBytes;
+  /** When the last attempt was sent; undefined without one, and where no log asks (`HttpObserver.timesUpstream`). */
+  readonly upstreamTimes?: UpstreamTimes | undefined;
 
   /** Which rule took the request, and why; undefined when none was asked (early refusals, TCP). */
   readonly decision: RouteDecision | undefined;
@@ -145,7 +162,6 @@ export interface RequestRecord {
   responseHeaderValues?(lowerName: string): readonly string[];
   /** Kind of request by the virtual host's virtual clusters. */
   readonly virtualCluster?: string | undefined;
-  readonly responseTrailersBytes?: number;
   /** Text of an answer that this proxy made, before it was laid out. */
   readonly localReplyBody?: string;
   /** What filters of the request or its connection stored under a key. */

@@ -3,7 +3,7 @@
 import type { Clock, Logger, Timer } from '@lateen/base';
 import { messageOf } from '@lateen/base';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
-import type { AccessLogFilter, AccessLogRuntime, BodyFormat, Format, JsonFormat, JsonFormatValue } from '../runtime/index.ts';
+import type { AccessLogFilter, AccessLogRuntime, BodyFormat, Format, FormatPart, JsonFormat, JsonFormatValue } from '../runtime/index.ts';
 import { compileFormat, compileOperator, type FormatReader, type FormatValue, sanitize } from './format.ts';
 
 export type LogSink = {
@@ -25,6 +25,17 @@ export function compileAccessLog(log: AccessLogRuntime, sink: LogSink, random: (
   return (record) => {
     if (passes(record)) sink.write(render(record));
   };
+}
+
+/** Whether some part of the log's format is as `test` asks. */
+export function hasOperator({ format }: AccessLogRuntime, test: (operator: Exclude<FormatPart, string>) => boolean): boolean {
+  const inText = (parts: Format): boolean => parts.some((part) => typeof part !== 'string' && test(part));
+  const inJson = (value: JsonFormatValue): boolean => {
+    if (value === null || typeof value !== 'object') return false;
+    if (isObjectFormat(value)) return [...value.values()].some(inJson);
+    return 'items' in value ? value.items.some(inJson) : inText(value);
+  };
+  return format.kind === 'text' ? inText(format.text) : inJson(format.fields);
 }
 
 function compileText(format: Format, unknown: string): (record: RequestRecord) => string {

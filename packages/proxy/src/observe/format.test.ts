@@ -21,7 +21,10 @@ const tls = { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', sessionId: '
 
 const CASES: [format: string, fields: Partial<RequestRecord>, expected: string][] = [
   ['%RESPONSE_FLAGS_LONG%', { responseFlags: flagBit('NR') + flagBit('DI') }, 'NoRouteFound,DelayInjected'],
-  ['%COMMON_DURATION(DS_RX_BEG:US_RX_BEG:us)% %COMMON_DURATION(US_CX_BEG:DS_TX_END)%', {}, '11200 -'],
+  ['%COMMON_DURATION(DS_RX_BEG:US_RX_BEG:us)% %COMMON_DURATION(DS_RX_BEG:US_RX_BEG)%', {}, '11200 11'],
+  ['%COMMON_DURATION(US_RX_BEG:DS_RX_BEG)% %COMMON_DURATION(DS_RX_BEG:own_moment:ns)%', {}, '- -'],
+  ['%COMMON_DURATION(US_TX_BEG:US_TX_END:us)% %REQUEST_TX_DURATION%', { upstreamTimes: { beginMs: 1.5, endMs: 4 } }, '2500 4'],
+  ['%COMMON_DURATION(US_TX_BEG:US_TX_END:us)% %REQUEST_TX_DURATION%', {}, '- -'],
   ['%PATH(NQ)% %PATH(WQ:PATH)% %QUERY_PARAM(x)% %QUERY_PARAMS(ORIG)%', { path: '/new' }, '/reviews/0 /new 1 x=1'],
   ['%METADATA(DYNAMIC:ns:a)%', { dynamicMetadata: new Map([['ns', { a: { c: 1, b: 2 } }]]) }, '{"b":2,"c":1}'],
   ['%METADATA(ROUTE:a:b)%', { decision: { route: { metadata: new Map([['a', { b: 'c' }]]) } } as unknown as RouteDecision }, 'c'],
@@ -59,7 +62,15 @@ test('in header values what is unknown is nothing', () => {
 });
 
 test('arguments that no operator knows are refused', () => {
-  for (const text of ['%COMMON_DURATION(a)%', '%PATH(XX)%', '%METADATA(NOWHERE:a)%', '%GRPC_STATUS(LOUD)%', '%QUERY_PARAM()%']) {
+  for (const text of [
+    '%COMMON_DURATION(a)%',
+    '%COMMON_DURATION(US_CX_BEG:US_CX_END)%',
+    '%UPSTREAM_WIRE_BYTES_SENT%',
+    '%PATH(XX)%',
+    '%METADATA(NOWHERE:a)%',
+    '%GRPC_STATUS(LOUD)%',
+    '%QUERY_PARAM()%',
+  ]) {
     assert.equal(parseFormat(text).ok, false, text);
   }
 });

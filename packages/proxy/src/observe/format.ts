@@ -196,6 +196,8 @@ const pathOperator: Compile = (argument = '') => {
 const MOMENTS: Readonly<Record<string, (record: RequestRecord) => number | undefined>> = {
   DS_RX_BEG: () => 0,
   DS_RX_END: (record) => record.requestDurationMs,
+  US_TX_BEG: (record) => record.upstreamTimes?.beginMs,
+  US_TX_END: (record) => record.upstreamTimes?.endMs,
   US_RX_BEG: (record) => record.responseDurationMs,
   DS_TX_BEG: (record) => record.responseDurationMs,
   US_RX_END: (record) => (record.responseDurationMs === undefined ? undefined : record.durationMs),
@@ -203,15 +205,19 @@ const MOMENTS: Readonly<Record<string, (record: RequestRecord) => number | undef
 };
 const PER_MS: Readonly<Record<string, number>> = { ms: 1, us: 1e3, ns: 1e6 };
 
-/** "DS_RX_BEG:US_RX_BEG:us"; a moment that is not measured prints as unknown. */
+/** "DS_RX_BEG:US_RX_BEG:us"; unknown when a moment did not come or nobody marked it, or when they came the other way round. */
 const commonDuration: Compile = (argument = '') => {
-  const [from = '', to = '', unit = 'us'] = argument.split(':');
+  const [from = '', to = '', unit = 'ms'] = argument.split(':');
   return (record) => {
     const start = MOMENTS[from]?.(record);
     const end = MOMENTS[to]?.(record);
-    return start === undefined || end === undefined ? undefined : Math.floor((end - start) * (PER_MS[unit] ?? 1));
+    return start === undefined || end === undefined || end < start ? undefined : Math.floor((end - start) * (PER_MS[unit] ?? 1));
   };
 };
+
+/** Whether the operator prints when a request was sent to its upstream. */
+export const readsUpstreamTimes = ({ operator, argument = '' }: Operator): boolean =>
+  operator === 'REQUEST_TX_DURATION' || (operator === 'COMMON_DURATION' && argument.includes('US_TX_'));
 
 const READERS: Record<FormatOperator, Compile> = {
   BYTES_RECEIVED: plain((record) => record.bytesReceived),
@@ -260,8 +266,8 @@ const READERS: Record<FormatOperator, Compile> = {
   TRAILER: headerOperator((record, name) => record.responseTrailer(name)),
   REQUESTED_SERVER_NAME: plain((record) => record.connection.requestedServerName),
   REQUEST_DURATION: plain((record) => rounded(record.requestDurationMs)),
-  REQUEST_TX_DURATION: plain((record) => rounded(record.requestDurationMs)),
-  REQUEST_HEADERS_BYTES: plain((record) => record.requestHeadersBytes),
+  REQUEST_TX_DURATION: plain((record) => rounded(record.upstreamTimes?.endMs)),
+  REQUEST_HEADERS_BYTES: plain((record) => record.headerBytes?.request() ?? 0),
   RESPONSE_CODE: plain((record) => record.responseCode),
   RESPONSE_CODE_DETAILS: plain((record) => record.responseCodeDetails),
   RESPONSE_DURATION: plain((record) => rounded(record.responseDurationMs)),
@@ -270,7 +276,7 @@ const READERS: Record<FormatOperator, Compile> = {
   ),
   RESPONSE_FLAGS: plain((record) => formatResponseFlags(record.responseFlags)),
   RESPONSE_FLAGS_LONG: plain((record) => longFlags(record.responseFlags)),
-  RESPONSE_HEADERS_BYTES: plain((record) => record.responseHeadersBytes),
+  RESPONSE_HEADERS_BYTES: plain((record) => record.headerBytes?.response() ?? 0),
   ROUTE_NAME: plain((record) => record.routeName),
   START_TIME: (argument) => (record) => formatTime(record.startTimeMs, argument),
   // The request id is the stream's name, as in Envoy.
@@ -285,7 +291,7 @@ const READERS: Record<FormatOperator, Compile> = {
   UPSTREAM_LOCAL_ADDRESS: plain((record) => record.upstreamLocalAddress),
   UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(record.upstreamLocalAddress)),
   UPSTREAM_LOCAL_PORT: plain((record) => portOf(record.upstreamLocalAddress)),
-  UPSTREAM_HEADER_BYTES_RECEIVED: plain((record) => (record.upstreamHost === '' ? 0 : record.responseHeadersBytes)),
+  UPSTREAM_HEADER_BYTES_RECEIVED: plain((record) => record.headerBytes?.receivedFromUpstream() ?? 0),
   UPSTREAM_HOST_NAME_WITHOUT_PORT: plain((record) => record.endpoint?.hostname.replace(/:\d+$/, '') || hostOf(record.upstreamHost)),
   UPSTREAM_LOCAL_DNS_SAN: plain(({ upstreamTls }) => upstreamTls?.local?.dnsSans.join(',')),
   UPSTREAM_LOCAL_SUBJECT: plain(({ upstreamTls }) => upstreamTls?.local?.subject),
@@ -312,7 +318,7 @@ const READERS: Record<FormatOperator, Compile> = {
   COMMON_DURATION: commonDuration,
   // Flags that extensions of Envoy's define.
   CUSTOM_FLAGS: nothing,
-  DOWNSTREAM_HEADER_BYTES_RECEIVED: plain((record) => record.requestHeadersBytes),
+  DOWNSTREAM_HEADER_BYTES_RECEIVED: plain((record) => record.headerBytes?.receivedFromClient() ?? 0),
   DOWNSTREAM_WIRE_BYTES_RECEIVED: plain((record) => record.requestHeadersBytes + record.bytesReceived),
   EMIT_TIME: (argument) => (record) => formatTime(record.startTimeMs + record.durationMs, argument),
   EMIT_TIME_LOCAL: (argument) => (record) => formatTime(record.startTimeMs + record.durationMs, argument),
@@ -332,7 +338,7 @@ const READERS: Record<FormatOperator, Compile> = {
     (record) =>
       queryParameter(record.originalPath, argument),
   QUERY_PARAMS: plain((record) => record.originalPath.split('?', 2)[1]),
-  RESPONSE_TRAILERS_BYTES: plain((record) => record.responseTrailersBytes ?? 0),
+  RESPONSE_TRAILERS_BYTES: plain((record) => record.headerBytes?.responseTrailers() ?? 0),
   // Of QUIC connections.
   ROUNDTRIP_DURATION: nothing,
   // Nothing is traced.

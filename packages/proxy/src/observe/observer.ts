@@ -5,7 +5,8 @@ import type { NodeIdentity } from '../http/context.ts';
 import type { HttpObserver, ProxyObserver, TcpObserver, TcpProgress } from '../http/observer.ts';
 import { Counters } from '../listener/counters.ts';
 import type { AccessLogRuntime, ListenerRuntime } from '../runtime/index.ts';
-import { compileAccessLog, type LogSinks } from './access-log.ts';
+import { compileAccessLog, hasOperator, type LogSinks } from './access-log.ts';
+import { readsUpstreamTimes } from './format.ts';
 import { createIstioMetrics } from './istio-metrics.ts';
 import { HttpStats, TcpStats } from './stats.ts';
 import { countOfVirtualHost } from './virtual-host-stats.ts';
@@ -65,6 +66,7 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
       if (filter?.kind === 'istio_stats') rotate(filter.stats.rotationIntervalMs);
       const loggers = loggersOf(hcm.accessLogs);
       return {
+        timesUpstream: hcm.accessLogs.some((log) => hasOperator(log, readsUpstreamTimes)),
         connectionOpened(protocol, connection) {
           stats.connectionOpened(protocol, connection);
         },

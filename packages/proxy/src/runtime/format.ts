@@ -123,7 +123,8 @@ const OPTIONAL_ARGUMENT_OPERATORS = [
 
 /** What arguments look like where only some are known. */
 const CHECKS: Readonly<Record<string, RegExp>> = {
-  COMMON_DURATION: /^[A-Z_]+:[A-Z_]+(?::(?:ms|us|ns))?$/,
+  // When a connection was made is not kept with the requests that it carries.
+  COMMON_DURATION: /^(?!.*US_(?:CX|HS)_)\w+:\w+(?::(?:ms|us|ns))?$/,
   GRPC_STATUS: /^(?:CAMEL_STRING|SNAKE_STRING|NUMBER)?$/,
   METADATA: /^(?:DYNAMIC|CLUSTER|ROUTE|UPSTREAM_HOST|VIRTUAL_HOST):/,
   PATH: /^(?:WQ|NQ)?(?::(?:ORIG|PATH|ORIG_OR_PATH))?$/,
