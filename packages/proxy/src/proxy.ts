@@ -31,6 +31,8 @@ export type ProxyOptions = {
   resolve?: Resolver;
   /** Where this proxy runs and which cluster its peers are in: for zone-aware balancing. */
   local?: UpstreamContext['local'];
+  /** Default: each cluster counts for itself. */
+  createBreaker?: UpstreamContext['createBreaker'];
   /** How long the HTTP connections of a replaced listener, and all those of a removed one, may take to end. Default 45 s (Istio's drain time). */
   drainMs?: number;
   /** When to take load off. Default: never. */
@@ -91,6 +93,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     resolve: options.resolve ?? resolveByHost,
     logger,
     secret,
+    createBreaker: options.createBreaker,
     local: options.local,
   });
   let runtime: Runtime = EMPTY_RUNTIME;

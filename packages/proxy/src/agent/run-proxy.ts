@@ -26,7 +26,7 @@ import { createHostTransport } from '../io/host-transport.ts';
 import { createLogSinks } from '../observe/access-log.ts';
 import { createObserver } from '../observe/observer.ts';
 import { GLOBAL_LIMIT_KEY, listenerLimitKey } from '../overload/runtime-layers.ts';
-import { createProxy, type Proxy as DataPlane, DEFAULT_DRAIN_MS } from '../proxy.ts';
+import { createProxy, type Proxy as DataPlane, DEFAULT_DRAIN_MS, type ProxyOptions } from '../proxy.ts';
 import type { ListenerRuntime } from '../runtime/model.ts';
 import { createDataReader } from '../tls/local-data.ts';
 import type { Resolver } from '../upstream/cluster-state.ts';
@@ -57,13 +57,15 @@ export type RunProxyOptions = {
   version?: string;
   /**
    * Threads that share the listening ports (SO_REUSEPORT), this one included. Default 1. More need the host's transport. Each has
-   * pools, circuit breakers, outlier and health state of its own.
+   * pools, outlier and health state of its own.
    */
   concurrency?: number;
   /** Of the other threads. Default info. */
   logLevel?: LogLevel;
   /** This proxy's part of the connection limits, 0 to 1, when others share them. Default 1. */
   limitShare?: number;
+  /** For a thread of several; default: each cluster counts for itself. */
+  createBreaker?: ProxyOptions['createBreaker'];
   /** Variables that secrets of the configuration may name. Default none. */
   environment?: Readonly<Record<string, string | undefined>>;
 };
@@ -107,8 +109,12 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const shareOf = (limit: number) => Math.ceil(limit * limitShare);
   const totalConnections = layers.number(GLOBAL_LIMIT_KEY) ?? bootstrap.overload.maxDownstreamConnections;
   const maxDownstreamConnections = shareOf(totalConnections);
+  // Loaded when asked for: most proxies have one thread.
+  const threads = concurrency > 1 ? await import('../workers/start-workers.ts') : undefined;
+  const counts = threads?.createSharedCounts(concurrency);
   const proxy = createProxy({
     ...options,
+    ...(threads && counts && { createBreaker: threads.createSharedBreakers(counts) }),
     transport,
     clock,
     random,
@@ -246,11 +252,20 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
     await lastApply;
     hasStarted = true;
-    if (concurrency > 1) {
-      // Loaded when asked for: most proxies have one thread.
-      const { startWorkers } = await import('../workers/start-workers.ts');
+    if (threads && counts) {
       const { logLevel = 'info', environment = {} } = options;
-      workers = await startWorkers({ ...options, bootstrap, proxy, config, concurrency, logLevel, drainMs, environment, clock });
+      workers = await threads.startWorkers({
+        ...options,
+        bootstrap,
+        proxy,
+        config,
+        counts,
+        concurrency,
+        logLevel,
+        drainMs,
+        environment,
+        clock,
+      });
     }
   } catch (error) {
     await close();

@@ -1,39 +1,45 @@
-// What a cluster may have under way at once. One per priority class; counted across all hosts.
+// What a cluster may have under way at once. One per priority class; counted across all hosts, and across threads where there are
+// several (`workers/shared-breaker.ts`).
 
 import type { CircuitBreaker } from '../runtime/model.ts';
 
-export class BreakerState {
+export abstract class BreakerState {
   limits: CircuitBreaker;
-  connections = 0;
-  pending = 0;
-  requests = 0;
-  retries = 0;
+  /** Of this thread, as the others. */
+  abstract connections: number;
+  abstract pending: number;
+  abstract requests: number;
+  abstract retries: number;
+  protected abstract readonly allConnections: number;
+  protected abstract readonly allPending: number;
+  protected abstract readonly allRequests: number;
+  protected abstract readonly allRetries: number;
 
   constructor(limits: CircuitBreaker) {
     this.limits = limits;
   }
 
   get canConnect(): boolean {
-    return this.connections < this.limits.maxConnections;
+    return this.allConnections < this.limits.maxConnections;
   }
 
   get canQueue(): boolean {
-    return this.pending < this.limits.maxPendingRequests;
+    return this.allPending < this.limits.maxPendingRequests;
   }
 
   get canRequest(): boolean {
-    return this.requests < this.limits.maxRequests;
+    return this.allRequests < this.limits.maxRequests;
   }
 
   get canRetry(): boolean {
-    return this.retries < this.maxRetries;
+    return this.allRetries < this.maxRetries;
   }
 
   /** With a budget, retries may be a share of what is active; otherwise a fixed number. */
   private get maxRetries(): number {
     const { retryBudget, maxRetries } = this.limits;
     if (!retryBudget) return maxRetries;
-    return Math.max(retryBudget.minConcurrency, ((this.requests + this.pending) * retryBudget.percent) / 100);
+    return Math.max(retryBudget.minConcurrency, ((this.allRequests + this.allPending) * retryBudget.percent) / 100);
   }
 
   /** Envoy's gauges; 1 = open: the limit is reached. */
@@ -48,11 +54,38 @@ export class BreakerState {
       rq_open: open(this.canRequest),
       rq_retry_open: open(this.canRetry),
       ...(limits.trackRemaining && {
-        remaining_cx: Math.max(0, limits.maxConnections - this.connections),
-        remaining_pending: Math.max(0, limits.maxPendingRequests - this.pending),
-        remaining_rq: Math.max(0, limits.maxRequests - this.requests),
-        remaining_retries: Math.max(0, Math.floor(this.maxRetries) - this.retries),
+        remaining_cx: Math.max(0, limits.maxConnections - this.allConnections),
+        remaining_pending: Math.max(0, limits.maxPendingRequests - this.allPending),
+        remaining_rq: Math.max(0, limits.maxRequests - this.allRequests),
+        remaining_retries: Math.max(0, Math.floor(this.maxRetries) - this.allRetries),
       }),
     };
+  }
+
+  /** The cluster is no more; what still ends is counted by this breaker alone. */
+  close(): void {}
+}
+
+/** Of a proxy with one thread. */
+export class LocalBreaker extends BreakerState {
+  connections = 0;
+  pending = 0;
+  requests = 0;
+  retries = 0;
+
+  protected get allConnections(): number {
+    return this.connections;
+  }
+
+  protected get allPending(): number {
+    return this.pending;
+  }
+
+  protected get allRequests(): number {
+    return this.requests;
+  }
+
+  protected get allRetries(): number {
+    return this.retries;
   }
 }

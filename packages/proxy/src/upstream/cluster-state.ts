@@ -5,11 +5,11 @@ import { type Clock, type Logger, parseIp, type SocketAddress, type Transport } 
 import { HealthChecker } from '../health-check/health-checker.ts';
 import type { Timeouts } from '../io/timer-wheel.ts';
 import { ByteCount } from '../observe/byte-count.ts';
-import type { ClusterRuntime, EndpointRuntime, EndpointsRuntime, LbMetadata, LocalityRuntime } from '../runtime/model.ts';
+import type { CircuitBreaker, ClusterRuntime, EndpointRuntime, EndpointsRuntime, LbMetadata, LocalityRuntime } from '../runtime/model.ts';
 import { type AlpnOverrides, alpnFor } from '../tls/alpn-override.ts';
 import type { SecretLookup } from '../tls/server-contexts.ts';
 import { createHttpPool } from './alpn-pool.ts';
-import { BreakerState } from './circuit-breaker.ts';
+import { type BreakerState, LocalBreaker } from './circuit-breaker.ts';
 import { ClusterStats } from './cluster-stats.ts';
 import { transportOf } from './connect.ts';
 import { addressText, Host } from './host.ts';
@@ -32,6 +32,8 @@ export type UpstreamContext = {
   readonly logger: Logger;
   /** Of TLS contexts, by the key of a named reference. */
   readonly secret?: SecretLookup;
+  /** Of a cluster and priority, by name: where several threads count together. Default: a breaker of its own for each. */
+  readonly createBreaker?: ((key: string, limits: CircuitBreaker) => BreakerState) | undefined;
   /** Where this proxy runs, and the cluster of its peers: needed for zone-aware routing only. */
   readonly local?: { readonly locality: Pick<LocalityRuntime, 'region' | 'zone' | 'subZone'>; readonly clusterName: string } | undefined;
 };
@@ -96,8 +98,8 @@ export class ClusterState {
       ...(local && { local }),
     };
     this.breakers = {
-      default: new BreakerState(runtime.circuitBreakers.default),
-      high: new BreakerState(runtime.circuitBreakers.high),
+      default: this.createBreaker('default'),
+      high: this.createBreaker('high'),
     };
     this.outlier = new OutlierDetector(this, () => this.rebuild());
     const { healthCheck } = runtime;
@@ -117,6 +119,11 @@ export class ClusterState {
     if (!isDeepStrictEqual(before.outlier, runtime.outlier)) this.outlier.configure();
     this.balancer = undefined;
     this.rebuild();
+  }
+
+  private createBreaker(priority: 'default' | 'high'): BreakerState {
+    const limits = this.runtime.circuitBreakers[priority];
+    return this.context.createBreaker?.(`${priority}/${this.name}`, limits) ?? new LocalBreaker(limits);
   }
 
   private stopChecks(): void {
@@ -401,6 +408,7 @@ export class ClusterState {
     this.cleanup?.cancel();
     this.outlier.close();
     this.checker?.close();
+    for (const breaker of Object.values(this.breakers)) breaker.close();
   }
 }
 

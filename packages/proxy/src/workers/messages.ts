@@ -3,6 +3,7 @@
 import type { LogLevel } from '@lateen/base';
 import type { ResourceUpdate } from '@lateen/xds/client';
 import type { Stat } from '../observe/stats.ts';
+import type { SharedCountsMemory } from './shared-counts.ts';
 
 /** What a worker starts from. */
 export type WorkerSetup = {
@@ -15,9 +16,14 @@ export type WorkerSetup = {
   readonly drainMs: number;
   /** Threads in all: each takes its share of the connection limits. */
   readonly concurrency: number;
+  /** Of circuit breakers. */
+  readonly sharedCounts: SharedCountsMemory;
   /** Variables that secrets of the configuration may name. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 };
+
+/** The setup of one thread; the main one is 0. */
+export type ThreadSetup = WorkerSetup & { readonly thread: number };
 
 export type ToWorker =
   /** The worker answers `applied` with the same number. */

@@ -9,7 +9,10 @@ import { SecretSchema } from '@lateen/xds/messages/proxy';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
 import { type LiveConfig, SECRET_TYPE_URL, TYPE_URLS } from '../ads/live-config.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
+import { allocateSharedCounts, SharedCounts } from './shared-counts.ts';
 import { startWorkerPool, type WorkerPool } from './worker-pool.ts';
+
+export { createSharedBreakers } from './shared-breaker.ts';
 
 export type StartWorkersOptions = {
   readonly bootstrap: BootstrapSettings;
@@ -18,6 +21,8 @@ export type StartWorkersOptions = {
   readonly config: LiveConfig;
   /** Threads in all, the main one included. */
   readonly concurrency: number;
+  /** Of circuit breakers; the main thread counts in them already. */
+  readonly counts: SharedCounts;
   readonly logLevel: LogLevel;
   readonly drainMs: number;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -26,12 +31,23 @@ export type StartWorkersOptions = {
   readonly appendLog: (path: string, text: string) => void;
 };
 
+/** What the circuit breakers of so many threads count in, as the main thread sees it. */
+export const createSharedCounts = (threads: number): SharedCounts => new SharedCounts(allocateSharedCounts(threads), 0);
+
 /** The caller closes the pool. @throws CodedError LAT4010 */
-export function startWorkers({ bootstrap, proxy, config, ...options }: StartWorkersOptions): Promise<WorkerPool> {
+export function startWorkers({ bootstrap, proxy, config, counts, ...options }: StartWorkersOptions): Promise<WorkerPool> {
   const { concurrency, logLevel, drainMs, environment } = options;
   return startWorkerPool({
     size: concurrency - 1,
-    setup: { bootstrap: encodeBootstrap(bootstrap, proxy), logLevel, drainMs, concurrency, environment: { ...environment } },
+    setup: {
+      bootstrap: encodeBootstrap(bootstrap, proxy),
+      logLevel,
+      drainMs,
+      concurrency,
+      sharedCounts: counts.memory,
+      environment: { ...environment },
+    },
+    counts,
     clock: options.clock,
     logger: options.logger,
     appendLog: options.appendLog,

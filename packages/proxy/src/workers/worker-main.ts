@@ -9,11 +9,13 @@ import { collectStats, NO_SERVER } from '../admin/collect-stats.ts';
 import { readBootstrap } from '../ads/bootstrap.ts';
 import { type RunningProxy, runProxy } from '../agent/run-proxy.ts';
 import { createHostTransport } from '../io/host-transport.ts';
-import type { FromWorker, ToWorker, WorkerSetup } from './messages.ts';
+import type { FromWorker, ThreadSetup, ToWorker } from './messages.ts';
+import { createSharedBreakers } from './shared-breaker.ts';
+import { SharedCounts } from './shared-counts.ts';
 
 const port = parentPort;
 if (!port) throw new Error('worker-main runs as a worker thread only');
-const setup = workerData as WorkerSetup;
+const setup = workerData as ThreadSetup;
 const say = (message: FromWorker) => port.postMessage(message);
 
 /** A port that cannot be shared stays with the main thread. */
@@ -62,6 +64,7 @@ async function main(): Promise<void> {
     drainMs: setup.drainMs,
     environment: setup.environment,
     limitShare: 1 / setup.concurrency,
+    createBreaker: createSharedBreakers(new SharedCounts(setup.sharedCounts, setup.thread)),
   });
   // One after the other: an update may depend on the one before.
   let turn: Promise<void> = Promise.resolve();

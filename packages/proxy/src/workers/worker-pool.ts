@@ -1,16 +1,19 @@
 // The other threads of a proxy with `concurrency` above 1. The main thread serves too; each thread binds the same ports
-// (SO_REUSEPORT), and the kernel spreads the connections. What is not shared between them: circuit breakers, outlier and health
-// state, pools; each thread counts for itself.
+// (SO_REUSEPORT), and the kernel spreads the connections. Circuit breakers count together (`shared-breaker.ts`); pools, outlier and
+// health state are each thread's own.
 
 import { Worker } from 'node:worker_threads';
 import { type Clock, CodedError, createBackoff, type Logger, messageOf } from '@lateen/base';
 import type { ResourceUpdate } from '@lateen/xds/client';
-import type { Collected, FromWorker, ToWorker, WorkerSetup } from './messages.ts';
+import type { Collected, FromWorker, ThreadSetup, ToWorker, WorkerSetup } from './messages.ts';
+import type { SharedCounts } from './shared-counts.ts';
 
 export type WorkerPoolOptions = {
   /** Threads besides the main one. */
   readonly size: number;
   readonly setup: WorkerSetup;
+  /** The main thread's view of the counts of `setup`. */
+  readonly counts: SharedCounts;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly appendLog: (path: string, text: string) => void;
@@ -39,7 +42,7 @@ type Thread = {
 
 /** Starts the threads; resolves when all serve the static resources. The caller closes the pool. @throws CodedError LAT4010 */
 export async function startWorkerPool(options: WorkerPoolOptions): Promise<WorkerPool> {
-  const { clock, logger } = options;
+  const { clock, logger, counts } = options;
   const backoff = createBackoff({ baseMs: 100, maxMs: 30_000 });
   const threads = new Set<Thread>();
   let closing = false;
@@ -56,8 +59,10 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
     if (answer.kind === 'applied' && answer.error !== '') throw new Error(answer.error);
   };
 
-  const start = (): { thread: Thread; serving: Promise<FromWorker> } => {
-    const worker = new Worker(new URL('./worker-main.ts', import.meta.url), { workerData: options.setup });
+  const start = (number: number): { thread: Thread; serving: Promise<FromWorker> } => {
+    const worker = new Worker(new URL('./worker-main.ts', import.meta.url), {
+      workerData: { ...options.setup, thread: number } satisfies ThreadSetup,
+    });
     const waiting: Thread['waiting'] = new Map();
     const serving = new Promise<FromWorker>((resolve, reject) => waiting.set(0, { resolve, reject }));
     const ended = Promise.withResolvers<void>();
@@ -72,18 +77,19 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
     worker.on('error', (error) => logger.error('a worker thread failed', { error: messageOf(error) }));
     worker.on('exit', () => {
       threads.delete(thread);
+      counts.forget(number);
       for (const waiter of waiting.values()) waiter.reject(new Error('the worker thread ended'));
       ended.resolve();
-      if (!closing) clock.after(backoff.next(), () => void restart(), { background: true });
+      if (!closing) clock.after(backoff.next(), () => void restart(number), { background: true });
     });
     return { thread, serving };
   };
 
   // A fault that ended one thread must not shrink the proxy for good; the others serve meanwhile.
-  const restart = async () => {
+  const restart = async (number: number) => {
     if (closing) return;
     try {
-      const { thread, serving } = start();
+      const { thread, serving } = start(number);
       await serving;
       for (const update of options.currentUpdates()) await apply(thread, update);
       backoff.reset();
@@ -118,7 +124,7 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
       await Promise.all(all.map(({ ended }) => ended));
     },
   };
-  const first = await Promise.allSettled(Array.from({ length: options.size }, () => start().serving));
+  const first = await Promise.allSettled(Array.from({ length: options.size }, (_, i) => start(i + 1).serving));
   const reasons = first.flatMap((result) => {
     if (result.status === 'rejected') return [messageOf(result.reason)];
     return result.value.kind === 'applied' && result.value.error !== '' ? [result.value.error] : [];
