@@ -45,13 +45,17 @@ async function* lines(source: LogSource, options: LogOptions, { clock, signal }:
   }
 }
 
-/** The log's files as they stood at one moment: a file that turned over between the two calls would be seen as both. */
+/**
+ * The log's files as they stood at one moment. While the file turns over, it is seen under both names, or for an instant under none that
+ * is new; as the writer turns it over within one turn of this event loop, the next look is at the whole.
+ */
 async function openFiles(path: string): Promise<{ older: FileHandle | undefined; newest: FileHandle | undefined }> {
-  for (;;) {
+  for (let look = 1; ; look++) {
     const newest = await open(path, 'r').catch(() => undefined);
     const older = await open(rotatedPath(path), 'r').catch(() => undefined);
-    if (!newest || !older || !(await isSameFile(newest, older))) return { older, newest };
-    await newest.close();
+    const isBetween = older !== undefined && (newest === undefined || (await isSameFile(newest, older)));
+    if (!isBetween || look === 3) return { older, newest };
+    await newest?.close();
     await older.close();
   }
 }
