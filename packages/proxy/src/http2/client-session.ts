@@ -50,7 +50,7 @@ export class ClientSession extends Session {
     const stream = new Http2ClientStream(this, this.nextStream, breaker);
     this.nextStream += 2;
     this.requests++;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     if (this.nextStream > f.MAX_STREAM_ID) this.retire();
     return stream;
   }
@@ -109,7 +109,7 @@ export class ClientSession extends Session {
     this.retired = true;
     this.host.onRetired(this);
     // The peer says that it has not looked at these: they may be sent again elsewhere.
-    for (const stream of [...this.streams.values()]) if (stream.id > lastStreamId) this.dropRefused(stream);
+    for (const stream of this.streams.all()) if (stream.id > lastStreamId) this.dropRefused(stream);
     if (this.streams.size === 0) this.leave();
   }
 

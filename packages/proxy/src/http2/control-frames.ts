@@ -9,6 +9,7 @@ import type { Keepalive } from './keepalive.ts';
 import type { SessionOptions } from './session.ts';
 import { readSettings, type SettingsFault } from './settings.ts';
 import type { Http2Stream } from './stream.ts';
+import type { StreamTable } from './stream-table.ts';
 
 /** What these frames act on. Methods that answer a boolean say whether reading goes on. */
 export interface ControlledSession {
@@ -17,7 +18,7 @@ export interface ControlledSession {
   readonly fields: FieldReader;
   readonly guard: FloodGuard;
   readonly keepalive: Keepalive | undefined;
-  readonly streams: ReadonlyMap<number, Http2Stream>;
+  readonly streams: StreamTable<Http2Stream>;
   readonly over: boolean;
   initialRecvWindow: number;
   peerMaxStreams: number;
@@ -141,7 +142,7 @@ export class ControlFrames {
     const { writer } = this.session;
     const move = initial - writer.peerInitialWindow;
     writer.peerInitialWindow = initial;
-    for (const stream of this.session.streams.values()) {
+    for (const stream of this.session.streams.all()) {
       stream.sendWindow += move;
       if (stream.sendWindow > f.MAX_WINDOW_BYTES) return { code: f.FLOW_CONTROL_ERROR, why: 'window overflow' };
     }

@@ -2,6 +2,7 @@
 
 import type { Connection } from '../io/connection.ts';
 import * as f from './frames.ts';
+import { copyBytes } from './hpack/field-block.ts';
 import { Output } from './output.ts';
 
 /** What a stream has to send and may send. */
@@ -209,7 +210,7 @@ export class FrameWriter {
     output.reserve(length + f.FRAME_HEAD_BYTES);
     const start = output.length;
     const at = f.writeFrameHead(output.bytes, start, { length, type: f.DATA, flags: 0, streamId: stream.id });
-    bytes.copy(output.bytes, at, from, from + length);
+    copyBytes(bytes, from, length, output.bytes, at);
     output.length = at + length;
     stream.sendWindow -= length;
     this.sendWindow -= length;

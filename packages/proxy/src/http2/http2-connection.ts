@@ -65,9 +65,11 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     const { hcm } = this.context;
     this.requests++;
     if (hcm.maxRequestsPerConnection > 0 && this.requests >= hcm.maxRequestsPerConnection) this.startDrain();
-    const exchange = new Http2Exchange(this.context, this.info, stream, stream.head);
+    const exchange =
+      !end && hcm.requestTimeoutMs > 0
+        ? new LimitedExchange(this.context, this.info, stream, stream.head)
+        : new Exchange(this.context, this.info, stream, stream.head);
     stream.handler = exchange;
-    if (!end && hcm.requestTimeoutMs > 0) exchange.limitRequest(hcm.requestTimeoutMs);
     if (template.protocol === 'websocket' && !stream.head.has('sec-websocket-key')) stream.head.add('sec-websocket-key', newWebsocketKey());
     exchange.begin(template.protocol, first, end);
   }
@@ -115,23 +117,24 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
 }
 
 /** An exchange whose request may not take for ever. */
-class Http2Exchange extends Exchange {
-  private whole: Timeout | undefined;
+class LimitedExchange extends Exchange {
+  private readonly whole: Timeout;
 
-  limitRequest(timeoutMs: number): void {
+  constructor(context: HcmContext, info: ConnectionInfo, stream: Http2ServerStream, head: Head) {
+    super(context, info, stream, head);
     this.whole = new Timeout(() => {
       if (!this.requestEnded) this.respond({ status: 408, body: 'request timeout', details: 'request_overall_timeout' });
     });
-    this.context.proxy.timeouts.arm(this.whole, timeoutMs);
+    context.proxy.timeouts.arm(this.whole, context.hcm.requestTimeoutMs);
   }
 
   override onComplete(): void {
-    this.whole?.cancel();
+    this.whole.cancel();
     super.onComplete();
   }
 
   override onDownstreamReset(details: string): void {
-    this.whole?.cancel();
+    this.whole.cancel();
     super.onDownstreamReset(details);
   }
 }

@@ -105,7 +105,7 @@ export class ServerSession extends Session {
     if (!stream.acceptFirst(first?.bytes.length ?? 0, end)) {
       return this.refuseMalformed(streamId, end, 'content-length differs from the body');
     }
-    this.streams.set(streamId, stream);
+    this.streams.add(stream);
     this.host.onRequest(stream, template, first?.bytes, stream.isRequestWhole);
     return !this.over;
   }

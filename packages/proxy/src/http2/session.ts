@@ -16,6 +16,7 @@ import { Keepalive } from './keepalive.ts';
 import { RecentStreams } from './recent-streams.ts';
 import { SendStalls } from './send-stalls.ts';
 import type { Http2Stream, StreamEnd } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 export type SessionServices = {
   readonly timeouts: Timeouts;
@@ -39,7 +40,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
   readonly connection: Connection;
   readonly options: SessionOptions;
   readonly writer: FrameWriter;
-  readonly streams = new Map<number, Http2Stream>();
+  readonly streams = new StreamTable<Http2Stream>();
   /** Of streams opened from now on. */
   initialRecvWindow: number;
   /** When the bytes at hand were read: one look at the clock serves all their frames. */
@@ -374,7 +375,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
     this.stalls.stop();
     this.keepalive?.stop();
     const cause: StreamEnd = { kind: 'connection_closed', why };
-    const streams = [...this.streams.values()];
+    const streams = this.streams.all();
     this.streams.clear();
     for (const stream of streams) {
       stream.gone = true;

@@ -86,11 +86,21 @@ function writeIndexedName(out: Buffer, at: number, index: number): number {
 const encodedNames = new Map<string, Uint8Array>();
 const MAX_NAMES = 1024;
 
+/** Writes a field, unless HTTP/2 has no place for it. */
+function writeOwnField(out: Buffer, position: number, lowerName: string, value: string): number {
+  const known = encodedNames.get(lowerName);
+  if (!known && !isSent(lowerName)) return position;
+  return known ? writeValue(out, copyName(out, position, known), value) : writeField(out, position, lowerName, value);
+}
+
+function copyName(out: Buffer, position: number, name: Uint8Array): number {
+  for (let i = 0; i < name.length; i++) out[position + i] = name[i] as number;
+  return position + name.length;
+}
+
 function writeName(out: Buffer, position: number, lowerName: string): number {
   const known = encodedNames.get(lowerName);
-  if (!known) return writeNewName(out, position, lowerName);
-  for (let i = 0; i < known.length; i++) out[position + i] = known[i] as number;
-  return position + known.length;
+  return known ? copyName(out, position, known) : writeNewName(out, position, lowerName);
 }
 
 function writeNewName(out: Buffer, position: number, lowerName: string): number {
@@ -115,10 +125,7 @@ export function writeLines(out: Buffer, position: number, head: Head): number {
   if (!(head instanceof TemplatedHead)) at = encodeHead(out, at, head);
   else if (head.template.isSettled) at = copyLines(out, at, head);
   else for (let line = 0; line < head.count; line++) if (head.dropped[line] === 0) at = encodeLine(out, at, head.template, line);
-  for (let i = 0; i < head.addedCount; i++) {
-    const name = head.addedName(i);
-    if (isSent(name)) at = writeField(out, at, name, head.addedValue(i));
-  }
+  for (let i = 0; i < head.addedCount; i++) at = writeOwnField(out, at, head.addedName(i), head.addedValue(i));
   return at;
 }
 

@@ -6,7 +6,7 @@ import { COLON, CR, LF, SP } from '../../http/bytes.ts';
 const FIRST_BYTES = 16 * 1024;
 const FIRST_FIELDS = 128;
 /** Copying fewer bytes than this is cheaper in a loop than in a call. */
-const LOOP_BYTES = 96;
+const LOOP_BYTES = 24;
 
 export class FieldBlock {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
@@ -73,7 +73,9 @@ export class FieldBlock {
 
 /** Copies `length` bytes. */
 export function copyBytes(source: Buffer, start: number, length: number, target: Buffer, at: number): void {
-  if (length > LOOP_BYTES) source.copy(target, at, start, start + length);
+  // `set` stays within V8 and costs half of `copy`, but takes whole arrays only.
+  if (length > LOOP_BYTES && length === source.length) target.set(source, at);
+  else if (length > LOOP_BYTES) source.copy(target, at, start, start + length);
   else for (let i = 0; i < length; i++) target[at + i] = source[start + i] as number;
 }
 
