@@ -28,14 +28,15 @@ test('a deployment rolls out, scales, updates, and goes back, as kubectl rollout
   const { client } = await startCluster(t);
   const read = () => client.find<Deployment>(DEPLOYMENTS, 'web', 'default') as Deployment;
   const sets = () => client.all<ReplicaSet>(REPLICA_SETS);
-  const done = (replicas: number) =>
-    eventually(() => {
-      const { metadata, status } = read();
-      assert.equal(status?.observedGeneration, metadata.generation);
-      assert.deepEqual([status?.updatedReplicas, status?.replicas, status?.availableReplicas], [replicas, replicas, replicas]);
-      assert.equal(status?.conditions?.find(({ type }) => type === 'Progressing')?.reason, 'NewReplicaSetAvailable');
-      assert.equal(status?.conditions?.find(({ type }) => type === 'Available')?.status, 'True');
-    });
+  const isDone = (replicas: number) => {
+    const { metadata, status } = read();
+    assert.equal(status?.observedGeneration, metadata.generation);
+    assert.deepEqual([status?.updatedReplicas, status?.replicas, status?.availableReplicas], [replicas, replicas, replicas]);
+    assert.equal(status?.conditions?.find(({ type }) => type === 'Progressing')?.reason, 'NewReplicaSetAvailable');
+    assert.equal(status?.conditions?.find(({ type }) => type === 'Available')?.status, 'True');
+  };
+  // Six processes start and end one after the other: more than ten seconds on a machine with other work.
+  const done = (replicas: number) => eventually(() => isDone(replicas), { timeoutMs: 60_000 });
   await client.create(DEPLOYMENTS, deployment('web'));
   await done(2);
   assert.equal(read().metadata.annotations?.['deployment.kubernetes.io/revision'], '1');
