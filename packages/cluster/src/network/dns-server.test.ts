@@ -6,17 +6,9 @@ import { silentLogger, systemClock } from '@lateen/base';
 import { type DecodedPacket, decode, encode } from 'dns-packet';
 import type { ServiceTableEntry } from '../contracts.ts';
 import { createDnsServer } from './dns-server.ts';
+import { serviceEntry } from './testing/service-entry.ts';
 
-const entry = (name: string, more: Partial<ServiceTableEntry>): ServiceTableEntry => ({
-  namespace: 'shop',
-  name,
-  clusterIP: undefined,
-  externalName: undefined,
-  addresses: [],
-  ports: [],
-  loadBalancer: false,
-  ...more,
-});
+const entry = (name: string, more: Partial<ServiceTableEntry>) => serviceEntry('shop', name, more);
 const TABLE = [
   entry('web', { clusterIP: '10.96.7.7', ports: [{ name: 'http', protocol: 'TCP', port: 80, targets: [] }] }),
   entry('db', {

@@ -3,17 +3,9 @@ import { test } from 'node:test';
 import type { ServiceTableEntry } from '../contracts.ts';
 import { createZone } from './dns-zone.ts';
 import { createNameLookup } from './name-lookup.ts';
+import { serviceEntry } from './testing/service-entry.ts';
 
-const service = (name: string, fields: Partial<ServiceTableEntry>): ServiceTableEntry => ({
-  namespace: 'shop',
-  name,
-  clusterIP: undefined,
-  externalName: undefined,
-  addresses: [],
-  ports: [],
-  loadBalancer: false,
-  ...fields,
-});
+const service = (name: string, more: Partial<ServiceTableEntry>) => serviceEntry('shop', name, more);
 
 const zone = createZone([
   service('web', { clusterIP: '10.96.1.1' }),

@@ -8,6 +8,7 @@ import { eventually, freePort } from '@lateen/base/testing';
 import type { PodSandbox, ServiceTableEntry } from '../../contracts.ts';
 import { DEFAULT_CAPTURE_RULES as RULES } from '../capture-rules.ts';
 import { createLocalHost, createNetwork } from '../index.ts';
+import { serviceEntry } from '../testing/service-entry.ts';
 
 const APP = `require('node:http').createServer((q, s) => s.end('app ' + q.method + ' ' + q.url)).listen(process.env.PORT, '127.0.0.1', () => console.log('up'))`;
 
@@ -26,15 +27,8 @@ const createPod = (ports: number[] = []) => {
   const name = `pod-${++names}`;
   return network.createPod({ uid: name, namespace: 'default', name, hostname: name, ports });
 };
-const service = (name: string, clusterIP: string, port: number, targets: SocketAddress[]): ServiceTableEntry => ({
-  namespace: 'default',
-  name,
-  clusterIP,
-  externalName: undefined,
-  addresses: [],
-  ports: [{ name: 'http', protocol: 'TCP', port, targets }],
-  loadBalancer: false,
-});
+const service = (name: string, clusterIP: string, port: number, targets: SocketAddress[]): ServiceTableEntry =>
+  serviceEntry('default', name, { clusterIP, ports: [{ name: 'http', protocol: 'TCP', port, targets }] });
 
 async function startApp(pod: PodSandbox): Promise<void> {
   const child = pod.spawn({

@@ -12,6 +12,7 @@ import { eventually } from '@lateen/base/testing';
 import type { ClusterNetwork, PodProcessRequest, PodSandbox, ServiceTableEntry } from '../../contracts.ts';
 import { DEFAULT_CAPTURE_RULES as RULES } from '../capture-rules.ts';
 import type { HostLink } from '../host-link.ts';
+import { serviceEntry } from './service-entry.ts';
 
 export type ScenarioContext = {
   network: ClusterNetwork;
@@ -65,16 +66,8 @@ async function get(socket: Socket): Promise<string> {
   return text;
 }
 
-const service = (name: string, clusterIP: string, more: Partial<ServiceTableEntry>): ServiceTableEntry => ({
-  namespace: 'default',
-  name,
-  clusterIP,
-  externalName: undefined,
-  addresses: [],
-  ports: [],
-  loadBalancer: false,
-  ...more,
-});
+const service = (name: string, clusterIP: string, more: Partial<ServiceTableEntry>) =>
+  serviceEntry('default', name, { clusterIP, ...more });
 const httpPort = (port: number, targets: SocketAddress[]) => [{ name: 'http', protocol: 'TCP' as const, port, targets }];
 
 export const scenarios: Record<string, (context: ScenarioContext) => Promise<void>> = {
