@@ -184,12 +184,14 @@ export function createLiveConfig({ now, onRuntime, warmingClusters, readData = c
     },
     entries<K extends ResourceKind>(kind: K) {
       const warming = warmingNow();
-      return [...tables[kind].values()].flatMap((entry) => {
+      const all: { entry: ConfigEntry<KindMessage[K]>; state: 'active' | 'warming' }[] = [];
+      for (const entry of tables[kind].values()) {
         const state = stateOf(kind, entry.compiled, { runtime, warming });
         const before = kind === 'cluster' && state === 'warming' ? predecessors.get(entry.name) : undefined;
-        const own = { entry: entry as ConfigEntry<KindMessage[K]>, state } as const;
-        return before ? [{ entry: before as unknown as ConfigEntry<KindMessage[K]>, state: 'active' } as const, own] : [own];
-      });
+        if (before) all.push({ entry: before as unknown as ConfigEntry<KindMessage[K]>, state: 'active' });
+        all.push({ entry: entry as ConfigEntry<KindMessage[K]>, state });
+      }
+      return all;
     },
     addStatic({ clusters, listeners, secrets: given = [] }) {
       const reasons: string[] = [];

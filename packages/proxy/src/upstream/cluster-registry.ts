@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterRuntime, Runtime } from '../runtime/model.ts';
 import { type ClusterState, localityName, type UpstreamContext } from './cluster-state.ts';
-import { ClusterVersion } from './cluster-version.ts';
+import { ClusterVersion, type VersionOwner } from './cluster-version.ts';
 import type { LocalZone } from './load-assignment.ts';
 
 /** Envoy's names, below `cluster_manager.`. */
@@ -41,15 +41,23 @@ export function createClusterRegistry(context: UpstreamContext): ClusterRegistry
     waiting = [];
     for (const resolve of all) resolve();
   };
-  const promote = (version: ClusterVersion) => {
-    const { name } = version.state;
-    const before = serving.get(name);
-    warming.delete(name);
-    serving.set(name, version);
-    before?.drain();
-    // Both counted into the same numbers.
-    version.state.rebuild();
-    letGo();
+  const owner: VersionOwner = {
+    onWarm(version) {
+      const { name } = version.state;
+      const before = serving.get(name);
+      warming.delete(name);
+      serving.set(name, version);
+      before?.drain();
+      // Both counted into the same numbers.
+      version.state.rebuild();
+      letGo();
+    },
+    // The proxies' own zones decide how much of the traffic may stay in them.
+    onChange(version) {
+      const { name } = version.state;
+      if (name !== local?.clusterName || serving.get(name) !== version) return;
+      for (const { state } of serving.values()) if (state.runtime.zoneAware && state !== version.state) state.rebuild();
+    },
   };
   const drop = (version: ClusterVersion | undefined) => {
     if (!version) return;
@@ -57,19 +65,6 @@ export function createClusterRegistry(context: UpstreamContext): ClusterRegistry
     version.close();
     serving.get(version.state.name)?.state.rebuild();
     letGo();
-  };
-  const createVersion = (cluster: ClusterRuntime, predecessor: ClusterVersion | undefined): ClusterVersion => {
-    const version = new ClusterVersion(cluster, context, {
-      local: localZone,
-      predecessor: predecessor?.state,
-      onWarm: () => promote(version),
-      // The proxies' own zones decide how much of the traffic may stay in them.
-      onChange() {
-        if (cluster.name !== local?.clusterName || serving.get(cluster.name) !== version) return;
-        for (const { state } of serving.values()) if (state.runtime.zoneAware && state !== version.state) state.rebuild();
-      },
-    });
-    return version;
   };
   const take = (cluster: ClusterRuntime): void => {
     const current = serving.get(cluster.name);
@@ -83,7 +78,7 @@ export function createClusterRegistry(context: UpstreamContext): ClusterRegistry
     } else if (next && canChangeInPlace(next.state.runtime, cluster)) next.state.configure(cluster);
     else {
       drop(next);
-      warming.set(cluster.name, createVersion(cluster, current));
+      warming.set(cluster.name, new ClusterVersion(cluster, context, { local: localZone, predecessor: current?.state, owner }));
     }
   };
   return {
@@ -102,7 +97,8 @@ export function createClusterRegistry(context: UpstreamContext): ClusterRegistry
         serving.get(cluster.name)?.follow(runtime);
         warming.get(cluster.name)?.follow(runtime);
       }
-      const gone = new Set([...warming.keys(), ...serving.keys()].filter((name) => !runtime.clusters.has(name)));
+      const gone = new Set<string>();
+      for (const versions of [warming, serving]) for (const name of versions.keys()) if (!runtime.clusters.has(name)) gone.add(name);
       counts.cluster_removed += gone.size;
       for (const name of gone) {
         drop(warming.get(name));

@@ -13,29 +13,33 @@ export type ClusterVersionOptions = {
   readonly local: () => LocalZone | undefined;
   /** What serves under the name so far: numbers go on. */
   readonly predecessor: ClusterState | undefined;
-  /** Once, when it may serve. */
-  readonly onWarm: () => void;
-  /** See ClusterState. */
-  readonly onChange: () => void;
+  readonly owner: VersionOwner;
+};
+
+export type VersionOwner = {
+  /** Once, when the version may serve. */
+  onWarm(version: ClusterVersion): void;
+  /** After its hosts came, went or changed their health. */
+  onChange(version: ClusterVersion): void;
 };
 
 export class ClusterVersion {
   readonly state: ClusterState;
-  private readonly onWarm: () => void;
+  private readonly owner: VersionOwner;
   private readonly dns: { close(): void } | undefined;
   private endpoints: EndpointsRuntime | undefined;
   private hasHosts = false;
-  /** Hosts whose first health check is awaited; those that come later are not. Undefined: not before the hosts are known. */
+  /** Hosts whose first health check is awaited; those that come later are not. Undefined before they are known, and when it is warm. */
   private awaited: ReadonlySet<Host> | undefined;
   private isWarm = false;
 
   /** Starts to resolve names; hosts of other kinds come with `follow`. */
-  constructor(cluster: ClusterRuntime, context: UpstreamContext, { local, predecessor, onWarm, onChange }: ClusterVersionOptions) {
-    this.onWarm = onWarm;
+  constructor(cluster: ClusterRuntime, context: UpstreamContext, { local, predecessor, owner }: ClusterVersionOptions) {
+    this.owner = owner;
     this.state = new ClusterState(cluster, context, { local, predecessor });
     this.state.onChange = () => {
       this.proceed();
-      onChange();
+      owner.onChange(this);
     };
     const { discovery } = cluster;
     if (discovery.kind !== 'strict_dns' && discovery.kind !== 'logical_dns') return;
@@ -62,6 +66,7 @@ export class ClusterVersion {
   }
 
   private onHosts(): void {
+    if (this.isWarm) return;
     this.hasHosts = true;
     this.state.stats.warming_state = 0;
     this.awaited ??= new Set(this.state.listHosts().filter((host) => host.awaitsFirstCheck));
@@ -69,10 +74,11 @@ export class ClusterVersion {
   }
 
   private proceed(): void {
-    if (this.isWarm || !this.awaited) return;
+    if (!this.awaited) return;
     for (const host of this.awaited) if (host.awaitsFirstCheck && !host.removed) return;
     this.isWarm = true;
-    this.onWarm();
+    this.awaited = undefined;
+    this.owner.onWarm(this);
   }
 
   /** No new request; connections end with what they carry. */
@@ -85,6 +91,7 @@ export class ClusterVersion {
   close(): void {
     // What is closed does not become warm.
     this.isWarm = true;
+    this.awaited = undefined;
     this.state.stats.warming_state = 0;
     this.dns?.close();
     this.state.close();
