@@ -55,7 +55,7 @@ function checked(t: TestContext, ports: readonly number[], check: JsonObject, fi
   const state = (registry.get('c') ?? registry.warming()[0]) as ClusterState;
   const { healthCheck } = state.stats;
   const answered = async (attempt: number) => {
-    await eventually(() => healthCheck.success + healthCheck.failure >= attempt, { timeoutMs: 2000, intervalMs: 2 });
+    await eventually(() => healthCheck.success + healthCheck.failure >= attempt, { intervalMs: 2 });
   };
   return {
     state,
@@ -190,7 +190,7 @@ test('an answer that does not come in time is a network failure', async (t) => {
   const up = await startRawServer(() => {});
   t.after(() => up.close());
   const { host, state, clock, answered } = checked(t, [up.port], HTTP);
-  await eventually(() => up.received.join('').includes('GET'), { timeoutMs: 2000, intervalMs: 2 });
+  await eventually(() => up.received.join('').includes('GET'), { intervalMs: 2 });
   clock.advance(999);
   assert.equal(state.stats.healthCheck.failure, 0);
   clock.advance(1);
@@ -293,7 +293,7 @@ test('TCP: a connection is enough, unless an answer is asked for', async (t) => 
   await asking.answered(1);
   assert.equal(asking.host.health, 'healthy');
   const other = checked(t, [up.port], { ...TIMES, tcp_health_check: { ...ping, receive: [{ text: 'ffff' }] } });
-  await eventually(() => up.received.filter((text) => text === 'PING\n').length === 2, { timeoutMs: 2000, intervalMs: 2 });
+  await eventually(() => up.received.filter((text) => text === 'PING\n').length === 2, { intervalMs: 2 });
   other.clock.advance(1000);
   await other.answered(1);
   assert.equal(other.host.health, 'unhealthy');
@@ -377,7 +377,7 @@ test('a host that discovery no longer names serves on until its check fails, unl
       ignore_health_on_host_removal: ignored,
     };
     const [state] = stage.apply([eds], [assignment(eds.name, [up.port])]).warming() as [ClusterState];
-    await eventually(() => state.stats.membership_healthy === 1, { timeoutMs: 2000, intervalMs: 2 });
+    await eventually(() => state.stats.membership_healthy === 1, { intervalMs: 2 });
     stage.apply([eds], [assignment(eds.name, [other.port])]);
     const ports = () => state.listHosts().map((host) => host.port);
     if (ignored) {
@@ -387,10 +387,10 @@ test('a host that discovery no longer names serves on until its check fails, unl
     assert.deepEqual(ports(), [up.port, other.port]);
     assert.equal(state.listHosts()[0]?.pendingRemoval, true);
     assert.equal(state.pick(undefined)?.port, up.port);
-    await eventually(() => state.stats.membership_healthy === 2, { timeoutMs: 2000, intervalMs: 2 });
+    await eventually(() => state.stats.membership_healthy === 2, { intervalMs: 2 });
     status = 500;
     stage.clock.advance(60_000);
-    await eventually(() => ports().length === 1, { timeoutMs: 2000, intervalMs: 2 });
+    await eventually(() => ports().length === 1, { intervalMs: 2 });
     assert.deepEqual(ports(), [other.port]);
     status = 200;
   }
