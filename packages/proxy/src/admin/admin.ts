@@ -42,7 +42,7 @@ export type AdminSource = ConfigDumpSource & {
   /** See ServerStats. */
   hidesUnusedStats: boolean;
   includesStat: ServerStats['includes'];
-  updateCounts(): ServerStats['updates'];
+  sourceStats(): ServerStats['sourceStats'];
   /** Istio's metrics of this thread as Prometheus text. */
   exposeMetrics(): string;
   /** Threads in all, this one included. */
@@ -83,7 +83,7 @@ export const statsOfProxy = (source: AdminSource) =>
     adsClusterName: source.adsClusterName,
     hidesUnused: source.hidesUnusedStats,
     includes: source.includesStat,
-    updates: source.updateCounts(),
+    sourceStats: source.sourceStats(),
     warmingClusters: source.config.entries('cluster').filter(({ entry, state }) => state === 'warming' && !entry.isStatic).length,
     concurrency: source.concurrency,
     runtimeKeys: new Set(source.layers.layers.flatMap(({ values }) => [...values.keys()])).size,

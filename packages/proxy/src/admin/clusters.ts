@@ -34,7 +34,7 @@ export function replyClusters({ query }: Pick<EndpointRequest, 'query'>, proxy: 
       name: cluster.name,
       addedViaApi: dynamic.has(cluster.name),
       observabilityName: cluster.runtime.observabilityName,
-      edsServiceName: cluster.runtime.discovery.kind === 'eds' ? cluster.runtime.discovery.serviceName : '',
+      edsServiceName: cluster.runtime.discovery.kind === 'eds' ? cluster.runtime.discovery.resourceName : '',
       circuitBreakers: {
         thresholds: [
           { priority: RoutingPriority.DEFAULT, ...limitsOf(cluster.runtime.circuitBreakers.default) },
@@ -116,7 +116,7 @@ function textLines(cluster: ClusterState, addedViaApi: boolean): string[] {
     );
   }
   lines.push(`added_via_api::${addedViaApi}`);
-  if (runtime.discovery.kind === 'eds') lines.push(`eds_service_name::${runtime.discovery.serviceName}`);
+  if (runtime.discovery.kind === 'eds') lines.push(`eds_service_name::${runtime.discovery.resourceName}`);
   for (const host of cluster.listHosts()) {
     const { locality } = host;
     const fields: Record<string, string | number | boolean> = {

@@ -19,9 +19,9 @@ export type ServerStats = {
   readonly hidesUnused: boolean;
   /** Which statistics are kept, by full name; undefined: all. */
   readonly includes: ((name: string) => boolean) | undefined;
-  /** Updates of listeners and clusters that ADS sent. */
-  readonly updates: { readonly lds: UpdateCounts; readonly cds: UpdateCounts };
-  /** That ADS sent and that do not serve yet. */
+  /** What became of dynamic configuration. */
+  readonly sourceStats: readonly Stat[];
+  /** Dynamic ones that do not serve yet. */
   readonly warmingClusters: number;
   /** Threads in all. */
   readonly concurrency: number;
@@ -29,9 +29,6 @@ export type ServerStats = {
   readonly runtimeLayers: number;
 };
 
-export type UpdateCounts = { readonly success: number; readonly rejected: number };
-
-const NO_UPDATES: UpdateCounts = { success: 0, rejected: 0 };
 /** For a data plane that is not a process of its own. */
 export const NO_SERVER: ServerStats = {
   uptimeSeconds: 0,
@@ -40,12 +37,15 @@ export const NO_SERVER: ServerStats = {
   adsClusterName: '',
   hidesUnused: true,
   includes: undefined,
-  updates: { lds: NO_UPDATES, cds: NO_UPDATES },
+  sourceStats: [],
   warmingClusters: 0,
   concurrency: 1,
   runtimeKeys: 0,
   runtimeLayers: 0,
 };
+
+// Where endpoints come from a source, the source counts (`sourceStats`); else the resolver does.
+const BY_SOURCE = new Set(['update_attempt', 'update_success', 'update_failure', 'update_empty']);
 
 export function collectStats(proxy: DataPlane, observer: Observer, server: ServerStats): Stat[] {
   const stats: Stat[] = [];
@@ -57,7 +57,8 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
     const isAds = runtime.name === server.adsClusterName;
     isAdsShown ||= isAds;
     if (isAds || shows(values.upstream_cx_total + values.upstream_rq_total)) {
-      const own = clusterValues(cluster);
+      const isEds = runtime.discovery.kind === 'eds';
+      const own = clusterValues(cluster).filter(({ name }) => !isEds || !BY_SOURCE.has(name));
       const gauges = isAds ? adsConnection(server) : [];
       const usesTls = [runtime.transport, ...runtime.transportMatches.map((one) => one.transport)].some(({ kind }) => kind === 'tls');
       const scope = { prefix: `cluster.${runtime.statName}.`, family: 'envoy_cluster_', labels: { cluster_name: runtime.statName } };
@@ -109,11 +110,6 @@ function processStats(proxy: DataPlane, server: ServerStats): Stat[] {
   const { draining, stats: manager } = proxy.listenerSet;
   const gauge = (name: string, value: number): Stat => plain(name, 'gauge', value);
   const counter = (name: string, value: number): Stat => plain(name, 'counter', value);
-  const updates = (prefix: string, { success, rejected }: UpdateCounts): Stat[] => [
-    counter(`${prefix}.update_attempt`, success + rejected),
-    counter(`${prefix}.update_success`, success),
-    counter(`${prefix}.update_rejected`, rejected),
-  ];
   return [
     gauge('server.uptime', Math.floor(server.uptimeSeconds)),
     gauge('server.live', server.state === 0 ? 1 : 0),
@@ -132,8 +128,7 @@ function processStats(proxy: DataPlane, server: ServerStats): Stat[] {
     gauge('listener_manager.total_listeners_active', proxy.listeners().length),
     gauge('listener_manager.total_listeners_draining', draining.listeners),
     gauge('listener_manager.total_filter_chains_draining', draining.chains),
-    ...updates('listener_manager.lds', server.updates.lds),
-    ...updates('cluster_manager.cds', server.updates.cds),
+    ...server.sourceStats,
     ...Object.entries(proxy.clusterCounts).map(([name, value]) => counter(`cluster_manager.${name}`, value)),
     gauge('cluster_manager.active_clusters', proxy.clusters().length),
     gauge('cluster_manager.warming_clusters', server.warmingClusters),

@@ -1,9 +1,10 @@
 // Reads an Envoy-shaped bootstrap: YAML or JSON, snake_case or camelCase, into what this proxy runs from.
 
-import { fromJson, type JsonValue, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
+import { fromJson, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import { CodedError, messageOf, type SocketAddress } from '@lateen/base';
 import {
   type Bootstrap,
+  type Bootstrap_DynamicResources,
   Bootstrap_DynamicResourcesSchema,
   Bootstrap_StaticResourcesSchema,
   BootstrapSchema,
@@ -17,9 +18,11 @@ import {
   type Node,
   type Secret,
 } from '@lateen/xds/messages/proxy';
-import { parse } from 'yaml';
+import { compileConfigSource } from '../runtime/compile/config-source.ts';
 import { createReport, honours, type Report } from '../runtime/compile/report.ts';
 import { socketAddressOf } from '../runtime/compile/values.ts';
+import type { ConfigSourceRuntime } from '../runtime/model.ts';
+import { parseText } from './discovery-file.ts';
 import { compileOperations, type Operations } from './operations.ts';
 import { packMessage } from './packed-message.ts';
 import { messageRegistry } from './registry.ts';
@@ -37,9 +40,13 @@ export type BootstrapSettings = Operations & {
   readonly listeners: readonly Listener[];
   /** Named by `name` alone, without an SDS source. */
   readonly secrets?: readonly Secret[];
-  /** Where ADS is; undefined for a static configuration. `host` may be a name. */
+  /** Where listeners and clusters that are not static come from; those from ADS need `ads`. */
+  readonly sources: DynamicSources;
+  /** Where ADS is; undefined without. `host` may be a name. */
   readonly ads: { readonly address: SocketAddress; readonly protocol: 'delta' | 'sotw'; readonly clusterName: string } | undefined;
 };
+
+export type DynamicSources = { readonly cluster?: ConfigSourceRuntime; readonly listener?: ConfigSourceRuntime };
 
 // Accepted without effect: they tune what this proxy does not have (threads, resolvers, statistics sinks, Envoy's runtime).
 const WITHOUT_EFFECT = [
@@ -90,16 +97,6 @@ export function parseBootstrap(text: string, origin: string): BootstrapSettings 
   return readBootstrap(message, origin);
 }
 
-/** A large configuration is JSON, as programs write it: the parser of YAML takes ten times the time and memory for it. */
-function parseText(text: string): JsonValue {
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch {
-    // Merge keys are YAML 1.1, which Envoy's parser reads.
-    return parse(text, { merge: true, maxAliasCount: 1000 }) as JsonValue;
-  }
-}
-
 /** The same for a bootstrap that is a message already. @throws CodedError LAT4001 with every reason. */
 export function readBootstrap(message: Bootstrap, origin: string): BootstrapSettings {
   const { report, reasons } = createReport('bootstrap');
@@ -140,24 +137,31 @@ function settingsOf(message: Bootstrap, report: Report): BootstrapSettings {
     get secrets() {
       return whole().staticResources?.secrets ?? [];
     },
+    sources: sourcesOf(message.dynamicResources, report.at('dynamic_resources')),
     ads: adsOf(message, report.at('dynamic_resources')),
   };
 }
 
-function adsOf(message: Bootstrap, report: Report): BootstrapSettings['ads'] {
-  const dynamic = message.dynamicResources;
-  if (!dynamic) return undefined;
+function sourcesOf(dynamic: Bootstrap_DynamicResources | undefined, report: Report): DynamicSources {
+  if (!dynamic) return {};
   checkDynamic(dynamic, report);
-  onlyAds(dynamic.ldsConfig, report.at('lds_config'));
-  onlyAds(dynamic.cdsConfig, report.at('cds_config'));
-  if (!dynamic.adsConfig) {
-    if (dynamic.ldsConfig || dynamic.cdsConfig) report.at('ads_config').refuse('is required by lds_config and cds_config');
-    return undefined;
-  }
+  const sourceOf = (config: ConfigSource | undefined, field: string) => {
+    const source = config && compileConfigSource(config, report.at(field));
+    if (source?.kind === 'ads' && !dynamic.adsConfig) report.at('ads_config').refuse(`is required by ${field}`);
+    return source;
+  };
+  const cluster = sourceOf(dynamic.cdsConfig, 'cds_config');
+  const listener = sourceOf(dynamic.ldsConfig, 'lds_config');
+  return { ...(cluster && { cluster }), ...(listener && { listener }) };
+}
+
+function adsOf(message: Bootstrap, report: Report): BootstrapSettings['ads'] {
+  const source = message.dynamicResources?.adsConfig;
+  if (!source) return undefined;
   const at = report.at('ads_config');
-  const protocol = PROTOCOLS[dynamic.adsConfig.apiType];
+  const protocol = PROTOCOLS[source.apiType];
   if (!protocol) at.at('api_type').refuse('must be GRPC or DELTA_GRPC');
-  const target = targetOf(dynamic.adsConfig, { clusters: message.staticResources?.clusters ?? [] }, at);
+  const target = targetOf(source, { clusters: message.staticResources?.clusters ?? [] }, at);
   return target && { ...target, protocol: protocol ?? 'sotw' };
 }
 
@@ -167,10 +171,6 @@ const PROTOCOLS: Partial<Record<number, 'delta' | 'sotw'>> = {
   [ApiType.AGGREGATED_GRPC]: 'sotw',
   [ApiType.AGGREGATED_DELTA_GRPC]: 'delta',
 };
-
-function onlyAds(source: ConfigSource | undefined, report: Report): void {
-  if (source && source.configSourceSpecifier.case !== 'ads') report.refuse('only ads is supported');
-}
 
 function targetOf(source: ApiConfigSource, { clusters }: { clusters: readonly Cluster[] }, report: Report) {
   const service = source.grpcServices[0];

@@ -1,53 +1,41 @@
 // Clusters and listeners wait for their endpoints and routes, but not for ever: after initial_fetch_timeout (Envoy: 15 s; 0 = for
 // ever) they come into force without.
 
-import { anyIs, anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { Clock } from '@lateen/base';
-import { type ConfigSource, HttpConnectionManagerSchema, type Listener } from '@lateen/xds/messages/proxy';
-import { durationMsOr } from '../runtime/compile/values.ts';
+import type { Clock, Timer } from '@lateen/base';
 import type { LiveConfig } from './live-config.ts';
 
-const DEFAULT_TIMEOUT_MS = 15_000;
+export type FetchTimeoutsOptions = {
+  config: Pick<LiveConfig, 'references' | 'isWaitedFor' | 'giveUp'>;
+  clock: Clock;
+  /** A resource did not come in time. */
+  onTimeout?: (kind: 'endpoints' | 'route', key: string) => void;
+};
 
 /** Call `follow` after each change of the configuration. */
-export function createFetchTimeouts(config: LiveConfig, clock: Clock): { follow(): void; close(): void } {
-  const timers = new Map<string, { cancel(): void }>();
-  const awaitFetch = (kind: 'endpoints' | 'route', name: string, source: ConfigSource | undefined) => {
-    const key = `${kind} ${name}`;
-    const timeoutMs = durationMsOr(source?.initialFetchTimeout, DEFAULT_TIMEOUT_MS);
-    if (timeoutMs <= 0 || timers.has(key)) return;
-    const giveUp = () => {
-      timers.delete(key);
-      config.giveUp(kind, name);
-    };
-    timers.set(key, clock.after(timeoutMs, giveUp, { background: true }));
+export function createFetchTimeouts({ config, clock, onTimeout }: FetchTimeoutsOptions): { follow(): void; close(): void } {
+  const timers = new Map<string, Timer>();
+  const followKind = (kind: 'endpoints' | 'route') => {
+    for (const { key, source } of config.references(kind).values()) {
+      const id = `${kind} ${key}`;
+      // A file answers at once.
+      if (source.kind === 'path' || source.initialFetchTimeoutMs <= 0 || timers.has(id) || !config.isWaitedFor(kind, key)) continue;
+      const giveUp = () => {
+        timers.delete(id);
+        if (!config.isWaitedFor(kind, key)) return;
+        onTimeout?.(kind, key);
+        config.giveUp(kind, key);
+      };
+      timers.set(id, clock.after(source.initialFetchTimeoutMs, giveUp, { background: true }));
+    }
   };
   return {
     follow() {
-      for (const { entry, state } of config.entries('cluster')) {
-        if (state !== 'warming') continue;
-        const eds = entry.message.edsClusterConfig;
-        if (eds) awaitFetch('endpoints', eds.serviceName || entry.name, eds.edsConfig);
-      }
-      for (const { entry, state } of config.entries('listener')) {
-        if (state === 'warming') for (const rds of rdsOf(entry.message)) awaitFetch('route', rds.routeConfigName, rds.configSource);
-      }
+      followKind('endpoints');
+      followKind('route');
     },
     close() {
       for (const timer of timers.values()) timer.cancel();
       timers.clear();
     },
   };
-}
-
-function rdsOf(listener: Listener) {
-  const chains = listener.defaultFilterChain ? [...listener.filterChains, listener.defaultFilterChain] : listener.filterChains;
-  return chains.flatMap(({ filters }) =>
-    filters.flatMap(({ configType }) => {
-      const any = configType.case === 'typedConfig' ? configType.value : undefined;
-      const specifier =
-        any && anyIs(any, HttpConnectionManagerSchema) ? anyUnpack(any, HttpConnectionManagerSchema)?.routeSpecifier : undefined;
-      return specifier?.case === 'rds' ? [specifier.value] : [];
-    }),
-  );
 }

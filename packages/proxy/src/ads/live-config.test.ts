@@ -102,7 +102,7 @@ test('a cluster waits for its endpoints and its predecessor serves on; a listene
 test('after the initial fetch timeout a cluster comes into force without endpoints, a listener without routes', () => {
   const { config, push } = setup();
   const clock = createVirtualClock();
-  const timeouts = createFetchTimeouts(config, clock);
+  const timeouts = createFetchTimeouts({ config, clock });
   const live = () => [...config.runtime.clusters.keys(), ...config.runtime.listeners.keys()];
   push('cluster', ClusterSchema, [eds('a')]);
   push('listener', ListenerSchema, [listener('l', 'routes')]);

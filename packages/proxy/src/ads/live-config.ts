@@ -17,6 +17,7 @@ import {
 import {
   type ClusterRuntime,
   type Compiled,
+  type ConfigSourceRuntime,
   compileCluster,
   compileEndpoints,
   compileListener,
@@ -55,8 +56,10 @@ export type LiveConfig = {
   }): Result<void, readonly string[]>;
   /** Takes a response of ADS into force, or gives every reason against it. */
   update(update: ResourceUpdate): Result<void, readonly string[]>;
-  /** Names to ask for: endpoints of EDS clusters, route configurations of listeners. */
+  /** Names to ask of ADS: endpoints of EDS clusters, route configurations of listeners. */
   wanted(kind: 'endpoints' | 'route' | 'secret'): ReadonlySet<string>;
+  /** Every resource of the kind that clusters or listeners name, by key; in an update from elsewhere than ADS the key is the name. */
+  references(kind: 'endpoints' | 'route'): ReadonlyMap<string, ResourceReference>;
   /** Secrets in force, and what was refused. */
   readonly secrets: Pick<SecretTable, 'entries' | 'rejections'>;
   /** Every named secret of a listener or cluster, by key. */
@@ -67,9 +70,15 @@ export type LiveConfig = {
   rereadSecret(key: string): Result<void>;
   /** Nothing waits any longer for this secret. */
   giveUpSecret(key: string): void;
+  /** Whether these endpoints or routes neither came nor were given up. */
+  isWaitedFor(kind: 'endpoints' | 'route', key: string): boolean;
   /** Nothing waits any longer for these endpoints or routes. */
-  giveUp(kind: 'endpoints' | 'route', name: string): void;
-  /** Whether clusters and listeners were received, and nothing of the first configuration is warming. */
+  giveUp(kind: 'endpoints' | 'route', key: string): void;
+  /** Whether the first clusters or listeners came, were given up, or come from nowhere. */
+  hasReceived(kind: 'cluster' | 'listener'): boolean;
+  /** Nothing waits any longer for the first clusters or listeners. */
+  giveUpFirst(kind: 'cluster' | 'listener'): void;
+  /** Whether clusters and listeners were received as far as there are any to come, and nothing of the first configuration is warming. */
   readonly isInitialized: boolean;
 };
 
@@ -103,20 +112,28 @@ export type LiveConfigOptions = {
   warmingClusters?: () => readonly ClusterRuntime[];
   /** Files and variables that secrets name. Default: files, and no variables. */
   readData?: DataReader;
+  /** What comes from a dynamic source. Default both. */
+  awaits?: readonly ('cluster' | 'listener')[];
+  /** Why nothing can come from a source, as far as only the place where the proxy runs can tell. Default: nothing is known. */
+  problemOfSource?: (source: ConfigSourceRuntime) => string | undefined;
 };
 
-export function createLiveConfig({ now, onRuntime, warmingClusters, readData = createDataReader({}) }: LiveConfigOptions): LiveConfig {
+export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
+  const { now, onRuntime, warmingClusters, readData = createDataReader({}), awaits = ['cluster', 'listener'] } = options;
   const secrets = createSecretTable({ read: readData, now });
   const tables: Tables = { cluster: new Map(), endpoints: new Map(), listener: new Map(), route: new Map() };
   const received = new Set<ResourceKind>();
   // Asked for, and the control plane said that they do not exist: nothing waits for them.
   const absent = { endpoints: new Set<string>(), route: new Set<string>() };
   let runtime: Runtime = EMPTY_RUNTIME;
+  // As of the last commit.
+  const references = { endpoints: new Map<string, ResourceReference>(), route: new Map<string, ResourceReference>() };
   let isInitialized = false;
   const staticSecrets = new Set<string>();
   // Clusters that serve while the entry in the table warms.
   const predecessors: Tables['cluster'] = new Map();
 
+  const hasReceived: LiveConfig['hasReceived'] = (kind) => received.has(kind) || !awaits.includes(kind);
   const takeSecrets: LiveConfig['updateSecrets'] = ({ changed, removed }, keyOf) => {
     const reasons: string[] = [];
     for (const [name, { resource, version }] of changed) {
@@ -149,23 +166,32 @@ export function createLiveConfig({ now, onRuntime, warmingClusters, readData = c
   const problemsOf: Stage['problemsOf'] = (kind, name, compiled) => {
     if (kind !== 'listener' && kind !== 'cluster') return [];
     const refs = kind === 'listener' ? secretsOfListener(compiled as ListenerRuntime) : secretsOfCluster(compiled as ClusterRuntime);
-    return takeOwnSecrets(refs).map((problem) => `${kind} ${JSON.stringify(name)}: transport_socket: ${problem}`);
+    const references = kind === 'listener' ? routesOf(compiled as ListenerRuntime) : endpointsOf(compiled as ClusterRuntime);
+    return [
+      ...takeOwnSecrets(refs).map((problem) => `transport_socket: ${problem}`),
+      ...references.flatMap(({ source, resourceName }) => {
+        const problem = options.problemOfSource?.(source);
+        return problem === undefined ? [] : [`the source of ${JSON.stringify(resourceName)}: ${problem}`];
+      }),
+    ].map((problem) => `${kind} ${JSON.stringify(name)}: ${problem}`);
   };
 
   const commit = () => {
     // What nobody names any more was unsubscribed from and would go stale.
     for (const kind of ['endpoints', 'route'] as const) {
-      const names = wantedNames(tables, kind);
+      references[kind] = referencesOf(tables, kind);
+      const names = references[kind];
       for (const name of tables[kind].keys()) if (!names.has(name)) tables[kind].delete(name);
       for (const name of absent[kind]) if (!names.has(name)) absent[kind].delete(name);
     }
     secrets.retain(new Set([...namedSecrets(tables).keys(), ...staticSecrets]));
     const next = nextRuntime(tables, { ...absent, secrets }, runtime);
     runtime = next.runtime;
-    isInitialized ||= received.has('cluster') && received.has('listener') && next.warming === 0;
+    isInitialized ||= awaits.every(hasReceived) && next.warming === 0;
     onRuntime(runtime);
   };
 
+  const isWaitedFor: LiveConfig['isWaitedFor'] = (kind, key) => !tables[kind].has(key) && !absent[kind].has(key);
   const warmingNow = () => new Set<unknown>(warmingClusters?.());
   const forgetPredecessors = () => {
     const warming = warmingNow();
@@ -254,9 +280,10 @@ export function createLiveConfig({ now, onRuntime, warmingClusters, readData = c
       return ok(undefined);
     },
     wanted(kind) {
-      if (kind !== 'secret') return wantedNames(tables, kind);
+      if (kind !== 'secret') return adsNames(references[kind]);
       return new Set([...namedSecrets(tables).values()].flatMap(({ name, source }) => (source.kind === 'ads' ? [name] : [])));
     },
+    references: (kind) => references[kind],
     secrets,
     namedSecrets: () => namedSecrets(tables),
     updateSecrets: takeSecrets,
@@ -267,9 +294,16 @@ export function createLiveConfig({ now, onRuntime, warmingClusters, readData = c
       if (taken.ok && secrets.snapshot() !== runtime.secrets) commit();
       return taken;
     },
-    giveUp(kind, name) {
-      if (tables[kind].has(name) || absent[kind].has(name)) return;
-      absent[kind].add(name);
+    isWaitedFor,
+    giveUp(kind, key) {
+      if (!isWaitedFor(kind, key)) return;
+      absent[kind].add(key);
+      commit();
+    },
+    hasReceived,
+    giveUpFirst(kind) {
+      if (hasReceived(kind)) return;
+      received.add(kind);
       commit();
     },
     giveUpSecret(key) {
@@ -291,13 +325,36 @@ function namedSecrets(tables: Tables): Map<string, NamedSecret> {
 const kindOf = (typeUrl: string): ResourceKind | undefined =>
   (Object.keys(TYPE_URLS) as ResourceKind[]).find((kind) => TYPE_URLS[kind] === typeUrl);
 
-function wantedNames(tables: Tables, kind: 'endpoints' | 'route'): Set<string> {
-  if (kind === 'route') return new Set([...tables.listener.values()].flatMap(({ compiled }) => routeNamesOf(compiled)));
-  const names = new Set<string>();
-  for (const { discovery } of [...tables.cluster.values()].map(({ compiled }) => compiled)) {
-    if (discovery.kind === 'eds') names.add(discovery.serviceName);
-  }
-  return names;
+/** A resource that clusters or listeners name. */
+export type ResourceReference = {
+  readonly key: string;
+  /** As its source calls it. */
+  readonly resourceName: string;
+  readonly source: ConfigSourceRuntime;
+  /** Of the connection managers or clusters that name it. */
+  readonly statPrefixes: readonly string[];
+};
+
+function referencesOf(tables: Tables, kind: 'endpoints' | 'route'): Map<string, ResourceReference> {
+  const found = new Map<string, ResourceReference>();
+  const add = (references: readonly ResourceReference[]) => {
+    for (const one of references) {
+      const known = found.get(one.key);
+      found.set(one.key, known ? { ...known, statPrefixes: [...new Set([...known.statPrefixes, ...one.statPrefixes])] } : one);
+    }
+  };
+  if (kind === 'endpoints') for (const { compiled } of tables.cluster.values()) add(endpointsOf(compiled));
+  else for (const { compiled } of tables.listener.values()) add(routesOf(compiled));
+  return found;
+}
+
+const adsNames = (references: ReadonlyMap<string, ResourceReference>): Set<string> =>
+  new Set([...references.values()].flatMap(({ resourceName, source }) => (source.kind === 'ads' ? [resourceName] : [])));
+
+function endpointsOf({ discovery, statName }: ClusterRuntime): ResourceReference[] {
+  if (discovery.kind !== 'eds') return [];
+  const { serviceName: key, resourceName, source } = discovery;
+  return [{ key, resourceName, source, statPrefixes: [statName] }];
 }
 
 type Stage = {
@@ -379,18 +436,20 @@ function nextRuntime(tables: Tables, absent: Absent, before: Runtime): { runtime
       tables.listener,
       before.listeners,
       (listener) =>
-        hasSecrets(secretsOfListener(listener)) && routeNamesOf(listener).every((name) => routes.has(name) || absent.route.has(name)),
+        hasSecrets(secretsOfListener(listener)) && routesOf(listener).every(({ key }) => routes.has(key) || absent.route.has(key)),
     ),
     secrets: absent.secrets.snapshot(),
   };
   return { runtime, warming };
 }
 
-function routeNamesOf(listener: ListenerRuntime): string[] {
+function routesOf(listener: ListenerRuntime): ResourceReference[] {
   const chains = listener.defaultFilterChain ? [...listener.filterChains, listener.defaultFilterChain] : listener.filterChains;
-  return chains.flatMap(({ terminal }) =>
-    terminal.kind === 'http' && terminal.hcm.routes.kind === 'rds' ? [terminal.hcm.routes.name] : [],
-  );
+  return chains.flatMap(({ terminal }) => {
+    if (terminal.kind !== 'http' || terminal.hcm.routes.kind !== 'rds') return [];
+    const { name: key, resourceName, source } = terminal.hcm.routes;
+    return [{ key, resourceName, source, statPrefixes: [terminal.hcm.statPrefix] }];
+  });
 }
 
 type InForce = { readonly runtime: Runtime; readonly warming: ReadonlySet<unknown> };

@@ -1,16 +1,13 @@
 // Secrets from elsewhere than ADS: streams to SDS servers (Istio's agent on its socket), files with secrets in them, files that
 // secrets name. It follows what the configuration names.
 
-import { readFileSync } from 'node:fs';
-import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { type Clock, type Logger, messageOf, type Timer } from '@lateen/base';
 import { type AdsClient, type AdsClientOptions, createAdsClient } from '@lateen/xds/client';
-import { DiscoveryResponseSchema, SecretSchema } from '@lateen/xds/messages/proxy';
-import { parse } from 'yaml';
+import { SecretSchema } from '@lateen/xds/messages/proxy';
 import type { SecretSource } from '../runtime/index.ts';
+import { readDiscoveryFile } from './discovery-file.ts';
 import { type LiveConfig, resourceNameOf, SECRET_TYPE_URL } from './live-config.ts';
-import { messageRegistry } from './registry.ts';
 import type { NamedSecret } from './secret-table.ts';
 import { createFileWatcher } from './watch-files.ts';
 
@@ -31,7 +28,6 @@ export type SecretSources = {
 };
 
 type GrpcSource = Extract<SecretSource, { kind: 'grpc' }>;
-const MAX_FILE_CHARS = 4 * 1024 * 1024;
 
 /** Starts nothing until `follow`. */
 export function createSecretSources(options: SecretSourcesOptions): SecretSources {
@@ -155,13 +151,12 @@ type SecretFile = { changed: Parameters<LiveConfig['updateSecrets']>[0]['changed
 
 /** The wanted secrets of a file: a DiscoveryResponse in JSON or YAML. */
 function readSecretFile(path: string, wanted: ReadonlySet<string>): SecretFile {
+  const response = readDiscoveryFile(path);
+  if (!response.ok) return { error: response.error };
   try {
-    const text = readFileSync(path, 'utf8');
-    if (text.length > MAX_FILE_CHARS) return { error: `the file is larger than ${MAX_FILE_CHARS} characters` };
-    const response = fromJson(DiscoveryResponseSchema, parse(text, { maxAliasCount: 100 }) as JsonValue, { registry: messageRegistry() });
-    const found = response.resources.flatMap((resource) => {
+    const found = response.value.resources.flatMap((resource) => {
       const name = anyUnpack(resource, SecretSchema)?.name;
-      return name !== undefined && wanted.has(name) ? [[name, { resource, version: response.versionInfo }] as const] : [];
+      return name !== undefined && wanted.has(name) ? [[name, { resource, version: response.value.versionInfo }] as const] : [];
     });
     return { changed: new Map(found) };
   } catch (error) {

@@ -14,14 +14,17 @@ import {
   systemClock,
   type Transport,
 } from '@lateen/base';
-import type { AdsClient, AdsClientOptions } from '@lateen/xds/client';
+import type { AdsClientOptions } from '@lateen/xds/client';
 import { type AdminSource, createAdminHandler, type DrainOptions, type ServerState } from '../admin/admin.ts';
 import { type Endpoint, serveEndpoint } from '../admin/http-endpoint.ts';
-import { startAds } from '../ads/ads.ts';
+import { sourceStats } from '../admin/source-stats.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
+import { problemOfSource } from '../ads/config-sources.ts';
+import { checkSources, type DynamicConfig, startDynamicConfig, staticAddressOf, targetOf } from '../ads/dynamic-config.ts';
 import { createFetchTimeouts } from '../ads/fetch-timeouts.ts';
-import { createLiveConfig, type LiveConfig, TYPE_URLS } from '../ads/live-config.ts';
+import { createLiveConfig } from '../ads/live-config.ts';
 import { createSecretSources, type SecretSources } from '../ads/secret-sources.ts';
+import { createSourceCounters } from '../ads/source-counts.ts';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createLogSinks } from '../observe/access-log.ts';
 import { createObserver } from '../observe/observer.ts';
@@ -66,6 +69,8 @@ export type RunProxyOptions = {
   limitShare?: number;
   /** For a thread of several; default: each cluster counts for itself. */
   createBreaker?: ProxyOptions['createBreaker'];
+  /** What another thread hands over with `source.config.update`; nothing is asked for here then. Default: nothing. */
+  fed?: readonly ('cluster' | 'listener')[];
   /** Variables that secrets of the configuration may name. Default none. */
   environment?: Readonly<Record<string, string | undefined>>;
 };
@@ -129,7 +134,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   });
   const startedMs = clock.monotonicMs();
   const bootstrapTimeMs = clock.now();
-  let ads: AdsClient | undefined;
+  let dynamic: DynamicConfig | undefined;
   let secretSources: SecretSources | undefined;
   let fetchTimeouts: ReturnType<typeof createFetchTimeouts> | undefined;
   let admin: Endpoint | undefined;
@@ -145,8 +150,12 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     quit = resolve;
   });
 
+  const counters = createSourceCounters(() => clock.now());
+  const awaits = options.fed ?? (['cluster', 'listener'] as const).filter((kind) => bootstrap.sources[kind]);
   const config = createLiveConfig({
     now: () => clock.now(),
+    awaits,
+    problemOfSource: (each) => problemOfSource(each, (clusterName) => targetOf(clusterName, options)),
     readData: createDataReader(options.environment ?? {}),
     warmingClusters: () => proxy.warmingClusters().map(({ runtime }) => runtime),
     onRuntime(runtime) {
@@ -160,11 +169,14 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
         });
     },
   });
+  const isDynamic = () =>
+    awaits.length > 0 || bootstrap.ads !== undefined || config.references('endpoints').size > 0 || config.references('route').size > 0;
   const state = (): ServerState => {
     if (isShuttingDown || proxy.isFailingHealthChecks) return 'DRAINING';
-    if (hasServed || (hasStarted && !bootstrap.ads)) return 'LIVE';
+    if (hasServed || (hasStarted && !isDynamic())) return 'LIVE';
     // As in Envoy, clusters come before everything else.
-    return ads?.isConnected && proxy.warmingClusters().length === 0 ? 'INITIALIZING' : 'PRE_INITIALIZING';
+    const hasClusters = bootstrap.sources.cluster?.kind === 'ads' ? dynamic?.isAdsConnected : hasStarted && config.hasReceived('cluster');
+    return hasClusters && proxy.warmingClusters().length === 0 ? 'INITIALIZING' : 'PRE_INITIALIZING';
   };
   const drainListeners = ({ inboundOnly = false, graceful = false, skipExit = false }: DrainOptions) => {
     const isMeant = ({ trafficDirection }: ListenerRuntime) => !inboundOnly || trafficDirection === 'inbound';
@@ -192,10 +204,6 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
       (error: unknown) => fail(error instanceof AggregateError ? error.errors.map(messageOf) : [messageOf(error)]),
     );
   };
-  const countsOf = (typeUrl: string) => {
-    const status = ads?.status().find((each) => each.typeUrl === typeUrl);
-    return { success: status?.acceptedCount ?? 0, rejected: status?.rejectedCount ?? 0 };
-  };
   const source: AdminSource = {
     get bootstrap() {
       return bootstrap.message;
@@ -210,12 +218,17 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     state,
     now: () => clock.now(),
     uptimeMs: () => clock.monotonicMs() - startedMs,
-    isAdsConnected: () => ads?.isConnected ?? false,
+    isAdsConnected: () => dynamic?.isAdsConnected ?? false,
     adsClusterName: bootstrap.ads?.clusterName ?? '',
     hidesUnusedStats: options.hidesUnusedStats ?? false,
     layers,
     includesStat: bootstrap.includesStat,
-    updateCounts: () => ({ lds: countsOf(TYPE_URLS.listener), cds: countsOf(TYPE_URLS.cluster) }),
+    sourceStats: () =>
+      sourceStats(config, {
+        first: (kind) => dynamic?.counts(kind) ?? counters.of(kind, ''),
+        counters,
+        hidesAds: options.hidesUnusedStats ?? false,
+      }),
     listenerFailures: () => proxy.listenerSet.failures,
     exposeMetrics: () => registry.expose(),
     concurrency,
@@ -225,7 +238,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     quit: () => quit(),
   };
   const close = async () => {
-    ads?.close();
+    dynamic?.close();
     secretSources?.close();
     fetchTimeouts?.close();
     await admin?.close();
@@ -236,6 +249,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   };
 
   try {
+    checkSources(options);
     const added = config.addStatic({ clusters: bootstrap.clusters, listeners: bootstrap.listeners, secrets: bootstrap.secrets ?? [] });
     if (!added.ok) throw new CodedError({ code: 'LAT4003', what: 'the static configuration was refused', why: added.error.join('\n') });
     secretSources = createSecretSources({
@@ -247,7 +261,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
       logger: logger.child('sds'),
     });
     secretSources.follow();
-    fetchTimeouts = createFetchTimeouts(config, clock);
+    fetchTimeouts = createFetchTimeouts({ config, clock, onTimeout: counters.countTimeout });
     fetchTimeouts.follow();
     if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
     await lastApply;
@@ -267,29 +281,27 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
         clock,
       });
     }
+    if (!options.fed) {
+      dynamic = startDynamicConfig({
+        bootstrap,
+        config,
+        onAccepted(update) {
+          if (!workers) return;
+          lastApply = Promise.all([lastApply, workers.update(update)]).then(() => {});
+          lastApply.catch((error: unknown) => logger.error('a worker thread refused configuration', { error: messageOf(error) }));
+        },
+        applied,
+        counters,
+        resolveAddress: options.resolveAddress,
+        adsCredentials: options.adsCredentials,
+        clock,
+        random,
+        logger,
+      });
+    }
   } catch (error) {
     await close();
     throw error;
-  }
-  if (bootstrap.ads) {
-    const { host, port } = options.resolveAddress?.(bootstrap.ads.address) ?? bootstrap.ads.address;
-    // What the main thread accepts, the workers get.
-    const update: LiveConfig['update'] = (received) => {
-      const verdict = config.update(received);
-      if (verdict.ok && workers) lastApply = Promise.all([lastApply, workers.update(received)]).then(() => {});
-      return verdict;
-    };
-    ads = startAds({
-      address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
-      protocol: bootstrap.ads.protocol,
-      node: bootstrap.node ?? { id: '' },
-      config: { update, wanted: config.wanted },
-      applied,
-      clock,
-      random,
-      logger: logger.child('ads'),
-      ...(options.adsCredentials && { credentials: options.adsCredentials }),
-    });
   }
   return { proxy, source, adminAddress: admin?.address, state, drainListeners, shutDown, applied, quit: quitRequested, close };
 }
@@ -299,14 +311,3 @@ const localityOf = (node: BootstrapSettings['node']) => ({
   zone: node?.locality?.zone ?? '',
   subZone: node?.locality?.subZone ?? '',
 });
-
-/** The first endpoint of a static cluster as gRPC names it. */
-function staticAddressOf(clusters: BootstrapSettings['clusters'], clusterName: string): string | undefined {
-  const cluster = clusters.find(({ name }) => name === clusterName);
-  const endpoint = cluster?.loadAssignment?.endpoints[0]?.lbEndpoints[0]?.hostIdentifier;
-  const address = endpoint?.case === 'endpoint' ? endpoint.value.address?.address : undefined;
-  if (address?.case === 'pipe') return `unix:${address.value.path}`;
-  if (address?.case !== 'socketAddress' || address.value.portSpecifier.case !== 'portValue') return undefined;
-  const host = address.value.address;
-  return `${host.includes(':') ? `[${host}]` : host}:${address.value.portSpecifier.value}`;
-}

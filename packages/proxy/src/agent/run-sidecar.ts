@@ -143,6 +143,8 @@ const planOf = ({ exitOnZeroConnections, terminationDrainMs }: ProxyEnvironment)
     ? { kind: 'when_idle', minimumMs: exitOnZeroConnections.minimumDrainMs, limitMs: Number.POSITIVE_INFINITY }
     : { kind: 'fixed', drainMs: terminationDrainMs };
 
+const UNHURRIED_ADS = { kind: 'ads', initialFetchTimeoutMs: 0 } as const;
+
 /** The bootstrap that Istio's agent would have written for Envoy, as far as this proxy reads it. */
 function bootstrapOf(environment: ProxyEnvironment, discovery: SocketAddress): BootstrapSettings {
   const node = create(NodeSchema, environment.node);
@@ -161,6 +163,8 @@ function bootstrapOf(environment: ProxyEnvironment, discovery: SocketAddress): B
     admin,
     clusters: [],
     listeners: [],
+    // Envoy under Istio waits for its first configuration for ever.
+    sources: { cluster: UNHURRIED_ADS, listener: UNHURRIED_ADS },
     ads: { address: discovery, protocol: 'delta', clusterName: 'xds-grpc' },
   };
 }

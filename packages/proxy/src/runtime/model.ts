@@ -8,6 +8,7 @@ import type { SecretRuntime } from './model/tls.ts';
 
 export type * from './model/access-log.ts';
 export type * from './model/cluster.ts';
+export type * from './model/config-source.ts';
 export type * from './model/format.ts';
 export type * from './model/http.ts';
 export type * from './model/listener.ts';
@@ -16,10 +17,10 @@ export type * from './model/tls.ts';
 
 export type Runtime = {
   readonly listeners: ReadonlyMap<string, ListenerRuntime>;
-  /** By route configuration name. A listener that names a missing one answers 404 until it arrives. */
+  /** By route configuration name; those from elsewhere than ADS by `resourceKey`. A listener that names a missing one answers 404 until it arrives. */
   readonly routes: ReadonlyMap<string, RouteTable>;
   readonly clusters: ReadonlyMap<string, ClusterRuntime>;
-  /** By EDS service name. */
+  /** By EDS service name; those from elsewhere than ADS by `resourceKey`. */
   readonly endpoints: ReadonlyMap<string, EndpointsRuntime>;
   readonly secrets: ReadonlyMap<string, SecretRuntime>;
 };

@@ -12,6 +12,8 @@ export type WorkerSetup = {
    * that the main thread got.
    */
   readonly bootstrap: Uint8Array;
+  /** What the main thread hands over. */
+  readonly fed: readonly ('cluster' | 'listener')[];
   readonly logLevel: LogLevel;
   readonly drainMs: number;
   /** Threads in all: each takes its share of the connection limits. */

@@ -41,6 +41,7 @@ export function startWorkers({ bootstrap, proxy, config, counts, ...options }: S
     size: concurrency - 1,
     setup: {
       bootstrap: encodeBootstrap(bootstrap, proxy),
+      fed: (['cluster', 'listener'] as const).filter((kind) => bootstrap.sources[kind]),
       logLevel,
       drainMs,
       concurrency,

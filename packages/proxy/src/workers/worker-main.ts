@@ -62,6 +62,7 @@ async function main(): Promise<void> {
     appendLog: (path, text) => say({ kind: 'log', path, text }),
     transport: createSharingTransport(),
     drainMs: setup.drainMs,
+    fed: setup.fed,
     environment: setup.environment,
     limitShare: 1 / setup.concurrency,
     createBreaker: createSharedBreakers(new SharedCounts(setup.sharedCounts, setup.thread)),

@@ -28,8 +28,8 @@ export type AdsClientOptions = {
   /** Default plaintext. */
   credentials?: ChannelCredentials;
   protocol: 'delta' | 'sotw';
-  /** Default: all types over one stream (ADS). `secrets`: a server of secrets alone (SDS). */
-  service?: 'aggregated' | 'secrets';
+  /** Default: all types over one stream (ADS). Else a stream for one type alone (SDS, CDS, EDS, LDS, RDS). */
+  service?: keyof typeof METHODS;
   node: MessageInitShape<typeof NodeSchema>;
   /** In the order in which they are asked for on a new stream. */
   types: readonly AdsResourceType[];
@@ -77,6 +77,22 @@ const METHODS = {
   secrets: {
     sotw: 'envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
     delta: 'envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets',
+  },
+  clusters: {
+    sotw: 'envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters',
+    delta: 'envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters',
+  },
+  endpoints: {
+    sotw: 'envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints',
+    delta: 'envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints',
+  },
+  listeners: {
+    sotw: 'envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners',
+    delta: 'envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners',
+  },
+  routes: {
+    sotw: 'envoy.service.route.v3.RouteDiscoveryService/StreamRoutes',
+    delta: 'envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes',
   },
 };
 const WIRES = {

@@ -2,6 +2,7 @@
 
 export * from './config.ts';
 export * as commonMutationRules from './gen/envoy/config/common/mutation_rules/v3/mutation_rules_pb.ts';
+export { GrpcService_EnvoyGrpcSchema, GrpcServiceSchema } from './gen/envoy/config/core/v3/grpc_service_pb.ts';
 export * from './gen/envoy/config/core/v3/proxy_protocol_pb.ts';
 export * from './gen/envoy/config/core/v3/substitution_format_string_pb.ts';
 export * as streamAccessLogger from './gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts';

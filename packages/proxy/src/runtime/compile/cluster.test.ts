@@ -52,7 +52,9 @@ test('an Istio outbound cluster', () => {
       filterMetadata: { istio: { services: [{ name: 'reviews', namespace: 'default', host: 'reviews.default.svc.cluster.local' }] } },
     },
   });
-  assert.deepEqual(cluster.discovery, { kind: 'eds', serviceName: 'outbound|9080|v1|reviews.default.svc.cluster.local' });
+  const name = 'outbound|9080|v1|reviews.default.svc.cluster.local';
+  const source = { kind: 'ads', initialFetchTimeoutMs: 15_000 };
+  assert.deepEqual(cluster.discovery, { kind: 'eds', serviceName: name, resourceName: name, source });
   assert.deepEqual(cluster.lb, { kind: 'least_request', choiceCount: 2, activeRequestBias: 1, fullScan: false, slowStart: undefined });
   assert.equal(cluster.localityWeighted, true);
   assert.equal(cluster.connectTimeoutMs, 10_000);
@@ -215,9 +217,23 @@ const refusals: [string, JsonValue, string][] = [
     'cluster "c": outlier_detection.max_ejection_percent: must be at most 100',
   ],
   [
-    'EDS from elsewhere',
-    { name: 'c', type: 'EDS', edsClusterConfig: { edsConfig: { path: '/x' } } },
-    'cluster "c": eds_cluster_config.eds_config: only ads is supported',
+    'EDS over REST',
+    {
+      name: 'c',
+      type: 'EDS',
+      edsClusterConfig: { edsConfig: { apiConfigSource: { apiType: 'REST', grpcServices: [{ envoyGrpc: { clusterName: 'x' } }] } } },
+    },
+    'cluster "c": eds_cluster_config.eds_config.api_config_source.api_type: must be GRPC or DELTA_GRPC',
+  ],
+  [
+    'EDS of another version',
+    { name: 'c', type: 'EDS', edsClusterConfig: { edsConfig: { path: '/x', resourceApiVersion: 'V2' } } },
+    'cluster "c": eds_cluster_config.eds_config.resource_api_version: only V3 is supported',
+  ],
+  [
+    'EDS by xdstp name',
+    { name: 'c', type: 'EDS', edsClusterConfig: { serviceName: 'xdstp://a/b', edsConfig: { ads: {} } } },
+    'cluster "c": eds_cluster_config.service_name: xdstp names are not supported',
   ],
   [
     'an address that is no socket address',

@@ -14,6 +14,7 @@ import {
 } from '@lateen/xds/messages/proxy';
 import type { CircuitBreaker, ClusterDiscovery, ClusterRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
+import { compileReference } from './config-source.ts';
 import { compileEndpoints } from './endpoints.ts';
 import { compileHttp2, compileKeyFormat } from './hcm.ts';
 import { compileHealthCheck } from './health-check.ts';
@@ -181,9 +182,9 @@ function compileDiscovery(message: Cluster, report: Report): ClusterDiscovery {
   switch (type.case === 'type' ? type.value : Discovery.STATIC) {
     case Discovery.EDS: {
       const eds = message.edsClusterConfig;
-      const source = eds?.edsConfig?.configSourceSpecifier.case;
-      if (source !== 'ads' && source !== 'self') report.at('eds_cluster_config').at('eds_config').refuse('only ads is supported');
-      return { kind: 'eds', serviceName: eds?.serviceName || message.name };
+      const fields = { report: report.at('eds_cluster_config'), nameField: 'service_name', sourceField: 'eds_config' };
+      const { key, resourceName, source } = compileReference(eds?.serviceName || message.name, eds?.edsConfig, fields);
+      return { kind: 'eds', serviceName: key, resourceName, source };
     }
     case Discovery.STRICT_DNS:
     case Discovery.LOGICAL_DNS: {

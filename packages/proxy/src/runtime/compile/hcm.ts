@@ -27,6 +27,7 @@ import {
 import type { HcmRuntime, Http2Settings, PreserveCase } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
 import { compileAny, extension } from './any.ts';
+import { compileReference } from './config-source.ts';
 import { compileMutationList } from './header-mutation.ts';
 import { compileHttpFilters } from './http-filters.ts';
 import { compileLocalReplies } from './local-replies.ts';
@@ -215,18 +216,21 @@ function compileInternalAddresses(
   };
 }
 
+const UNKNOWN_ROUTES = { resourceName: '', source: { kind: 'ads', initialFetchTimeoutMs: 0 } } as const;
+
 function compileRoutes(message: HttpConnectionManager, report: Report): HcmRuntime['routes'] {
   const specifier = message.routeSpecifier;
   if (specifier.case === 'routeConfig') return { kind: 'inline', table: compileRouteTable(specifier.value, report.at('route_config')) };
   if (specifier.case !== 'rds') {
     report.refuse('rds or route_config is required');
-    return { kind: 'rds', name: '' };
+    return { kind: 'rds', name: '', ...UNKNOWN_ROUTES };
   }
   const rds = report.at('rds');
-  const source = specifier.value.configSource?.configSourceSpecifier.case;
-  if (specifier.value.routeConfigName === '') rds.at('route_config_name').refuse('must not be empty');
-  if (source !== 'ads' && source !== 'self') rds.at('config_source').refuse('only ads is supported');
-  return { kind: 'rds', name: specifier.value.routeConfigName };
+  const { routeConfigName, configSource } = specifier.value;
+  if (routeConfigName === '') rds.at('route_config_name').refuse('must not be empty');
+  const fields = { nameField: 'route_config_name', sourceField: 'config_source' };
+  const { key, resourceName, source } = compileReference(routeConfigName, configSource, { report: rds, ...fields });
+  return { kind: 'rds', name: key, resourceName, source };
 }
 
 function requestSettings(message: HttpConnectionManager, report: Report) {

@@ -272,7 +272,7 @@ test("connection manager settings and Envoy's defaults", () => {
     settings.filters.map((filter) => filter.kind),
     ['fault', 'cors', 'istio_stats', 'router'],
   );
-  assert.deepEqual(settings.routes, { kind: 'rds', name: '9080' });
+  assert.deepEqual([settings.routes.kind, 'name' in settings.routes && settings.routes.name], ['rds', '9080']);
   assert.equal(settings.escapedSlashes, 'unescape_and_forward');
   assert.equal(settings.http1.acceptHttp10, true);
   assert.equal(settings.upgrades.get('websocket'), true);

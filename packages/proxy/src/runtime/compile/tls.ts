@@ -1,12 +1,9 @@
 // TLS contexts of listeners and clusters.
 
 import {
-  ApiConfigSource_ApiType as ApiType,
   CommonTlsContext_CombinedCertificateValidationContextSchema as CombinedSchema,
   type CommonTlsContext,
   CommonTlsContextSchema,
-  type ConfigSource,
-  ConfigSourceSchema,
   type DownstreamTlsContext,
   DownstreamTlsContextSchema,
   DownstreamTlsContext_OcspStaplePolicy as OcspPolicy,
@@ -27,6 +24,7 @@ import type {
   UpstreamTlsRuntime,
   ValidationRuntime,
 } from '../model.ts';
+import { compileConfigSource, resourceKey } from './config-source.ts';
 import { honours, type Report } from './report.ts';
 import { compileCertificate, compileDefaultValidation, compileTicketKeys, compileValidation, secretRefOf } from './secret.ts';
 import { durationMsOr } from './values.ts';
@@ -289,59 +287,12 @@ function compileSds(message: SdsSecretConfig | undefined, report: Report): Secre
   }
   checkSds(message, report);
   const { name, sdsConfig: config } = message;
-  const source = config ? compileSecretSource(config, report.at('sds_config')) : undefined;
+  const source = config ? compileConfigSource(config, report.at('sds_config')) : undefined;
   if (name === '') report.at('name').refuse('must not be empty');
   // A name alone refers to a static secret of the bootstrap.
   return { kind: 'named', key: secretKey(source ?? STATIC, name), name, source: source ?? STATIC };
 }
 const STATIC: SecretSource = { kind: 'static' };
-
-const checkSource = honours(ConfigSourceSchema, [
-  'pathConfigSource',
-  'path',
-  'apiConfigSource',
-  'ads',
-  'initialFetchTimeout',
-  'resourceApiVersion',
-]);
-const DEFAULT_FETCH_TIMEOUT_MS = 15_000;
-
-function compileSecretSource(message: ConfigSource, report: Report): SecretSource | undefined {
-  checkSource(message, report);
-  const initialFetchTimeoutMs = durationMsOr(message.initialFetchTimeout, DEFAULT_FETCH_TIMEOUT_MS);
-  const source = message.configSourceSpecifier;
-  switch (source.case) {
-    case 'ads':
-      return { kind: 'ads', initialFetchTimeoutMs };
-    case 'path':
-      return { kind: 'path', path: source.value, watchedDirectory: '' };
-    case 'pathConfigSource':
-      return { kind: 'path', path: source.value.path, watchedDirectory: source.value.watchedDirectory?.path ?? '' };
-    case 'apiConfigSource': {
-      const at = report.at('api_config_source');
-      const protocol = GRPC_PROTOCOLS[source.value.apiType];
-      if (!protocol) at.at('api_type').refuse('must be GRPC or DELTA_GRPC');
-      const service = source.value.grpcServices[0];
-      if (source.value.grpcServices.length !== 1 || service?.targetSpecifier.case !== 'envoyGrpc') {
-        at.at('grpc_services').refuse('must be one envoy_grpc service');
-        return undefined;
-      }
-      const { clusterName } = service.targetSpecifier.value;
-      if (clusterName === '') at.at('grpc_services', 0).at('envoy_grpc').at('cluster_name').refuse('must not be empty');
-      return { kind: 'grpc', clusterName, protocol: protocol ?? 'sotw', initialFetchTimeoutMs };
-    }
-    default:
-      report.refuse('must be ads, api_config_source or path_config_source');
-      return undefined;
-  }
-}
-
-const GRPC_PROTOCOLS: Partial<Record<number, 'sotw' | 'delta'>> = {
-  [ApiType.GRPC]: 'sotw',
-  [ApiType.DELTA_GRPC]: 'delta',
-  [ApiType.AGGREGATED_GRPC]: 'sotw',
-  [ApiType.AGGREGATED_DELTA_GRPC]: 'delta',
-};
 
 /** The key in `Runtime.secrets`: the same name from two sources is two secrets. */
 export function secretKey(source: SecretSource, name: string): string {
@@ -350,9 +301,8 @@ export function secretKey(source: SecretSource, name: string): string {
     case 'static':
       return `${source.kind}:${name}`;
     case 'grpc':
-      return `grpc:${source.clusterName}:${name}`;
     case 'path':
-      return `path:${source.path}:${name}`;
+      return resourceKey(source, name);
     case 'local':
       throw new TypeError('secrets of a plan have keys of their own');
   }

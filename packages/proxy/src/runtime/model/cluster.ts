@@ -1,6 +1,7 @@
 // Clusters and their endpoints.
 
 import type { Json } from '@lateen/base';
+import type { ConfigSourceRuntime } from './config-source.ts';
 import type { Http2Settings, PreserveCase } from './http.ts';
 import type { RuntimeMetadata } from './route.ts';
 import type { UpstreamTlsRuntime } from './tls.ts';
@@ -60,8 +61,8 @@ export type ClusterRuntime = {
 };
 
 export type ClusterDiscovery =
-  /** Endpoints are in `Runtime.endpoints` under `serviceName`. */
-  | { readonly kind: 'eds'; readonly serviceName: string }
+  /** Endpoints are in `Runtime.endpoints` under `serviceName`; their source calls them `resourceName`. */
+  | { readonly kind: 'eds'; readonly serviceName: string; readonly resourceName: string; readonly source: ConfigSourceRuntime }
   | { readonly kind: 'static'; readonly endpoints: EndpointsRuntime }
   /** Hosts are names to resolve; `strict`: every answer is an endpoint, `logical`: one at a time. */
   | {

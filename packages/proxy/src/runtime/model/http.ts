@@ -2,6 +2,7 @@
 
 import type { Json } from '@lateen/base';
 import type { AccessLogFilter, AccessLogRuntime } from './access-log.ts';
+import type { ConfigSourceRuntime } from './config-source.ts';
 import type { Format } from './format.ts';
 import type { TokenBucketRuntime } from './listener.ts';
 import type { BodyFormat, CorsRuntime, HeaderMutation, RateLimitEntry, RateLimitRuntime, RequestView, RouteTable } from './route.ts';
@@ -10,8 +11,13 @@ import type { BodyFormat, CorsRuntime, HeaderMutation, RateLimitEntry, RateLimit
 export type HcmRuntime = {
   readonly statPrefix: string;
   readonly codec: 'auto' | 'http1' | 'http2';
-  /** `rds`: look the name up in `Runtime.routes` at each request, so that a new table takes effect at once. */
-  readonly routes: { readonly kind: 'inline'; readonly table: RouteTable } | { readonly kind: 'rds'; readonly name: string };
+  /**
+   * `rds`: look the name up in `Runtime.routes` at each request, so that a new table takes effect at once. The source of the table
+   * calls it `resourceName`.
+   */
+  readonly routes:
+    | { readonly kind: 'inline'; readonly table: RouteTable }
+    | { readonly kind: 'rds'; readonly name: string; readonly resourceName: string; readonly source: ConfigSourceRuntime };
   /** In configured order; the last is always the router. */
   readonly filters: readonly HttpFilterRuntime[];
   readonly accessLogs: readonly AccessLogRuntime[];

@@ -1,5 +1,7 @@
 // TLS contexts and secrets.
 
+import type { ConfigSourceRuntime } from './config-source.ts';
+
 /** Bytes of a secret: in the configuration, or where the proxy runs. */
 export type DataRef =
   | { readonly kind: 'inline'; readonly bytes: Uint8Array }
@@ -17,17 +19,9 @@ export type SecretPlan = {
   build(read: (data: DataRef) => Uint8Array): SecretRuntime;
 };
 
-/** Where a named secret is asked for. `initialFetchTimeoutMs`: how long its users wait for the first answer; 0 = for ever. */
+/** Where a named secret is asked for. */
 export type SecretSource =
-  | { readonly kind: 'ads'; readonly initialFetchTimeoutMs: number }
-  | {
-      readonly kind: 'grpc';
-      readonly clusterName: string;
-      readonly protocol: 'sotw' | 'delta';
-      readonly initialFetchTimeoutMs: number;
-    }
-  /** A file with a DiscoveryResponse in JSON or YAML; empty `watchedDirectory`: the file itself is watched. */
-  | { readonly kind: 'path'; readonly path: string; readonly watchedDirectory: string }
+  | ConfigSourceRuntime
   /** A secret of the bootstrap. */
   | { readonly kind: 'static' }
   | { readonly kind: 'local'; readonly plan: SecretPlan };
