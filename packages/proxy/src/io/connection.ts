@@ -59,7 +59,7 @@ export abstract class Connection {
   }
   /** Written and not yet taken by the kernel. */
   abstract readonly queuedBytes: number;
-  /** Nothing that was written is still in memory. */
+  /** What was written no longer needs the memory that the caller handed over: it may be used again. */
   abstract readonly isFlushed: boolean;
   /** Until `uncork`, writes are gathered into one. */
   abstract cork(): void;
