@@ -15,7 +15,7 @@ import {
   SecretSchema,
 } from '@lateen/xds/messages/proxy';
 import type { ConfigEntry } from '../ads/config-entry.ts';
-import type { LiveConfig } from '../ads/live-config.ts';
+import type { LiveConfig, RefusedResource } from '../ads/live-config.ts';
 import { messageRegistry } from '../ads/registry.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 import { applyMask, redactSecrets } from './json-shape.ts';
@@ -42,6 +42,13 @@ const states = (entry: ConfigEntry, schema: DescMessage) => ({
   versionInfo: entry.version,
   lastUpdated: timestampFromMs(entry.lastUpdatedMs),
   resource: create(AnySchema, { typeUrl: `type.googleapis.com/${schema.typeName}`, value: entry.bytes }),
+});
+
+const errorStateOf = ({ resource, version, atMs, reasons }: RefusedResource) => ({
+  details: reasons.join('\n'),
+  versionInfo: version,
+  lastUpdateAttempt: timestampFromMs(atMs),
+  failedConfiguration: resource,
 });
 
 // In the order of Envoy's answer.
@@ -73,6 +80,7 @@ const SECTIONS: readonly SectionOf[] = [
   })),
   section(shared.ListenersConfigDumpSchema, ({ config, listenerFailures }, isNamed) => {
     const failures = listenerFailures?.();
+    const refused = config.refused('listener');
     const all = config.entries('listener').flatMap(({ entry, state }) => {
       if (!isNamed(entry.name)) return [];
       const { resource: listener, ...rest } = states(entry, ListenerSchema);
@@ -82,11 +90,18 @@ const SECTIONS: readonly SectionOf[] = [
     return {
       versionInfo: dynamic[0]?.dump.versionInfo ?? '',
       staticListeners: all.filter(({ isStatic }) => isStatic).map(({ dump: { listener, lastUpdated } }) => ({ listener, lastUpdated })),
-      dynamicListeners: dynamic.map(({ name, state, dump }) => {
-        const details = failures?.get(name);
-        if (details !== undefined) return { name, errorState: { details, failedConfiguration: dump.listener } };
-        return state === 'active' ? { name, activeState: dump } : { name, warmingState: dump };
-      }),
+      dynamicListeners: [
+        ...dynamic.map(({ name, state, dump }) => {
+          const details = failures?.get(name);
+          if (details !== undefined) return { name, errorState: { details, failedConfiguration: dump.listener } };
+          const own = refused.get(name);
+          const error = own && { errorState: errorStateOf(own) };
+          return state === 'active' ? { name, activeState: dump, ...error } : { name, warmingState: dump, ...error };
+        }),
+        ...[...refused].flatMap(([name, one]) =>
+          isNamed(name) && !dynamic.some((each) => each.name === name) ? [{ name, errorState: errorStateOf(one) }] : [],
+        ),
+      ],
     };
   }),
   section(shared.ScopedRoutesConfigDumpSchema, () => ({})),

@@ -32,6 +32,7 @@ import {
 } from '../runtime/index.ts';
 import { createDataReader, type DataReader } from '../tls/local-data.ts';
 import { ConfigEntry } from './config-entry.ts';
+import { adsNames, endpointsOf, type ResourceReference, referencesOf, routesOf } from './references.ts';
 import { buildSecret, createSecretTable, type NamedSecret, type SecretTable, secretsOfCluster, secretsOfListener } from './secret-table.ts';
 
 export const TYPE_URLS = {
@@ -56,6 +57,8 @@ export type LiveConfig = {
   }): Result<void, readonly string[]>;
   /** Takes a response of ADS into force, or gives every reason against it. */
   update(update: ResourceUpdate): Result<void, readonly string[]>;
+  /** Resources of the last update of the kind, where it was refused because of them. */
+  refused(kind: ResourceKind): ReadonlyMap<string, RefusedResource>;
   /** Names to ask of ADS: endpoints of EDS clusters, route configurations of listeners. */
   wanted(kind: 'endpoints' | 'route' | 'secret'): ReadonlySet<string>;
   /** Every resource of the kind that clusters or listeners name, by key; in an update from elsewhere than ADS the key is the name. */
@@ -103,6 +106,13 @@ const KINDS: {
   route: { schema: RouteConfigurationSchema, compile: compileRouteTable },
 };
 
+export type RefusedResource = {
+  readonly resource: Any;
+  readonly version: string;
+  readonly atMs: number;
+  readonly reasons: readonly string[];
+};
+
 export type LiveConfigOptions = {
   /** Wall clock, milliseconds. */
   now: () => number;
@@ -126,6 +136,12 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
   // Asked for, and the control plane said that they do not exist: nothing waits for them.
   const absent = { endpoints: new Set<string>(), route: new Set<string>() };
   let runtime: Runtime = EMPTY_RUNTIME;
+  const refused: { [K in ResourceKind]: Map<string, RefusedResource> } = {
+    cluster: new Map(),
+    endpoints: new Map(),
+    listener: new Map(),
+    route: new Map(),
+  };
   // As of the last commit.
   const references = { endpoints: new Map<string, ResourceReference>(), route: new Map<string, ResourceReference>() };
   let isInitialized = false;
@@ -259,7 +275,8 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
       if (update.typeUrl === SECRET_TYPE_URL) return takeSecrets(update, (name) => `ads:${name}`);
       const kind = kindOf(update.typeUrl);
       if (!kind) return fail([`resources of type ${update.typeUrl} are not supported`]);
-      const staged = stage(kind, { update, now: now(), table: tables[kind], problemsOf });
+      refused[kind].clear();
+      const staged = stage(kind, { update, now: now(), table: tables[kind], problemsOf, refused: refused[kind] });
       if (!staged.ok) return staged;
       const table = tables[kind] as Map<string, ConfigEntry>;
       const warming = warmingNow();
@@ -284,6 +301,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
       return new Set([...namedSecrets(tables).values()].flatMap(({ name, source }) => (source.kind === 'ads' ? [name] : [])));
     },
     references: (kind) => references[kind],
+    refused: (kind) => refused[kind],
     secrets,
     namedSecrets: () => namedSecrets(tables),
     updateSecrets: takeSecrets,
@@ -325,70 +343,44 @@ function namedSecrets(tables: Tables): Map<string, NamedSecret> {
 const kindOf = (typeUrl: string): ResourceKind | undefined =>
   (Object.keys(TYPE_URLS) as ResourceKind[]).find((kind) => TYPE_URLS[kind] === typeUrl);
 
-/** A resource that clusters or listeners name. */
-export type ResourceReference = {
-  readonly key: string;
-  /** As its source calls it. */
-  readonly resourceName: string;
-  readonly source: ConfigSourceRuntime;
-  /** Of the connection managers or clusters that name it. */
-  readonly statPrefixes: readonly string[];
-};
-
-function referencesOf(tables: Tables, kind: 'endpoints' | 'route'): Map<string, ResourceReference> {
-  const found = new Map<string, ResourceReference>();
-  const add = (references: readonly ResourceReference[]) => {
-    for (const one of references) {
-      const known = found.get(one.key);
-      found.set(one.key, known ? { ...known, statPrefixes: [...new Set([...known.statPrefixes, ...one.statPrefixes])] } : one);
-    }
-  };
-  if (kind === 'endpoints') for (const { compiled } of tables.cluster.values()) add(endpointsOf(compiled));
-  else for (const { compiled } of tables.listener.values()) add(routesOf(compiled));
-  return found;
-}
-
-const adsNames = (references: ReadonlyMap<string, ResourceReference>): Set<string> =>
-  new Set([...references.values()].flatMap(({ resourceName, source }) => (source.kind === 'ads' ? [resourceName] : [])));
-
-function endpointsOf({ discovery, statName }: ClusterRuntime): ResourceReference[] {
-  if (discovery.kind !== 'eds') return [];
-  const { serviceName: key, resourceName, source } = discovery;
-  return [{ key, resourceName, source, statPrefixes: [statName] }];
-}
-
 type Stage = {
   update: ResourceUpdate;
   now: number;
   table: ReadonlyMap<string, ConfigEntry>;
   /** What only the place where the proxy runs can tell: unreadable files, keys that do not fit. */
   problemsOf(kind: ResourceKind, name: string, compiled: unknown): readonly string[];
+  /** Gets what is refused. */
+  refused: Map<string, RefusedResource>;
 };
 
 /** Decodes and compiles everything that is new; what has the version it had is kept as it is. */
-function stage<K extends ResourceKind>(kind: K, { update, now, table, problemsOf }: Stage): Result<ConfigEntry[], readonly string[]> {
-  const reasons: string[] = [];
+function stage<K extends ResourceKind>(
+  kind: K,
+  { update, now, table, problemsOf, refused }: Stage,
+): Result<ConfigEntry[], readonly string[]> {
   const entries: ConfigEntry[] = [];
   const { schema, compile } = KINDS[kind];
   for (const [name, { resource, version }] of update.changed) {
+    const refuse = (reasons: readonly string[]) => refused.set(name, { resource, version, atMs: now, reasons });
     if (table.get(name)?.isStatic) {
-      reasons.push(`${kind} ${JSON.stringify(name)}: is a static resource`);
+      refuse([`${kind} ${JSON.stringify(name)}: is a static resource`]);
       continue;
     }
     // A state-of-the-world response has everything, changed or not.
     if (isSameBytes(table.get(name)?.bytes, resource.value)) continue;
     const message = anyUnpack(resource, schema) as KindMessage[K] | undefined;
     const compiled = message && compile(message, table.get(name) as Previous<K> | undefined);
-    if (!message || !compiled) reasons.push(`${kind} ${JSON.stringify(name)}: type ${resource.typeUrl} is not ${schema.typeName}`);
-    else if (!compiled.ok) reasons.push(...compiled.error);
+    if (!message || !compiled) refuse([`${kind} ${JSON.stringify(name)}: type ${resource.typeUrl} is not ${schema.typeName}`]);
+    else if (!compiled.ok) refuse(compiled.error);
     else {
-      reasons.push(...problemsOf(kind, name, compiled.value));
+      const problems = problemsOf(kind, name, compiled.value);
+      if (problems.length > 0) refuse(problems);
       entries.push(
         new ConfigEntry(schema, { name, bytes: resource.value, compiled: compiled.value, version, lastUpdatedMs: now, isStatic: false }),
       );
     }
   }
-  return reasons.length > 0 ? fail(reasons) : ok(entries);
+  return refused.size > 0 ? fail([...refused.values()].flatMap(({ reasons }) => reasons)) : ok(entries);
 }
 
 const isSameBytes = (a: Uint8Array | undefined, b: Uint8Array): boolean =>
@@ -441,15 +433,6 @@ function nextRuntime(tables: Tables, absent: Absent, before: Runtime): { runtime
     secrets: absent.secrets.snapshot(),
   };
   return { runtime, warming };
-}
-
-function routesOf(listener: ListenerRuntime): ResourceReference[] {
-  const chains = listener.defaultFilterChain ? [...listener.filterChains, listener.defaultFilterChain] : listener.filterChains;
-  return chains.flatMap(({ terminal }) => {
-    if (terminal.kind !== 'http' || terminal.hcm.routes.kind !== 'rds') return [];
-    const { name: key, resourceName, source } = terminal.hcm.routes;
-    return [{ key, resourceName, source, statPrefixes: [terminal.hcm.statPrefix] }];
-  });
 }
 
 type InForce = { readonly runtime: Runtime; readonly warming: ReadonlySet<unknown> };

@@ -72,16 +72,22 @@ function encodeBootstrap({ message, clusters, listeners, secrets = [] }: Bootstr
   );
 }
 
-/** What ADS sent and is in force or warming, in the order in which it can be applied. */
+/** What is not static and in force or warming, in the order in which it can be applied; and what nobody is to wait for. */
 function currentUpdates(config: LiveConfig): ResourceUpdate[] {
   const updates = (['cluster', 'endpoints', 'listener', 'route'] as const).map((kind): ResourceUpdate => {
-    const changed = config.entries(kind).flatMap(({ entry: { name, version, bytes, isStatic } }) => {
-      const typeUrl = TYPE_URLS[kind];
-      return isStatic ? [] : [[name, { resource: create(AnySchema, { typeUrl, value: bytes }), version }] as const];
-    });
-    return { typeUrl: TYPE_URLS[kind], version: '', changed: new Map(changed), removed: [] };
+    const typeUrl = TYPE_URLS[kind];
+    const changed = new Map(
+      config.entries(kind).flatMap(({ entry: { name, version, bytes, isStatic } }) => {
+        return isStatic ? [] : [[name, { resource: create(AnySchema, { typeUrl, value: bytes }), version }] as const];
+      }),
+    );
+    const removed =
+      kind === 'endpoints' || kind === 'route'
+        ? [...config.references(kind).keys()].filter((key) => !changed.has(key) && !config.isWaitedFor(kind, key))
+        : [];
+    return { typeUrl, version: '', changed, removed };
   });
-  return [sentSecrets(config), ...updates].filter(({ changed }) => changed.size > 0);
+  return [sentSecrets(config), ...updates].filter(({ changed, removed }) => changed.size > 0 || removed.length > 0);
 }
 
 function sentSecrets(config: LiveConfig): ResourceUpdate {
