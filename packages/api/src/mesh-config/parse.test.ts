@@ -44,6 +44,7 @@ const WRONG: [string, string, RegExp][] = [
   ['a port out of range', 'proxyListenPort: 70000', /port number 70000/],
   ['a trust domain', 'trustDomain: a_b', /trust domain name/],
   ['a timeout over an hour', 'connectTimeout: 2h', /at most 1h/],
+  ['a switch of a header', 'defaultConfig: {proxyHeaders: {requestId: {disabled: 1}}}', /must be of type boolean/],
   ['a provider of no type', 'extensionProviders: [{name: x}]', /has no type/],
 ];
 for (const [name, yaml, message] of WRONG) {
@@ -61,4 +62,22 @@ test('a proxy annotation lies over the mesh’s settings', () => {
   assert.deepEqual(findings, []);
   assert.equal(config.holdApplicationUntilProxyStarts, true);
   assert.equal(config.drainDuration, '45s');
+});
+
+test('proxyHeaders are as Istio’s API spells them', () => {
+  const proxyHeaders = {
+    forwardedClientCert: 'ALWAYS_FORWARD_ONLY',
+    setCurrentClientCertDetails: { subject: false, cert: true, chain: true, dns: false, uri: false },
+    requestId: { disabled: true },
+    server: { disabled: false, value: 'shop' },
+    attemptCount: { disabled: true },
+    envoyDebugHeaders: { disabled: true },
+    metadataExchangeHeaders: { mode: 'IN_MESH' },
+    preserveHttp1HeaderCase: true,
+    xForwardedHost: { enabled: true },
+    xForwardedPort: { enabled: true },
+  };
+  const { config, findings } = parseMeshConfig({ defaultConfig: { proxyHeaders } });
+  assert.deepEqual(findings, []);
+  assert.deepEqual(config.defaultConfig.proxyHeaders, proxyHeaders);
 });

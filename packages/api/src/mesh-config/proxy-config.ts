@@ -72,7 +72,7 @@ export const proxyHeaders = message('Headers the proxy writes.', {
   attemptCount: disabled('x-envoy-attempt-count.'),
   envoyDebugHeaders: disabled('x-envoy-* response headers.'),
   metadataExchangeHeaders: message('x-envoy-peer-metadata.', { mode: choice('Where it is sent.', ['UNDEFINED', 'IN_MESH']) }),
-  preserveHttp1HeaderCase: message('Case of HTTP/1 headers.', { value: bool('Keep it.') }),
+  preserveHttp1HeaderCase: bool('Keep the case of HTTP/1 headers.'),
   xForwardedHost: message('x-forwarded-host.', { enabled: bool('Add it.') }),
   xForwardedPort: message('x-forwarded-port.', { enabled: bool('Add it.') }),
 });

@@ -9,17 +9,20 @@ import {
   proxyProtocolTransportSocket,
   rawBufferTransportSocket,
 } from '@lateen/xds/messages/config';
-import type { ConnectionPool, LoadBalancerSpec, MeshConfig, OutlierDetectionSpec, PortTrafficPolicy, Protocol } from '../model/index.ts';
+import type { ConnectionPool, LoadBalancerSpec, OutlierDetectionSpec, PortTrafficPolicy, Protocol } from '../model/index.ts';
 import { durationOf, extension, goDuration, type InitOf } from './pack.ts';
 import { httpProtocolOptions, outboundHttp } from './protocol-options.ts';
+import { clusterHttp1Options } from './proxy-headers.ts';
 import type { EffectivePolicy } from './traffic-policy.ts';
+import type { View } from './view.ts';
 
 type ClusterInit = InitOf<typeof ClusterSchema>;
 
 const UNLIMITED = 4_294_967_295;
 
 /** The fields every cluster with endpoints shares. */
-export function clusterPolicy(policy: EffectivePolicy, { mesh, protocol }: { mesh: MeshConfig; protocol: Protocol }): ClusterInit {
+export function clusterPolicy(view: View, policy: EffectivePolicy, protocol: Protocol): ClusterInit {
+  const { mesh } = view.snapshot;
   const pool = policy.connectionPool;
   const keepalive = pool?.tcp?.tcpKeepalive;
   const keepaliveTime = goDuration(keepalive?.time);
@@ -27,7 +30,7 @@ export function clusterPolicy(policy: EffectivePolicy, { mesh, protocol }: { mes
   return {
     connectTimeout: goDuration(pool?.tcp?.connectTimeout) ?? goDuration(mesh.connectTimeout) ?? durationOf(10_000),
     circuitBreakers: circuitBreakers(pool, policy.retryBudget),
-    ...httpProtocolOptions(outboundHttp(protocol, pool, mesh), pool),
+    ...httpProtocolOptions(outboundHttp(view, protocol, pool), { pool, http1: clusterHttp1Options(view.proxyHeaders, protocol) }),
     ...(pool?.http?.maxRequestsPerConnection && { maxRequestsPerConnection: pool.http.maxRequestsPerConnection }),
     ...(keepalive && {
       upstreamConnectionOptions: {

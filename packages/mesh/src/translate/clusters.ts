@@ -10,6 +10,7 @@ import { type InboundPort, inboundPorts } from './inbound-ports.ts';
 import { BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, inboundCluster, outboundCluster, PASSTHROUGH_CLUSTER } from './names.ts';
 import { adsSource, durationOf, goDuration, type InitOf } from './pack.ts';
 import { httpProtocolOptions, inboundHttp } from './protocol-options.ts';
+import { clusterHttp1Options } from './proxy-headers.ts';
 import { policyForPort, policyForSubset } from './traffic-policy.ts';
 import type { View } from './view.ts';
 
@@ -50,12 +51,13 @@ function outboundClusterOf(view: View, service: MeshService, { port, rules, subs
   reportUnsupportedTls(view, rules, policy.tls?.mode);
   const init: ClusterInit = {
     name,
-    ...clusterPolicy(policy, { mesh: view.snapshot.mesh, protocol: port.protocol }),
+    ...clusterPolicy(view, policy, port.protocol),
     metadata: {
       filterMetadata: {
         istio: {
           default_original_port: port.port,
           services: [{ host: service.hostname, name: service.name, namespace: service.namespace }],
+          ...(service.isMeshExternal && { external: true }),
           ...(subset && { subset: subset.name }),
           ...(rules && { config: configPathOf(rules.source) }),
         },
@@ -91,7 +93,7 @@ function inboundClusterOf(view: View, { targetPort, port, services }: InboundPor
     connectTimeout: connectTimeout(view),
     ...originalDestination(),
     circuitBreakers: circuitBreakers(undefined),
-    ...httpProtocolOptions(inboundHttp(port.protocol)),
+    ...httpProtocolOptions(inboundHttp(port.protocol), { http1: clusterHttp1Options(view.proxyHeaders, port.protocol) }),
     upstreamBindConfig: INBOUND_SOURCE,
     commonLbConfig: {},
     metadata: {
@@ -106,7 +108,7 @@ const passthrough = (view: View): Cluster =>
     connectTimeout: connectTimeout(view),
     ...originalDestination(),
     circuitBreakers: circuitBreakers(undefined),
-    ...httpProtocolOptions('as-client'),
+    ...httpProtocolOptions('as-client', { http1: clusterHttp1Options(view.proxyHeaders, 'Sniffed') }),
   });
 
 const inboundPassthrough = (view: View): Cluster =>
@@ -115,7 +117,7 @@ const inboundPassthrough = (view: View): Cluster =>
     connectTimeout: connectTimeout(view),
     ...originalDestination(),
     circuitBreakers: circuitBreakers(undefined),
-    ...httpProtocolOptions('as-client'),
+    ...httpProtocolOptions('as-client', { http1: clusterHttp1Options(view.proxyHeaders, 'Sniffed') }),
     upstreamBindConfig: INBOUND_SOURCE,
   });
 

@@ -5,7 +5,6 @@ import {
   type Filter,
   FilterSchema,
   HttpConnectionManager_CodecType,
-  HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManagerSchema,
   type RouteConfiguration,
@@ -14,6 +13,7 @@ import type { PathNormalization, Protocol } from '../model/index.ts';
 import { accessLogs } from './access-log.ts';
 import { type FilterPlace, httpFilters } from './http-filters.ts';
 import { adsSource, durationOf, extension, type InitOf } from './pack.ts';
+import { managerHeaders } from './proxy-headers.ts';
 import type { View } from './view.ts';
 
 const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
@@ -44,19 +44,9 @@ export function httpConnectionManager(view: View, { place, statPrefix, routes, p
       accessLog: accessLogs(view, place === 'inbound' ? 'SERVER' : 'CLIENT'),
       useRemoteAddress: place === 'gateway',
       ...normalization(view.snapshot.mesh.pathNormalization?.normalization),
-      ...identity(place),
+      ...managerHeaders(view.proxyHeaders, place),
     }),
   );
-}
-
-function identity(place: FilterPlace): InitOf<typeof HttpConnectionManagerSchema> {
-  if (place === 'outbound') return {};
-  const { APPEND_FORWARD, SANITIZE_SET } = HttpConnectionManager_ForwardClientCertDetails;
-  return {
-    serverName: 'istio-envoy',
-    forwardClientCertDetails: place === 'inbound' ? APPEND_FORWARD : SANITIZE_SET,
-    setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
-  };
 }
 
 function normalization(mode: PathNormalization | undefined): InitOf<typeof HttpConnectionManagerSchema> {

@@ -22,6 +22,7 @@ import { httpRoutes } from './http-routes.ts';
 import { l4FilterChains } from './l4-rules.ts';
 import { BLACK_HOLE_CLUSTER, WILDCARD_ADDRESS } from './names.ts';
 import { extension, socketAddress } from './pack.ts';
+import { hostHeaders } from './proxy-headers.ts';
 import { isCatchAll } from './route-match.ts';
 import { routeConfigurationOf } from './sidecar-routes.ts';
 import { tcpFilters } from './tcp-filters.ts';
@@ -135,7 +136,7 @@ function virtualHosts(view: View, { port, servers }: GatewayPort): VirtualHost[]
         domains: [host],
         routes: catchAllsLast(routes),
         requireTls: requiresTls ? VirtualHost_TlsRequirementType.ALL : VirtualHost_TlsRequirementType.NONE,
-        includeRequestAttemptCount: true,
+        ...hostHeaders(view.proxyHeaders),
       }),
     );
   return hosts.length > 0 ? hosts : [create(VirtualHostSchema, { name: `blackhole:${port}`, domains: ['*'] })];

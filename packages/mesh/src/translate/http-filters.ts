@@ -27,7 +27,7 @@ export function httpFilters(view: View, place: FilterPlace, protocol: Protocol |
   const { hasIstioFilters } = view.scope;
   return [
     // First, so that every later filter and the log know the peer.
-    hasIstioFilters && extension(PEER_METADATA_FILTER, istioPeerMetadata.ConfigSchema, peerMetadata(place)),
+    hasIstioFilters && extension(PEER_METADATA_FILTER, istioPeerMetadata.ConfigSchema, peerMetadata(view, place)),
     protocol === 'GRPC-Web' && extension('envoy.filters.http.grpc_web', grpcWebHttpFilter.GrpcWebSchema),
     extension('envoy.filters.http.grpc_stats', grpcStatsHttpFilter.FilterConfigSchema, {
       emitFilterState: true,
@@ -36,17 +36,20 @@ export function httpFilters(view: View, place: FilterPlace, protocol: Protocol |
     extension(FAULT_FILTER, faultHttpFilter.HTTPFaultSchema),
     extension(CORS_FILTER, corsHttpFilter.CorsSchema),
     hasIstioFilters && extension(STATS_FILTER, istioStats.PluginConfigSchema, statsConfig(place)),
-    extension('envoy.filters.http.router', routerHttpFilter.RouterSchema),
+    extension('envoy.filters.http.router', routerHttpFilter.RouterSchema, {
+      suppressEnvoyHeaders: view.proxyHeaders.envoyDebugHeaders?.disabled ?? false,
+    }),
   ]
     .filter((filter) => filter !== false)
     .map((filter) => create(HttpFilterSchema, filter));
 }
 
-// Who my caller is comes by headers, who serves me by headers, too; a gateway neither believes outsiders nor tells them.
-function peerMetadata(place: FilterPlace) {
+// Who my caller is comes by headers, who serves me by headers, too; a gateway does not believe outsiders.
+function peerMetadata({ proxyHeaders }: View, place: FilterPlace) {
   const headers = { methodSpecifier: { case: 'istioHeaders' as const, value: {} } };
   const discovery = { methodSpecifier: { case: 'workloadDiscovery' as const, value: {} } };
-  const outward = { methodSpecifier: { case: 'istioHeaders' as const, value: { skipExternalClusters: place !== 'inbound' } } };
+  const skipExternalClusters = proxyHeaders.metadataExchangeHeaders?.mode === 'IN_MESH';
+  const outward = { methodSpecifier: { case: 'istioHeaders' as const, value: { skipExternalClusters } } };
   if (place === 'inbound') return { downstreamDiscovery: [headers, discovery], downstreamPropagation: [headers] };
   return { upstreamDiscovery: [headers, discovery], upstreamPropagation: [outward] };
 }

@@ -23,6 +23,7 @@ import { hashPolicies } from './hash-policy.ts';
 import { authorityOverride, headerFields, joinHeaders } from './header-operations.ts';
 import { DEFAULT_ROUTE_NAME, outboundCluster } from './names.ts';
 import { durationOf, fractionalPercent, goDuration, istioMetadata } from './pack.ts';
+import { routeHeaders } from './proxy-headers.ts';
 import { retryPolicy } from './retry-policy.ts';
 import { perRouteFilters } from './route-filters.ts';
 import { isCatchAll, isInstalledAt, type RoutePlace, routeMatch } from './route-match.ts';
@@ -93,6 +94,7 @@ function forwardAction(view: View, rule: HttpRule, { match, place }: Placed) {
     ...rewriteFields(route, match),
     ...(authority !== undefined && { hostRewriteSpecifier: { case: 'hostRewriteLiteral' as const, value: authority } }),
     timeout: goDuration(route.timeout) ?? durationOf(0),
+    ...routeHeaders(view.proxyHeaders),
     ...(retry && { retryPolicy: retry }),
     requestMirrorPolicies: mirrorPolicies(view, route, { rule, place }),
     hashPolicy: hashing.slice(0, 1),
@@ -212,6 +214,7 @@ export function defaultRoute(view: View, service: MeshService, port: number): Ro
       value: {
         clusterSpecifier: { case: 'cluster', value: outboundCluster(service.hostname, port) },
         timeout: durationOf(0),
+        ...routeHeaders(view.proxyHeaders),
         ...(retry && { retryPolicy: retry }),
         hashPolicy,
       },

@@ -1,13 +1,16 @@
 // How HTTP is spoken to the hosts of a cluster: version, life of a connection, keep-alive.
 
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { type Http2ProtocolOptionsSchema, upstreamHttp } from '@lateen/xds/messages/config';
-import { type ConnectionPool, isHttp2, type MeshConfig, type Protocol } from '../model/index.ts';
+import { type Http1ProtocolOptionsSchema, type Http2ProtocolOptionsSchema, upstreamHttp } from '@lateen/xds/messages/config';
+import { type ConnectionPool, isHttp2, type Protocol } from '../model/index.ts';
 import { durationOf, goDuration, type InitOf, pack } from './pack.ts';
+import type { View } from './view.ts';
 
 /** `as-client`: what the request came with. */
 export type SpokenHttp = 'HTTP/1.1' | 'HTTP/2' | 'as-client';
 
+/** `http1`: settings besides the defaults, for where HTTP/1.1 is spoken. */
+type SpokenOptions = { pool?: ConnectionPool | undefined; http1?: InitOf<typeof Http1ProtocolOptionsSchema> | undefined };
 type ExtensionOptions = { typedExtensionProtocolOptions?: Record<string, Any> };
 
 const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -22,20 +25,22 @@ export function inboundHttp(protocol: Protocol): SpokenHttp {
 }
 
 /** The same for another service, whose rules may upgrade. An explicit UPGRADE holds for ports of unknown protocol as well. */
-export function outboundHttp(protocol: Protocol, pool: ConnectionPool | undefined, mesh: MeshConfig): SpokenHttp {
+export function outboundHttp({ snapshot, scope }: View, protocol: Protocol, pool: ConnectionPool | undefined): SpokenHttp {
   if (pool?.http?.useClientProtocol) return 'as-client';
   const upgrade = pool?.http?.h2UpgradePolicy ?? 'DEFAULT';
-  if (upgrade === 'UPGRADE' || (upgrade === 'DEFAULT' && mesh.h2UpgradePolicy === 'UPGRADE' && protocol === 'HTTP')) return 'HTTP/2';
-  return inboundHttp(protocol);
+  if (upgrade === 'UPGRADE' || (upgrade === 'DEFAULT' && snapshot.mesh.h2UpgradePolicy === 'UPGRADE' && protocol === 'HTTP'))
+    return 'HTTP/2';
+  // A gateway sniffs nothing, and its clients may well speak what the service does not.
+  return protocol === 'Sniffed' && scope.type === 'router' ? 'HTTP/1.1' : inboundHttp(protocol);
 }
 
 /** The options that say so; none where the proxy's defaults do. */
-export function httpProtocolOptions(spoken: SpokenHttp, pool?: ConnectionPool): ExtensionOptions {
+export function httpProtocolOptions(spoken: SpokenHttp, { pool, http1 }: SpokenOptions = {}): ExtensionOptions {
   const idleTimeout = goDuration(pool?.http?.idleTimeout);
   const maxConnectionDuration = goDuration(pool?.tcp?.maxConnectionDuration);
-  if (spoken === 'HTTP/1.1' && !idleTimeout && !maxConnectionDuration) return {};
+  if (spoken === 'HTTP/1.1' && !idleTimeout && !maxConnectionDuration && !http1) return {};
   const options = pack(upstreamHttp.HttpProtocolOptionsSchema, {
-    upstreamProtocolOptions: upstreamOptions(spoken, pool),
+    upstreamProtocolOptions: upstreamOptions(spoken, { pool, http1 }),
     commonHttpProtocolOptions: {
       idleTimeout: idleTimeout ?? durationOf(DEFAULT_IDLE_TIMEOUT_MS),
       ...(maxConnectionDuration && { maxConnectionDuration }),
@@ -44,14 +49,17 @@ export function httpProtocolOptions(spoken: SpokenHttp, pool?: ConnectionPool): 
   return { typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: options } };
 }
 
-function upstreamOptions(spoken: SpokenHttp, pool: ConnectionPool | undefined) {
+function upstreamOptions(spoken: SpokenHttp, { pool, http1 = {} }: SpokenOptions) {
   if (spoken === 'as-client') {
-    return { case: 'useDownstreamProtocolConfig' as const, value: { httpProtocolOptions: {}, http2ProtocolOptions: http2Options(pool) } };
+    return {
+      case: 'useDownstreamProtocolConfig' as const,
+      value: { httpProtocolOptions: http1, http2ProtocolOptions: http2Options(pool) },
+    };
   }
   const protocolConfig =
     spoken === 'HTTP/2'
       ? { case: 'http2ProtocolOptions' as const, value: http2Options(pool) }
-      : { case: 'httpProtocolOptions' as const, value: {} };
+      : { case: 'httpProtocolOptions' as const, value: http1 };
   return { case: 'explicitHttpConfig' as const, value: { protocolConfig } };
 }
 

@@ -3,6 +3,7 @@
 
 import { stableStringify } from '@lateen/base';
 import type { Locality, MeshSnapshot } from '../model/index.ts';
+import type { ProxyHeaders } from './proxy-headers.ts';
 
 export type ProxyScope = {
   type: 'sidecar' | 'router';
@@ -11,6 +12,8 @@ export type ProxyScope = {
   locality: Locality;
   /** Whether the proxy knows Istio's own filters (istio.stats, peer metadata). A stock Envoy does not. */
   hasIstioFilters: boolean;
+  /** What the proxy was injected with (see `proxyHeadersOfNode`); without them the mesh's defaultConfig holds. */
+  proxyHeaders?: ProxyHeaders;
 };
 
 export function scopeKey(scope: ProxyScope): string {

@@ -12,6 +12,7 @@ import { isHttp, type MeshService } from '../model/index.ts';
 import { defaultRoute, httpRoutes } from './http-routes.ts';
 import { PASSTHROUGH_CLUSTER } from './names.ts';
 import { durationOf } from './pack.ts';
+import { hostHeaders, routeHeaders } from './proxy-headers.ts';
 import { routeMatch } from './route-match.ts';
 import { type View, virtualServiceForHost } from './view.ts';
 import { MESH_GATEWAY, type ResolvedVirtualService } from './virtual-service-rules.ts';
@@ -50,7 +51,7 @@ function routeConfiguration(view: View, name: string): RouteConfiguration {
   const extra = only ? [] : rules.flatMap((rule) => ruleOnlyHosts(view, { rule, port, taken }));
   return routeConfigurationOf(
     name,
-    [...hosts, ...extra].filter((host) => host.domains.length > 0).concat(view.allowsAny ? allowAny() : blockAll()),
+    [...hosts, ...extra].filter((host) => host.domains.length > 0).concat(view.allowsAny ? allowAny(view) : blockAll(view)),
   );
 }
 
@@ -61,7 +62,7 @@ function serviceVirtualHost(view: View, { service, port, rules, taken }: Service
   const routes = rule ? httpRoutes(view, rule, { port, gateways: new Set([MESH_GATEWAY]) }) : [];
   // A VirtualService without any http rule (tcp only) leaves HTTP to the default; one with rules that match nothing leaves 404.
   const hasHttpRules = (rule?.http.length ?? 0) > 0;
-  return virtualHost(`${service.hostname}:${port}`, {
+  return virtualHost(view, `${service.hostname}:${port}`, {
     domains: domainsOf(view, service, port),
     routes: hasHttpRules ? routes : [defaultRoute(view, service, port)],
     taken,
@@ -78,18 +79,19 @@ function ruleOnlyHosts(
     if (view.serviceByHost(host) || (host.startsWith('*') && view.services.some((service) => service.hostname.endsWith(host.slice(1)))))
       return [];
     const routes = httpRoutes(view, rule, { port, gateways: new Set([MESH_GATEWAY]) });
-    return routes.length > 0 ? [virtualHost(`${host}:${port}`, { domains: [host], routes, taken })] : [];
+    return routes.length > 0 ? [virtualHost(view, `${host}:${port}`, { domains: [host], routes, taken })] : [];
   });
 }
 
 // Two virtual hosts must not claim one domain: the first keeps it.
-export function virtualHost(
+function virtualHost(
+  { proxyHeaders }: View,
   name: string,
   { domains, routes, taken }: { domains: readonly string[]; routes: Route[]; taken: Set<string> },
 ): VirtualHost {
   const own = domains.filter((domain) => !taken.has(domain.toLowerCase()));
   for (const domain of own) taken.add(domain.toLowerCase());
-  return create(VirtualHostSchema, { name, domains: own, routes, includeRequestAttemptCount: true });
+  return create(VirtualHostSchema, { name, domains: own, routes, ...hostHeaders(proxyHeaders) });
 }
 
 /** Every spelling by which this client may call the service, without and with the port. */
@@ -109,7 +111,7 @@ function domainsOf(view: View, service: MeshService, port: number): string[] {
   return names.flatMap((name) => [name, `${name}:${port}`]);
 }
 
-const allowAny = (): VirtualHost =>
+const allowAny = ({ proxyHeaders }: View): VirtualHost =>
   create(VirtualHostSchema, {
     name: 'allow_any',
     domains: ['*'],
@@ -117,16 +119,23 @@ const allowAny = (): VirtualHost =>
       {
         name: 'allow_any',
         match: routeMatch(undefined),
-        action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: PASSTHROUGH_CLUSTER }, timeout: durationOf(0) } },
+        action: {
+          case: 'route',
+          value: {
+            clusterSpecifier: { case: 'cluster', value: PASSTHROUGH_CLUSTER },
+            timeout: durationOf(0),
+            ...routeHeaders(proxyHeaders),
+          },
+        },
       },
     ],
-    includeRequestAttemptCount: true,
+    ...hostHeaders(proxyHeaders),
   });
 
-const blockAll = (): VirtualHost =>
+const blockAll = ({ proxyHeaders }: View): VirtualHost =>
   create(VirtualHostSchema, {
     name: 'block_all',
     domains: ['*'],
     routes: [{ name: 'block_all', match: routeMatch(undefined), action: { case: 'directResponse', value: { status: 502 } } }],
-    includeRequestAttemptCount: true,
+    ...hostHeaders(proxyHeaders),
   });

@@ -7,6 +7,7 @@ import { createRegistry, type DescMessage, type Message, type Registry, toJson }
 import { assertGolden } from '@lateen/base/testing';
 import type { KubeObject } from '@lateen/kube/types';
 import * as messages from '@lateen/xds/messages';
+import { preserveCaseFormatter } from '@lateen/xds/messages/proxy';
 import { parseAllDocuments, stringify } from 'yaml';
 import { ingestAll } from '../ingest/index.ts';
 import { DEFAULT_MESH_CONFIG, type MeshConfig, NO_LOCALITY } from '../model/index.ts';
@@ -23,7 +24,7 @@ type Case = {
 };
 
 const testdata = new URL('testdata/', import.meta.url);
-const registry = registryOf(messages);
+const registry = registryOf({ ...messages, preserveCaseFormatter });
 
 for (const file of readdirSync(testdata).filter((name) => name.endsWith('.in.yaml'))) {
   const name = file.slice(0, -'.in.yaml'.length);

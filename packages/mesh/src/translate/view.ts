@@ -14,6 +14,7 @@ import {
   type Sidecar,
 } from '../model/index.ts';
 import { destinationRuleFor, type MergedDestinationRule } from './destination-rules.ts';
+import type { ProxyHeaders } from './proxy-headers.ts';
 import type { ProxyScope } from './scope.ts';
 import { type ResolvedVirtualService, resolveVirtualServices } from './virtual-service-rules.ts';
 
@@ -24,6 +25,8 @@ export type View = {
   readonly services: readonly MeshService[];
   readonly virtualServices: readonly ResolvedVirtualService[];
   readonly allowsAny: boolean;
+  /** The proxy's own, else the mesh's. */
+  readonly proxyHeaders: ProxyHeaders;
   serviceByHost(hostname: string): MeshService | undefined;
   destinationRuleFor(service: MeshService): MergedDestinationRule | undefined;
   report(finding: Finding): void;
@@ -45,6 +48,7 @@ export function createView(snapshot: MeshSnapshot, scope: ProxyScope): View {
     scope,
     services,
     virtualServices: rules.virtualServices.filter((rule) => isVisible(snapshot, scope, rule, egress)),
+    proxyHeaders: scope.proxyHeaders ?? snapshot.mesh.defaultConfig.proxyHeaders ?? {},
     allowsAny: (policy.mode ?? 'ALLOW_ANY') === 'ALLOW_ANY',
     serviceByHost: (hostname) => byHost.get(hostname),
     destinationRuleFor(service) {
