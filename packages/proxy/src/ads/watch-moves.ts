@@ -41,6 +41,9 @@ const DECISION_MS = 50;
 export function createMoveWatcher({ clock, onMove, onError }: MoveWatcherOptions): MoveWatcher {
   const directories = new Map<string, Watched>();
 
+  const tell = ({ idsByName }: Watched, name: string) => {
+    for (const key of ['', name]) for (const id of idsByName.get(key) ?? []) onMove(id);
+  };
   const decide = (directory: string, watched: Watched, name: string) => {
     const before = watched.lastName;
     watched.lastName = name;
@@ -52,7 +55,7 @@ export function createMoveWatcher({ clock, onMove, onError }: MoveWatcherOptions
     if (!stats) return;
     const moved = () => {
       watched.undecided.delete(name);
-      for (const key of ['', name]) for (const id of watched.idsByName.get(key) ?? []) onMove(id);
+      tell(watched, name);
     };
     watched.undecided.get(name)?.cancel();
     watched.undecided.delete(name);
@@ -67,8 +70,13 @@ export function createMoveWatcher({ clock, onMove, onError }: MoveWatcherOptions
     const watcher = watch(directory, { persistent: false }, (event, name) => {
       if (name === null) return;
       if (event === 'rename') return decide(directory, watched, name);
-      watched.undecided.get(name)?.cancel();
+      const pending = watched.undecided.get(name);
+      if (!pending) return;
+      pending.cancel();
       watched.undecided.delete(name);
+      // Only its mode or owner changed, or it was written.
+      const stats = statOf(join(directory, name));
+      if (stats && stats.ctimeNs > stats.mtimeNs) tell(watched, name);
     });
     const watched: Watched = { watcher, idsByName: new Map(), lastName: '', undecided: new Map() };
     watcher.on('error', (error) => {
