@@ -36,7 +36,8 @@ const cases: [kind: string, spec: unknown, paths: string[]][] = [
     ['spec.trafficPolicy.portLevelSettings[0].loadBalancer.zoneAwareLbSetting'],
   ],
   ['Telemetry', { accessLogging: [{ providers: [{ name: 'envoy' }, { name: 'otel' }] }] }, ['spec.accessLogging[0].providers[1]']],
-  ['ProxyConfig', { concurrency: 2 }, []],
+  ['ProxyConfig', { concurrency: 2 }, ['spec.concurrency']],
+  ['ProxyConfig', { concurrency: 1, image: { imageType: 'debug' }, environmentVariables: { A: '1' } }, []],
   ['Gateway', null, []],
   ['Telemetry', { tracing: [{}] }, ['spec.tracing']],
   ['ServiceEntry', { hosts: ['a'] }, []],
@@ -81,3 +82,52 @@ test('fields of MeshConfig without effect are named, defaults are not', () => {
   }).map(({ path }) => path);
   assert.deepEqual(paths, ['discoverySelectors', 'defaultTrafficPolicy', 'proxyListenPort']);
 });
+
+const meshCases: [config: unknown, paths: string[]][] = [
+  [{ tcpKeepalive: { probes: 3 } }, ['tcpKeepalive']],
+  [{ hboneListenPort: 15009 }, ['hboneListenPort']],
+  [{ localityLbSetting: { failoverPriority: ['topology.kubernetes.io/region'] } }, ['localityLbSetting.failoverPriority']],
+  [{ defaultHttpRetryPolicy: { attempts: 1, retryRemoteLocalities: true } }, ['defaultHttpRetryPolicy.retryRemoteLocalities']],
+];
+const proxyCases: [config: unknown, paths: string[]][] = [
+  [{ drainDuration: '10s', concurrency: 1, interceptionMode: 'REDIRECT', proxyMetadata: { A: '1' }, image: { imageType: 'debug' } }, []],
+  [{ configPath: '/a', binaryPath: '/b' }, ['configPath', 'binaryPath']],
+  [{ customConfigFile: '/a', proxyBootstrapTemplatePath: '/b' }, ['customConfigFile', 'proxyBootstrapTemplatePath']],
+  [
+    { tracing: { sampling: 1 }, zipkinAddress: 'z:1', tracingServiceName: 'CANONICAL_NAME_ONLY' },
+    ['tracing', 'zipkinAddress', 'tracingServiceName'],
+  ],
+  [
+    { statsdUdpAddress: 's:1', envoyMetricsServiceAddress: 'm:1', envoyMetricsService: { address: 'm:1' } },
+    ['statsdUdpAddress', 'envoyMetricsServiceAddress', 'envoyMetricsService'],
+  ],
+  [{ envoyAccessLogService: { address: 'a:1' } }, ['envoyAccessLogService']],
+  [
+    { statNameLength: 200, extraStatTags: ['a'], proxyStatsMatcher: { inclusionPrefixes: ['a'] } },
+    ['statNameLength', 'extraStatTags', 'proxyStatsMatcher'],
+  ],
+  [{ statsFlushInterval: '1s', statsEvictionInterval: '1m' }, ['statsFlushInterval', 'statsEvictionInterval']],
+  [{ fileFlushInterval: '2s', fileFlushMinSizeKb: 1 }, ['fileFlushInterval', 'fileFlushMinSizeKb']],
+  [{ concurrency: 0, interceptionMode: 'TPROXY', runtimeValues: { a: 'b' } }, ['concurrency', 'interceptionMode', 'runtimeValues']],
+  [{ gatewayTopology: { numTrustedProxies: 0, forwardClientCertDetails: 'SANITIZE_SET' } }, []],
+  [
+    { gatewayTopology: { numTrustedProxies: 2, forwardClientCertDetails: 'SANITIZE', proxyProtocol: {} } },
+    ['gatewayTopology.numTrustedProxies', 'gatewayTopology.forwardClientCertDetails', 'gatewayTopology.proxyProtocol'],
+  ],
+  [{ meshId: 'm', readinessProbe: { tcpSocket: { port: 1 } } }, ['meshId', 'readinessProbe']],
+  [{ caCertificatesPem: ['p'], privateKeyProvider: { qat: { pollDelay: '1s' } } }, ['caCertificatesPem', 'privateKeyProvider']],
+  [{ proxyHeaders: { server: { disabled: true }, metadataExchangeHeaders: { mode: 'UNDEFINED' } } }, []],
+  [{ proxyHeaders: { metadataExchangeHeaders: { mode: 'IN_MESH' } } }, ['proxyHeaders.metadataExchangeHeaders.mode']],
+  [{ connectionSettings: 'EDGE' }, ['connectionSettings']],
+];
+for (const [config, paths] of [
+  ...meshCases,
+  ...proxyCases.map(([defaultConfig, of]): [unknown, string[]] => [{ defaultConfig }, of.map((path) => `defaultConfig.${path}`)]),
+]) {
+  test(`MeshConfig ${JSON.stringify(config)} is warned about at ${JSON.stringify(paths)}`, () => {
+    assert.deepEqual(
+      checkMeshConfigSupport(config).map(({ path }) => path),
+      paths,
+    );
+  });
+}

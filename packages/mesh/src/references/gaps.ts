@@ -28,6 +28,9 @@ const TRAFFIC_POLICY: readonly Gap[] = [
   { path: 'loadBalancer.localityLbSetting.failoverPriority', what: 'failover by labels' },
 ];
 
+// A sidecar or gateway serves with one thread.
+const WORKER_THREADS: Gap = { path: 'concurrency', what: 'another number of worker threads than 1', applies: isNot(1) };
+
 const below = (prefix: string, gaps: readonly Gap[]): Gap[] => gaps.map((gap) => ({ ...gap, path: `${prefix}.${gap.path}` }));
 
 /** Paths below `spec`, by kind of networking.istio.io and telemetry.istio.io. */
@@ -61,6 +64,7 @@ export const FIELD_GAPS: Readonly<Record<string, readonly Gap[]>> = {
     { path: 'subjectAltNames', what: 'checking the names in certificates' },
     { path: 'endpoints[].network', what: 'an endpoint of another network', applies: isNot('') },
   ],
+  ProxyConfig: [WORKER_THREADS],
   WorkloadEntry: [{ path: 'network', what: 'a workload of another network', applies: isNot('') }],
   Sidecar: [
     { path: 'ingress', what: 'an ingress listener of a Sidecar' },
@@ -78,6 +82,48 @@ export const FIELD_GAPS: Readonly<Record<string, readonly Gap[]>> = {
     { path: 'accessLogging[].providers[]', what: 'an access log provider besides "envoy"', applies: hasOtherProvider },
   ],
 };
+
+const PROXY_CONFIG: readonly Gap[] = [
+  { path: 'configPath', what: 'another folder of generated files', applies: isNot('', './etc/istio/proxy') },
+  { path: 'binaryPath', what: 'another binary of the proxy', applies: isNot('', '/usr/local/bin/envoy') },
+  { path: 'customConfigFile', what: 'a bootstrap of your own', applies: isNot('') },
+  { path: 'proxyBootstrapTemplatePath', what: 'a bootstrap of your own', applies: isNot('') },
+  { path: 'tracing', what: 'tracing' },
+  { path: 'zipkinAddress', what: 'tracing', applies: isNot('') },
+  { path: 'tracingServiceName', what: 'naming services in traces' },
+  { path: 'statsdUdpAddress', what: 'sending statistics to statsd', applies: isNot('') },
+  { path: 'envoyMetricsServiceAddress', what: 'sending statistics to a service', applies: isNot('') },
+  { path: 'envoyMetricsService', what: 'sending statistics to a service' },
+  { path: 'envoyAccessLogService', what: 'sending access logs to a service' },
+  { path: 'statNameLength', what: 'another limit of the names of statistics', applies: isNot(189) },
+  { path: 'extraStatTags', what: 'tagging statistics' },
+  { path: 'proxyStatsMatcher', what: 'choosing statistics' },
+  { path: 'statsFlushInterval', what: 'another interval of statistics', applies: isNot('5s') },
+  { path: 'statsEvictionInterval', what: 'dropping unused statistics', applies: isNot('0s') },
+  { path: 'fileFlushInterval', what: 'buffering access logs', applies: isNot('1s') },
+  { path: 'fileFlushMinSizeKb', what: 'buffering access logs', applies: isNot(64) },
+  WORKER_THREADS,
+  { path: 'interceptionMode', what: 'another capture than REDIRECT', applies: isNot('REDIRECT') },
+  { path: 'runtimeValues', what: 'runtime values' },
+  { path: 'gatewayTopology.numTrustedProxies', what: 'trusting proxies in front of a gateway', applies: isNot(0) },
+  {
+    path: 'gatewayTopology.forwardClientCertDetails',
+    what: 'another treatment of x-forwarded-client-cert by a gateway than SANITIZE_SET',
+    applies: isNot('UNDEFINED', 'SANITIZE_SET'),
+  },
+  // An empty message says it all.
+  { path: 'gatewayTopology.proxyProtocol', what: 'accepting the PROXY protocol', applies: () => true },
+  { path: 'meshId', what: 'meshId (set global.meshID)', applies: isNot('') },
+  { path: 'readinessProbe', what: 'probing a workload outside Kubernetes' },
+  { path: 'caCertificatesPem', what: 'further roots of trust' },
+  { path: 'privateKeyProvider', what: 'hardware for private keys' },
+  {
+    path: 'proxyHeaders.metadataExchangeHeaders.mode',
+    what: 'IN_MESH for services that are MESH_EXTERNAL (for destinations that no service declares it takes effect)',
+    applies: (it) => it === 'IN_MESH',
+  },
+  { path: 'connectionSettings', what: 'hardening a gateway', applies: isNot('UNSPECIFIED') },
+];
 
 /** Paths of MeshConfig. Fields that only matter to what the table of kinds lists are not repeated. */
 export const MESH_CONFIG_GAPS: readonly Gap[] = [
@@ -102,4 +148,9 @@ export const MESH_CONFIG_GAPS: readonly Gap[] = [
   { path: 'outboundClusterStatName', what: 'naming outbound statistics', applies: isNot('') },
   { path: 'serviceSettings', what: 'settings of services (clusterLocal)' },
   { path: 'serviceScopeConfigs', what: 'scopes of services' },
+  { path: 'tcpKeepalive', what: 'TCP keep-alive by default (set it in a DestinationRule)' },
+  { path: 'hboneListenPort', what: 'HBONE', applies: isNot(15008) },
+  { path: 'localityLbSetting.failoverPriority', what: 'failover by labels' },
+  { path: 'defaultHttpRetryPolicy.retryRemoteLocalities', what: 'retrying in other localities', applies: isNot(false) },
+  ...below('defaultConfig', PROXY_CONFIG),
 ];
