@@ -1,5 +1,6 @@
 // Header operations on both ways, with Envoy's command operators.
 
+import { type } from '../bootstrap.ts';
 import type { Scene } from '../model.ts';
 import { ANY, add, ask, exact, get, says, to } from './build.ts';
 
@@ -242,6 +243,27 @@ export const headers: readonly Scene[] = [
     ],
     isSequential: true,
     cases: [get('/'), ask('second', { upstream: { status: [503, 200] } }), get('/', { headers: { 'x-envoy-attempt-count': '7' } })],
+  },
+  {
+    name: 'suppressed-headers',
+    virtualHosts: [
+      {
+        name: 'all',
+        domains: ['*'],
+        include_request_attempt_count: true,
+        include_attempt_count_in_response: true,
+        routes: [to(ANY, 'a', { timeout: '5s', prefix_rewrite: '/new' })],
+      },
+    ],
+    manager: {
+      http_filters: [
+        {
+          name: 'envoy.filters.http.router',
+          typed_config: { '@type': type('filters.http.router.v3.Router'), suppress_envoy_headers: true },
+        },
+      ],
+    },
+    cases: [get('/'), get('/', { headers: { 'x-envoy-upstream-rq-timeout-ms': '900' } })],
   },
 ];
 

@@ -38,6 +38,14 @@ test("the node's own labels and locality come first, its pod's fill in", () => {
   assert.deepEqual(own.locality, { region: 'r', zone: 'z', subzone: '' });
 });
 
+test("what its pod says of headers in proxy.istio.io/config is the proxy's", () => {
+  const proxyHeaders = { preserveHttp1HeaderCase: true };
+  assert.deepEqual(scopeOfNode(node({ metadata: { PROXY_CONFIG: { proxyHeaders } } }), EMPTY_SNAPSHOT).proxyHeaders, proxyHeaders);
+  for (const PROXY_CONFIG of [{}, { proxyHeaders: 'x' }, 7]) {
+    assert.equal(scopeOfNode(node({ metadata: { PROXY_CONFIG } }), EMPTY_SNAPSHOT).proxyHeaders, undefined);
+  }
+});
+
 test("a proxy that lists its extensions without Istio's is a stock Envoy", () => {
   assert.equal(scopeOfNode(node({}), EMPTY_SNAPSHOT).hasIstioFilters, true);
   assert.equal(scopeOfNode(node({ extensions: [{ name: 'envoy.filters.http.router' }] }), EMPTY_SNAPSHOT).hasIstioFilters, false);

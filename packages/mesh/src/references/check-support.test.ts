@@ -117,7 +117,7 @@ const proxyCases: [config: unknown, paths: string[]][] = [
   [{ meshId: 'm', readinessProbe: { tcpSocket: { port: 1 } } }, ['meshId', 'readinessProbe']],
   [{ caCertificatesPem: ['p'], privateKeyProvider: { qat: { pollDelay: '1s' } } }, ['caCertificatesPem', 'privateKeyProvider']],
   [{ proxyHeaders: { server: { disabled: true }, metadataExchangeHeaders: { mode: 'UNDEFINED' } } }, []],
-  [{ proxyHeaders: { metadataExchangeHeaders: { mode: 'IN_MESH' } } }, ['proxyHeaders.metadataExchangeHeaders.mode']],
+  [{ proxyHeaders: { metadataExchangeHeaders: { mode: 'IN_MESH' } } }, []],
   [{ connectionSettings: 'EDGE' }, ['connectionSettings']],
 ];
 for (const [config, paths] of [

@@ -117,11 +117,6 @@ const PROXY_CONFIG: readonly Gap[] = [
   { path: 'readinessProbe', what: 'probing a workload outside Kubernetes' },
   { path: 'caCertificatesPem', what: 'further roots of trust' },
   { path: 'privateKeyProvider', what: 'hardware for private keys' },
-  {
-    path: 'proxyHeaders.metadataExchangeHeaders.mode',
-    what: 'IN_MESH for services that are MESH_EXTERNAL (for destinations that no service declares it takes effect)',
-    applies: (it) => it === 'IN_MESH',
-  },
   { path: 'connectionSettings', what: 'hardening a gateway', applies: isNot('UNSPECIFIED') },
 ];
 

@@ -232,3 +232,22 @@ test('two proxies tell each other who they are, and neither application sees it'
     await callee.close();
   }
 });
+
+for (const [what, metadata, isTold] of [
+  ['within the mesh', {}, true],
+  ['of a service outside', { istio: { external: true } }, false],
+  ['without metadata exchange', { istio: { disable_mx: true } }, false],
+] as const) {
+  test(`skip_external_clusters: a cluster ${what} ${isTold ? 'hears' : 'does not hear'} who calls`, async () => {
+    await onStage(async ({ upstream, apply, port }) => {
+      const up = await upstream(answering(() => ok('hi')));
+      const peer = httpFilter('envoy.filters.http.peer_metadata', 'io.istio.http.peer_metadata.Config', {
+        upstream_propagation: [{ istio_headers: { skip_external_clusters: true } }],
+      });
+      const clusters = [cluster('up', [up.port], { metadata: { filter_metadata: metadata } })];
+      await apply({ listeners: [httpListener('in', [routeTo('up')], { http_filters: [peer, ROUTER] })], clusters });
+      await exchangeOnce(port(), get('/'));
+      assert.equal(up.received.join('').includes('x-envoy-peer-metadata:'), isTold);
+    });
+  });
+}

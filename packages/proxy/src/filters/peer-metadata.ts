@@ -4,6 +4,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Struct, StructSchema, type Value } from '@bufbuild/protobuf/wkt';
 import type { NodeIdentity } from '../http/context.ts';
+import type { Exchange } from '../http/exchange.ts';
 import type { PeerMetadata } from '../http/request-record.ts';
 import type { HttpFilterRuntime } from '../runtime/model.ts';
 import type { HttpFilter } from './filter.ts';
@@ -29,7 +30,7 @@ export function createPeerMetadataFilter(config: Config, node: NodeIdentity): Ht
       if (exchange.downstreamPeer) exchange.setState(config.name, true);
       head.remove(METADATA);
       head.remove(METADATA_ID);
-      if (peer.propagateUpstream && !(peer.skipExternalClusters && leadsOutside(exchange.route()))) {
+      if (peer.propagateUpstream && !(peer.skipExternalClusters && leadsOutside(exchange))) {
         head.add(METADATA, own);
         head.add(METADATA_ID, node.id);
       }
@@ -47,9 +48,15 @@ export function createPeerMetadataFilter(config: Config, node: NodeIdentity): Ht
   };
 }
 
-function leadsOutside(decision: { kind: string; cluster?: string }): boolean {
-  const cluster = decision.kind === 'forward' ? (decision.cluster ?? '') : '';
-  return cluster === 'PassthroughCluster' || cluster === 'BlackHoleCluster' || cluster === 'InboundPassthroughCluster';
+const UNDECLARED: ReadonlySet<string> = new Set(['PassthroughCluster', 'BlackHoleCluster', 'InboundPassthroughCluster']);
+
+/** To what no service declares, or one outside the mesh does; Istio says so in the cluster's metadata. */
+function leadsOutside(exchange: Exchange): boolean {
+  const decision = exchange.route();
+  if (decision.kind !== 'forward') return false;
+  if (UNDECLARED.has(decision.cluster)) return true;
+  const istio = exchange.context.proxy.clusters.get(decision.cluster)?.runtime.metadata.get('istio');
+  return istio?.['external'] === true || istio?.['disable_mx'] === true;
 }
 
 // A mesh has few distinct peers; each sends the same bytes with every request.

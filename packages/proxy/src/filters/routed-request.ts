@@ -139,7 +139,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const { exchange, cluster } = this;
     this.requestSent = false;
     exchange.upstreamAttemptCount++;
-    if (this.decision.virtualHost.includeRequestAttemptCount && !this.suppress) {
+    if (this.decision.virtualHost.includeRequestAttemptCount) {
       exchange.head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));
     }
     const avoid = this.rules?.avoidPreviousHosts ? this.triedHosts : undefined;
