@@ -12,7 +12,7 @@ type Options = { configPath: string; logLevel: LogLevel; drainTimeS: string; con
 /** `lateen proxy`: the data plane alone, from an Envoy-shaped bootstrap. */
 export function proxyCommand(settings: CliSettings): Command {
   return new Command('proxy')
-    .description('run the data plane alone, from an Envoy bootstrap (static resources or ADS)')
+    .description('run the data plane alone, from an Envoy bootstrap (static resources, xDS, files)')
     .requiredOption('-c, --config-path <file>', 'bootstrap file, YAML or JSON')
     .addOption(new Option('-l, --log-level <level>', 'log level').choices(LOG_LEVELS).default('info'))
     .option('--drain-time-s <seconds>', 'how long connections may take to end when the process must stop', '5')

@@ -142,13 +142,16 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
     listener: new Map(),
     route: new Map(),
   };
-  // As of the last commit.
   const references = { endpoints: new Map<string, ResourceReference>(), route: new Map<string, ResourceReference>() };
   let isInitialized = false;
   const staticSecrets = new Set<string>();
   // Clusters that serve while the entry in the table warms.
   const predecessors: Tables['cluster'] = new Map();
 
+  const findReferences = () => {
+    references.endpoints = referencesOf(tables, 'endpoints');
+    references.route = referencesOf(tables, 'route');
+  };
   const hasReceived: LiveConfig['hasReceived'] = (kind) => received.has(kind) || !awaits.includes(kind);
   const takeSecrets: LiveConfig['updateSecrets'] = ({ changed, removed }, keyOf) => {
     const reasons: string[] = [];
@@ -195,7 +198,6 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
   const commit = () => {
     // What nobody names any more was unsubscribed from and would go stale.
     for (const kind of ['endpoints', 'route'] as const) {
-      references[kind] = referencesOf(tables, kind);
       const names = references[kind];
       for (const name of tables[kind].keys()) if (!names.has(name)) tables[kind].delete(name);
       for (const name of absent[kind]) if (!names.has(name)) absent[kind].delete(name);
@@ -268,6 +270,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
       add('cluster', clusters);
       add('listener', listeners);
       if (reasons.length > 0) return fail(reasons);
+      findReferences();
       commit();
       return ok(undefined);
     },
@@ -292,6 +295,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
         for (const name of update.removed) absent[kind].add(name);
       }
       received.add(kind);
+      if (kind === 'cluster' || kind === 'listener') findReferences();
       commit();
       forgetPredecessors();
       return ok(undefined);
