@@ -33,8 +33,6 @@ export type ConfigSourcesOptions = {
 export type ConfigSources = {
   /** To be called after every update of clusters or listeners; the first call starts. */
   follow(): void;
-  /** Of the streams, whether one is. */
-  readonly isConnected: boolean;
   close(): void;
 };
 
@@ -156,18 +154,18 @@ export function createConfigSources(options: ConfigSourcesOptions): ConfigSource
     // What a file says takes effect within the call, and calls again.
     if (isFollowing) return;
     isFollowing = true;
-    while (isStale && !isClosed) {
-      isStale = false;
-      followOnce();
+    try {
+      while (isStale && !isClosed) {
+        isStale = false;
+        followOnce();
+      }
+    } finally {
+      isFollowing = false;
     }
-    isFollowing = false;
   }
 
   return {
     follow,
-    get isConnected() {
-      return [...streams.values()].some((client) => client.isConnected);
-    },
     close() {
       isClosed = true;
       files.close();

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { fromJson, type JsonObject, type JsonValue, toBinary } from '@bufbuild/protobuf';
+import { create, fromJson, type JsonObject, type JsonValue, toBinary } from '@bufbuild/protobuf';
 import { type LogFields, type Logger, silentLogger } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
 import { DiscoveryResponseSchema } from '@lateen/xds/messages/proxy';
@@ -224,6 +224,15 @@ test('a binary file is read when it is called so', async (t) => {
   writeFileSync(join(files.dir, 'rds.pb'), toBinary(DiscoveryResponseSchema, message));
   const { ask } = await start(t, {}, { listeners: [listenerWith('front', join(files.dir, 'rds.pb'))] });
   await eventually(async () => assert.equal(await ask(), 'binary'));
+});
+
+test('a binary file whose resource is broken is refused', async (t) => {
+  const files = directory(t);
+  const resources = [{ typeUrl: `type.googleapis.com/${LISTENER}`, value: new Uint8Array([0xff, 0xff]) }];
+  writeFileSync(join(files.dir, 'lds.pb'), toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, { resources })));
+  const { stat, warnings } = await start(t, { lds_config: { path: join(files.dir, 'lds.pb') } });
+  assert.equal(await stat('listener_manager.lds.update_rejected'), 1);
+  assert.match(String(warnings[0]?.['reasons']), /resources\[0\]: /);
 });
 
 const refused: { name: string; dynamic: JsonObject; reason: RegExp }[] = [

@@ -1,7 +1,7 @@
 // Subscriptions to files: what a file must have in it, and when it is read again.
 
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { type Clock, type Logger, messageOf, type Result } from '@lateen/base';
+import { type Clock, fail, type Logger, messageOf, ok, type Result } from '@lateen/base';
 import type { ResourceUpdate } from '@lateen/xds/client';
 import { readDiscoveryFile } from './discovery-file.ts';
 import { type ResourceKind, resourceNameOf, TYPE_URLS } from './live-config.ts';
@@ -104,19 +104,23 @@ function updateOf(
       continue;
     }
     const name = nameOf(resource);
-    if (key !== '' && name !== resourceName)
-      reasons.push(`${at}: ${JSON.stringify(name)} where ${JSON.stringify(resourceName)} is expected`);
-    if (key === '' && changed.has(name)) reasons.push(`${at}: ${kind} ${JSON.stringify(name)} is there twice`);
-    changed.set(key || name, { resource, version });
+    if (!name.ok) {
+      reasons.push(`${at}: ${name.error}`);
+      continue;
+    }
+    if (key !== '' && name.value !== resourceName)
+      reasons.push(`${at}: ${JSON.stringify(name.value)} where ${JSON.stringify(resourceName)} is expected`);
+    if (key === '' && changed.has(name.value)) reasons.push(`${at}: ${kind} ${JSON.stringify(name.value)} is there twice`);
+    changed.set(key || name.value, { resource, version });
   }
   return reasons.length > 0 ? { reasons } : { typeUrl, version, changed, removed: [] };
 }
 
-function nameOf(resource: Any): string {
+/** Binary files may hold anything. */
+function nameOf(resource: Any): Result<string> {
   try {
-    return resourceNameOf(resource);
+    return ok(resourceNameOf(resource));
   } catch (error) {
-    // Binary files may hold anything.
-    return `(${messageOf(error)})`;
+    return fail(messageOf(error));
   }
 }
