@@ -51,6 +51,7 @@ await onStage(async (stage) => {
             seconds: settings.seconds,
             headers: HEADERS,
             bodyFile: message,
+            bodyBytes: 15,
           })
         ).requests;
       rows.push(await rowPerCpuSecond(name, { peers, settings, load }));

@@ -13,15 +13,24 @@ const ROWS = [
   { name: '4 connections, 16 streams each', connections: 4, streams: 16 },
 ];
 
+const BODY_BYTES = 100;
+
 const settings = settingsFromArguments();
 const rows: Row[] = [];
 await onStage(async (stage) => {
-  const upstreamPort = await startUpstream(stage, { bodyBytes: 100, http2: true });
+  const upstreamPort = await startUpstream(stage, { bodyBytes: BODY_BYTES, http2: true });
   const setup: Setup = { downstream: 'http2', upstream: 'http2', upstreamPort, prefixes: FOUR_PREFIXES };
   await withPeers(stage, { setup, settings, isReady: answersHttp2() }, async (peers) => {
     for (const { name, connections, streams } of ROWS.filter((row) => row.name.includes(settings.only ?? ''))) {
       const load = async (peer: { port: number }) =>
-        (await h2load(`http://127.0.0.1:${peer.port}${REQUEST_PATH}`, { connections, streams, seconds: settings.seconds })).requests;
+        (
+          await h2load(`http://127.0.0.1:${peer.port}${REQUEST_PATH}`, {
+            connections,
+            streams,
+            seconds: settings.seconds,
+            bodyBytes: BODY_BYTES,
+          })
+        ).requests;
       rows.push(await rowPerCpuSecond(name, { peers, settings, load }));
     }
   });

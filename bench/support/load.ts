@@ -26,12 +26,20 @@ export async function wrk(url: string, { connections, seconds }: { connections: 
   return { requests: Number(/(\d+) requests in/.exec(output)?.[1]), seconds };
 }
 
-export type H2Load = { connections: number; streams: number; seconds: number; headers?: readonly string[]; bodyFile?: string };
+export type H2Load = {
+  connections: number;
+  streams: number;
+  seconds: number;
+  headers?: readonly string[];
+  bodyFile?: string;
+  /** Of each answer: a proxy's own answer over gRPC is 200, too. */
+  bodyBytes: number;
+};
 
-/** HTTP/2 (prior knowledge on http URLs) for `seconds`. */
+/** HTTP/2 (prior knowledge on http URLs) for `seconds`. Throws when an answer is not 2xx or has not the body that is expected. */
 export async function h2load(
   url: string,
-  { connections, streams, seconds, headers = REQUEST_HEADERS, bodyFile }: H2Load,
+  { connections, streams, seconds, headers = REQUEST_HEADERS, bodyFile, bodyBytes }: H2Load,
 ): Promise<LoadCount> {
   const body = bodyFile ? ['-d', bodyFile] : [];
   const args = [
@@ -48,7 +56,9 @@ export async function h2load(
   const output = await pinned('h2load', [...args, ...body, url]);
   const [, succeeded, failed] = /(\d+) succeeded, (\d+) failed/.exec(output) ?? [];
   const [, ok] = /status codes: (\d+) 2xx/.exec(output) ?? [];
-  if (Number(failed) > 0 || Number(ok) < Number(succeeded) || !succeeded) throw new Error(`h2load ${url}: ${output}`);
+  const data = /\((\d+)\) data|, (\d+)B data/.exec(output);
+  const hasBodies = Number(data?.[1] ?? data?.[2]) >= Number(succeeded) * bodyBytes;
+  if (Number(failed) > 0 || Number(ok) < Number(succeeded) || !succeeded || !hasBodies) throw new Error(`h2load ${url}: ${output}`);
   return { requests: Number(succeeded), seconds };
 }
 

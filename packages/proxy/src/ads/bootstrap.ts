@@ -172,6 +172,10 @@ const PROTOCOLS: Partial<Record<number, 'delta' | 'sotw'>> = {
   [ApiType.AGGREGATED_DELTA_GRPC]: 'delta',
 };
 
+/** Whether nothing but TCP lies between this proxy and the cluster. */
+export const isPlaintext = ({ transportSocket }: Cluster): boolean =>
+  !transportSocket || transportSocket.configType.value?.typeUrl.endsWith('.raw_buffer.v3.RawBuffer') === true;
+
 function targetOf(source: ApiConfigSource, { clusters }: { clusters: readonly Cluster[] }, report: Report) {
   const service = source.grpcServices[0];
   const at = report.at('grpc_services', 0);
@@ -182,11 +186,16 @@ function targetOf(source: ApiConfigSource, { clusters }: { clusters: readonly Cl
   const { clusterName } = service.targetSpecifier.value;
   const cluster = clusters.find(({ name }) => name === clusterName);
   const endpoint = cluster?.loadAssignment?.endpoints[0]?.lbEndpoints[0]?.hostIdentifier;
-  if (endpoint?.case !== 'endpoint') {
+  if (!cluster || endpoint?.case !== 'endpoint') {
     at.at('envoy_grpc')
       .at('cluster_name')
       .refuse(`${JSON.stringify(clusterName)} is not a static cluster with an endpoint`);
     return undefined;
+  }
+  if (!isPlaintext(cluster)) {
+    at.at('envoy_grpc')
+      .at('cluster_name')
+      .refuse(`${JSON.stringify(clusterName)} has a transport_socket: TLS to the management server is not supported`);
   }
   const address = socketAddressOf(endpoint.value.address, at.at('envoy_grpc').at('cluster_name'));
   return address && { address, clusterName };

@@ -4,7 +4,7 @@
 import { type Clock, CodedError, type Logger, type Result, type SocketAddress } from '@lateen/base';
 import type { AdsClientOptions, ResourceUpdate } from '@lateen/xds/client';
 import { type Ads, startAds } from './ads.ts';
-import type { BootstrapSettings } from './bootstrap.ts';
+import { type BootstrapSettings, isPlaintext } from './bootstrap.ts';
 import { type ConfigSources, createConfigSources, problemOfSource, type XdsTarget } from './config-sources.ts';
 import { type LiveConfig, TYPE_URLS } from './live-config.ts';
 import type { SourceCounters, SourceCounts } from './source-counts.ts';
@@ -140,18 +140,17 @@ export function targetOf(
   if (ads?.clusterName === clusterName && adsCredentials) {
     return { address: hostAndPort(resolveAddress?.(ads.address) ?? ads.address), credentials: adsCredentials };
   }
-  const cluster = bootstrap.clusters.find(({ name }) => name === clusterName);
-  if (cluster?.transportSocket) return undefined;
-  const address = staticAddressOf(bootstrap.clusters, clusterName);
+  const address = plaintextAddressOf(bootstrap.clusters, clusterName);
   return address === undefined ? undefined : { address };
 }
 
 const hostAndPort = ({ host, port }: SocketAddress): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
-/** The first endpoint of a static cluster as gRPC names it. */
-export function staticAddressOf(clusters: BootstrapSettings['clusters'], clusterName: string): string | undefined {
+/** The first endpoint of a static cluster as gRPC names it; undefined when there is none, or it asks for TLS. */
+export function plaintextAddressOf(clusters: BootstrapSettings['clusters'], clusterName: string): string | undefined {
   const cluster = clusters.find(({ name }) => name === clusterName);
-  const endpoint = cluster?.loadAssignment?.endpoints[0]?.lbEndpoints[0]?.hostIdentifier;
+  if (!cluster || !isPlaintext(cluster)) return undefined;
+  const endpoint = cluster.loadAssignment?.endpoints[0]?.lbEndpoints[0]?.hostIdentifier;
   const address = endpoint?.case === 'endpoint' ? endpoint.value.address?.address : undefined;
   if (address?.case === 'pipe') return `unix:${address.value.path}`;
   if (address?.case !== 'socketAddress' || address.value.portSpecifier.case !== 'portValue') return undefined;

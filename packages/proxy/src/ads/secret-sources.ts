@@ -57,7 +57,8 @@ export function createSecretSources(options: SecretSourcesOptions): SecretSource
     let client = clients.get(key);
     if (!client) {
       const address = options.addressOf(source.clusterName);
-      if (address === undefined) return logger.warn('secrets are asked of a cluster that is not static', { cluster: source.clusterName });
+      if (address === undefined)
+        return logger.warn('secrets are asked of what is not a static cluster with a plaintext endpoint', { cluster: source.clusterName });
       client = createAdsClient({
         service: 'secrets',
         address,

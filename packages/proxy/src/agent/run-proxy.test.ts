@@ -139,6 +139,18 @@ const refusals: [string, string, RegExp][] = [
     'dynamic_resources: {ads_config: {api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: x}}]}}',
     /"x" is not a static cluster/,
   ],
+  [
+    'ADS over TLS',
+    `static_resources:
+  clusters:
+    - name: x
+      load_assignment: {endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}]}]}
+      transport_socket:
+        name: tls
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}
+dynamic_resources: {ads_config: {api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: x}}]}}`,
+    /ads_config\.grpc_services\[0\]\.envoy_grpc\.cluster_name: "x" has a transport_socket: TLS/,
+  ],
 ];
 for (const [name, text, reason] of refusals) {
   test(`a bootstrap is refused: ${name}`, () => assert.throws(() => parseBootstrap(text, 'b.yaml'), reason));

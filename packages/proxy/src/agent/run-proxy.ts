@@ -20,7 +20,7 @@ import { type Endpoint, serveEndpoint } from '../admin/http-endpoint.ts';
 import { sourceStats } from '../admin/source-stats.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
 import { problemOfSource } from '../ads/config-sources.ts';
-import { checkSources, type DynamicConfig, startDynamicConfig, staticAddressOf, targetOf } from '../ads/dynamic-config.ts';
+import { checkSources, type DynamicConfig, plaintextAddressOf, startDynamicConfig, targetOf } from '../ads/dynamic-config.ts';
 import { createFetchTimeouts } from '../ads/fetch-timeouts.ts';
 import { createLiveConfig } from '../ads/live-config.ts';
 import { createSecretSources, type SecretSources } from '../ads/secret-sources.ts';
@@ -255,7 +255,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     secretSources = createSecretSources({
       config,
       node: bootstrap.node ?? { id: '' },
-      addressOf: (clusterName) => staticAddressOf(bootstrap.clusters, clusterName),
+      addressOf: (clusterName) => plaintextAddressOf(bootstrap.clusters, clusterName),
       clock,
       random,
       logger: logger.child('sds'),

@@ -28,7 +28,7 @@ const TRAILERS = '\x80\0\0\0\x0fgrpc-status:0\r\n';
 type Seen = { stream: ServerHttp2Stream; headers: Record<string, unknown>; body: string };
 
 /** A gRPC server in HTTP/2; `answer` is called when a request has ended, or at its head. */
-async function startGrpc(answer: (seen: Seen) => void, when: 'head' | 'end' = 'end') {
+async function startGrpc(answer: (seen: Seen) => void | Promise<void>, when: 'head' | 'end' = 'end') {
   const server = createServer();
   const sessions = new Set<{ destroy(): void }>();
   server.on('session', (session) => sessions.add(session));
@@ -41,8 +41,8 @@ async function startGrpc(answer: (seen: Seen) => void, when: 'head' | 'end' = 'e
     stream.on('data', (text: string) => {
       seen.body += text;
     });
-    if (when === 'head') answer(seen);
-    else stream.on('end', () => answer(seen));
+    if (when === 'head') void answer(seen);
+    else stream.on('end', () => void answer(seen));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -73,7 +73,7 @@ const replying =
   };
 
 async function onGrpc(
-  answer: (seen: Seen) => void,
+  answer: (seen: Seen) => void | Promise<void>,
   run: (stage: Stage, server: Awaited<ReturnType<typeof startGrpc>>) => Promise<void>,
   options: { filters?: JsonObject[]; when?: 'head' | 'end'; counted?: Map<string, number> } = {},
 ): Promise<void> {

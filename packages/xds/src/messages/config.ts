@@ -38,6 +38,7 @@ export * as originalDstListenerFilter from './gen/envoy/extensions/filters/liste
 export * as tlsInspectorListenerFilter from './gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 export * from './gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 export * from './gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
+export * as preserveCaseFormatter from './gen/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.ts';
 export * as previousHostsRetryPredicate from './gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
 export * as proxyProtocolTransportSocket from './gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts';
 export * as rawBufferTransportSocket from './gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts';

@@ -27,7 +27,6 @@ export * as sniClusterNetworkFilter from './gen/envoy/extensions/filters/network
 export * as metadataFormatter from './gen/envoy/extensions/formatter/metadata/v3/metadata_pb.ts';
 export * as reqWithoutQueryFormatter from './gen/envoy/extensions/formatter/req_without_query/v3/req_without_query_pb.ts';
 export * as earlyHeaderMutation from './gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.ts';
-export * as preserveCaseFormatter from './gen/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.ts';
 export * as customHeaderIpDetection from './gen/envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header_pb.ts';
 export * as xffIpDetection from './gen/envoy/extensions/http/original_ip_detection/xff/v3/xff_pb.ts';
 export * as allowListedRoutesPredicate from './gen/envoy/extensions/internal_redirect/allow_listed_routes/v3/allow_listed_routes_config_pb.ts';
