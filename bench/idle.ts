@@ -4,45 +4,50 @@ import { connect, type Socket } from 'node:net';
 import { residentKib } from './support/cpu.ts';
 import { startUpstream, withPeers } from './support/http-scenario.ts';
 import { interleave, settingsFromArguments } from './support/measure.ts';
+import type { PeerName, RunningPeer } from './support/peers.ts';
 import { answersHttp1 } from './support/ready.ts';
 import { publish, type Row, rowOf } from './support/report.ts';
+import { settle } from './support/settle.ts';
 import { FOUR_PREFIXES, REQUEST_PATH, type Setup } from './support/setup.ts';
 import { onStage } from './support/stage.ts';
 
 const settings = settingsFromArguments();
 const CONNECTIONS = settings.quick ? 500 : 2000;
 const rows: Row[] = [];
+const sockets: Socket[] = [];
 await onStage(async (stage) => {
   const upstreamPort = await startUpstream(stage, { bodyBytes: 100 });
   const setup: Setup = { downstream: 'http1', upstream: 'http1', upstreamPort, prefixes: FOUR_PREFIXES };
   await withPeers(stage, { setup, settings, isReady: answersHttp1 }, async (peers) => {
-    // What starting left behind may be collected: it must not go while connections come.
-    await new Promise((next) => setTimeout(next, 16_000));
-    const connected = async (port: number, count: number): Promise<Socket[]> => {
-      const sockets: Socket[] = [];
-      for (let i = 0; i < count; i++) sockets.push(await askOnce(port));
-      return sockets;
-    };
-    const perConnection = async ({ pid, port }: { pid: number; port: number }): Promise<number> => {
-      // What serving itself needs comes with the first of them.
-      const first = await connected(port, CONNECTIONS / 4);
-      await new Promise((next) => setTimeout(next, 1000));
-      const before = residentKib(pid);
-      const sockets = await connected(port, CONNECTIONS);
-      await new Promise((next) => setTimeout(next, 1000));
-      const kib = (residentKib(pid) - before) / CONNECTIONS;
-      for (const socket of [...first, ...sockets]) socket.destroy();
-      await new Promise((next) => setTimeout(next, 500));
-      return kib;
-    };
-    // Once, on a fresh process: freed memory seldom goes back, so a second run would say too little.
-    const measured = await interleave(peers, { warmUps: 0, runs: 1 }, perConnection);
-    rows.push(rowOf({ name: `${CONNECTIONS} idle connections`, unit: 'KiB each', better: 'less' }, measured));
+    const once = <T>(measure: (peer: RunningPeer) => Promise<T>) => interleave(peers, { warmUps: 0, runs: 1 }, measure);
+    const open = (count: number) =>
+      once(async ({ port }) => {
+        for (let i = 0; i < count; i++) sockets.push(await askOnce(port));
+      });
+    const resident = () => once(async ({ pid }) => residentKib(pid));
+    // What serving itself needs comes with the first of them.
+    await open(CONNECTIONS / 4);
+    await settle();
+    const before = await resident();
+    await open(CONNECTIONS);
+    const fresh = await resident();
+    await settle();
+    const settled = await resident();
+    for (const [name, after] of [
+      ['just opened', fresh],
+      ['settled', settled],
+    ] as const) {
+      const perConnection = (peer: PeerName, [kib = Number.NaN]: readonly number[]) =>
+        (kib - (before.results.get(peer)?.[0] ?? Number.NaN)) / CONNECTIONS;
+      const results = new Map([...after.results].map(([peer, values]) => [peer, [perConnection(peer, values)]] as const));
+      rows.push(rowOf({ name: `${CONNECTIONS} idle connections, ${name}`, unit: 'KiB each', better: 'less' }, { ...after, results }));
+    }
+    for (const socket of sockets) socket.destroy();
   });
 });
 publish({
   scenario: 'idle',
-  method: `VmRSS of the proxy with ${CONNECTIONS / 4} idle connections, and 1 s after ${CONNECTIONS} more; one request on each; one run on a fresh process`,
+  method: `VmRSS of the proxy with ${CONNECTIONS / 4} connections, idle for 46 s, and with ${CONNECTIONS} more, at once and after 46 s; one request on each; one run on a fresh process`,
   settings,
   rows,
 });

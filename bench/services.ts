@@ -6,12 +6,9 @@ import { wrk } from './support/load.ts';
 import { interleave, settingsFromArguments } from './support/measure.ts';
 import { answersHttp1 } from './support/ready.ts';
 import { publish, type Row, rowOf } from './support/report.ts';
+import { settle } from './support/settle.ts';
 import { FOUR_PREFIXES, REQUEST_PATH, type Setup } from './support/setup.ts';
 import { onStage } from './support/stage.ts';
-
-/** A proxy that has settled: what starting or load left behind may be collected. */
-const SETTLE_MS = 46_000;
-const settle = () => new Promise((next) => setTimeout(next, SETTLE_MS));
 
 const settings = settingsFromArguments();
 const rows: Row[] = [];
