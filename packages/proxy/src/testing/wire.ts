@@ -39,13 +39,14 @@ export async function openWire(port: number): Promise<Wire> {
     text: () => text,
     send: (data) => void socket.write(data),
     expect: async (part) => {
+      const missing = () => new Error(`no ${JSON.stringify(part)} in ${JSON.stringify(text)}${isClosed() ? ' (closed)' : ''}`);
       await eventually(
         () => {
-          if (text.includes(part)) return true;
-          throw new Error(`no ${JSON.stringify(part)} in ${JSON.stringify(text)}${isClosed() ? ' (closed)' : ''}`);
+          if (!text.includes(part) && !isClosed()) throw missing();
         },
         { intervalMs: 5 },
       );
+      if (!text.includes(part)) throw missing();
       return text;
     },
     closed: async () => {
