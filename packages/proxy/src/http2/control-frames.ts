@@ -114,7 +114,10 @@ export class ControlFrames {
     this.hasSettings = true;
     const fault = readSettings(bytes, start, end, (id, value) => this.applySetting(id, value));
     if (fault) return this.session.fail(fault.code, fault.why);
-    this.session.writer.writeSettingsAck();
+    const { writer } = this.session;
+    writer.writeSettingsAck();
+    // Behind the acknowledgement, which says by which windows it goes.
+    writer.pump();
     this.session.onPeerSettings();
     return !this.session.over;
   }
@@ -146,7 +149,6 @@ export class ControlFrames {
       stream.sendWindow += move;
       if (stream.sendWindow > f.MAX_WINDOW_BYTES) return { code: f.FLOW_CONTROL_ERROR, why: 'window overflow' };
     }
-    if (move > 0) writer.pump();
     return undefined;
   }
 

@@ -112,6 +112,28 @@ test('an answer waits for the windows of stream and connection', async () => {
   );
 });
 
+test('what new SETTINGS let go comes behind their acknowledgement', async () => {
+  const window = (bytes: number) => frame(4, 0, 0, Buffer.concat([Buffer.from([0, 4]), uint32(bytes)]));
+  await withClient(
+    {},
+    async ({ send, frames, of }) => {
+      send(frame(1, 5, 1, GET));
+      await eventually(() => assert.equal(of(1).length, 1));
+      send(window(1));
+      await eventually(() => assert.equal(of(0).length, 1));
+      const after = frames().slice(frames().findIndex(({ type }) => type === 1) + 1);
+      assert.deepEqual(
+        after.map(({ type, flags }) => [type, flags]),
+        [
+          [4, 1],
+          [0, 0],
+        ],
+      );
+    },
+    { settings: window(0) },
+  );
+});
+
 test('a client that takes nothing loses its stream after the stream idle timeout', async () => {
   const settings = frame(4, 0, 0, Buffer.concat([Buffer.from([0, 4]), uint32(0)]));
   await withClient(
