@@ -109,6 +109,8 @@ export const messages: readonly Scene[] = [
     cases: [
       raw('expect', [post('Expect: 100-continue\r\nContent-Length: 5\r\n', ''), 'hello']),
       raw('expect something else', post('Expect: the-unexpected\r\nContent-Length: 5\r\n', 'hello')),
+      raw('expect twice', [post('Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 5\r\n', 'hello')]),
+      raw('expect twice, differently', [post('Expect: 100-continue\r\nContent-Length: 5\r\nExpect: 100-co0tinue\r\n', 'hello')]),
       raw('expect, answered at once', [`POST /own HTTP/1.1\r\n${H}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n`]),
       raw('a body in pieces', [post('Content-Length: 5\r\n', 'he'), 'llo']),
       raw('chunks in pieces', [post(CHUNKED, '5\r\nhel'), 'lo\r\n', '0\r\n', '\r\n']),

@@ -161,10 +161,13 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     return !bad;
   }
 
-  /** Other expectations are for the upstream to refuse. */
+  /** Other expectations are for the upstream to refuse; several lines become one, as Envoy's, since nginx takes no second. */
   private handleExpect(end: boolean): void {
-    if (this.head.value('expect')?.toLowerCase() !== '100-continue' || this.context.hcm.proxy100Continue) return;
-    this.head.remove('expect');
+    const { head } = this;
+    const value = head.value('expect') ?? '';
+    if (value.includes(',')) head.set('expect', value);
+    if (value.toLowerCase() !== '100-continue' || this.context.hcm.proxy100Continue) return;
+    head.remove('expect');
     if (!end) this.stream.sendInformational(100);
   }
 
