@@ -14,6 +14,7 @@ import { eventually, freePort } from '@lateen/base/testing';
 import { noEnvoy, startEnvoy } from '../support/envoy.ts';
 import { httpRequest, startLoad } from '../support/http.ts';
 import { checkout } from '../support/mesh.ts';
+import { endWithTest } from './two-engines.ts';
 
 const startLateen =
   (...args: readonly string[]) =>
@@ -158,14 +159,8 @@ async function setup(t: TestContext, start: (bootstrap: string) => ChildProcess)
     },
   };
   writeFileSync(join(folder, 'bootstrap.json'), JSON.stringify(bootstrap));
-  const child = start(join(folder, 'bootstrap.json'));
-  child.stdout?.resume();
-  child.stderr?.resume();
-  t.after(async () => {
-    if (child.exitCode === null) {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    }
+  endWithTest(t, start(join(folder, 'bootstrap.json')));
+  t.after(() => {
     upstream.closeAllConnections();
     upstream.close();
   });

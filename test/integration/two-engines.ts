@@ -23,21 +23,24 @@ export const ENGINES: readonly Engine[] = [
   },
 ];
 
+/** Lets a process say what it wants, and ends it with the test. */
+export function endWithTest(t: TestContext, child: ChildProcess): void {
+  child.stdout?.resume();
+  child.stderr?.resume();
+  t.after(async () => {
+    if (child.exitCode !== null) return;
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  });
+}
+
 /** Starts the engine; ends it with the test. `folder` is a place for what it writes. */
 export function startEngine(t: TestContext, engine: Engine, bootstrap: (folder: string) => object): void {
   const folder = mkdtempSync(join(tmpdir(), 'two-engines-'));
   const path = join(folder, 'bootstrap.json');
   writeFileSync(path, JSON.stringify(bootstrap(folder)));
-  const child = engine.start(path);
-  child.stdout?.resume();
-  child.stderr?.resume();
-  t.after(async () => {
-    if (child.exitCode === null) {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    }
-    rmSync(folder, { recursive: true });
-  });
+  endWithTest(t, engine.start(path));
+  t.after(() => rmSync(folder, { recursive: true }));
 }
 
 export const loopback = (port: number) => ({ address: { socket_address: { address: '127.0.0.1', port_value: port } } });

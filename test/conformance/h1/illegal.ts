@@ -11,8 +11,6 @@ export type Illegal = {
    * torso (never a complete request) and its connection must end. Everywhere else the upstream sees no byte at all.
    */
   torso?: true;
-  /** Known defect; shown as todo. */
-  todo?: string;
 };
 
 const HOST = 'Host: a.test\r\n';

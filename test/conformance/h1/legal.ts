@@ -18,7 +18,6 @@ export type Legal = {
   /** The proxy ends the connection after the answer: no canary. */
   closes?: true;
   hcm?: Readonly<Record<string, unknown>>;
-  todo?: string;
 };
 
 const HOST = 'Host: a.test\r\n';

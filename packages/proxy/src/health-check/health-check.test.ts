@@ -6,14 +6,12 @@ import { createServer as createHttp2Server, type Http2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { silentLogger } from '@lateen/base';
-import { createVirtualClock, eventually, freePort } from '@lateen/base/testing';
-import { createHostTransport } from '../io/host-transport.ts';
-import { createTimeouts } from '../io/timer-wheel.ts';
-import { assignment, cluster, httpListener, routeTo, runtimeOf, tcpListener } from '../testing/runtime.ts';
+import { type createVirtualClock, eventually, freePort } from '@lateen/base/testing';
+import { startClusters } from '../testing/clusters.ts';
+import { assignment, cluster, httpListener, routeTo, tcpListener } from '../testing/runtime.ts';
 import { onStage } from '../testing/stage.ts';
 import { answering, ok, openWire, startRawServer } from '../testing/wire.ts';
-import { type ClusterRegistry, createClusterRegistry } from '../upstream/cluster-registry.ts';
+import type { ClusterRegistry } from '../upstream/cluster-registry.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
 
@@ -32,25 +30,7 @@ type Checked = {
 };
 
 function checked(t: TestContext, ports: readonly number[], check: JsonObject, fields: JsonObject = {}): Checked {
-  const clock = createVirtualClock(1000);
-  const timeouts = createTimeouts(clock);
-  const registry = createClusterRegistry({
-    transport: createHostTransport(),
-    clock,
-    timeouts,
-    random: () => 0.5,
-    resolve: () => Promise.reject(new Error('no names here')),
-    logger: silentLogger,
-  });
-  t.after(() => {
-    registry.close();
-    timeouts.close();
-    assert.equal(clock.pendingTimers, 0);
-  });
-  const apply = (clusters: readonly JsonObject[], endpoints: readonly JsonObject[] = []) => {
-    registry.apply(runtimeOf({ clusters, endpoints }));
-    return registry;
-  };
+  const { clock, registry, apply } = startClusters(t);
   apply([cluster('c', ports, { health_checks: [check], ...fields })]);
   const state = (registry.get('c') ?? registry.warming()[0]) as ClusterState;
   const { healthCheck } = state.stats;

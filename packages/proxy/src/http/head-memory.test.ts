@@ -1,40 +1,10 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
 import test from 'node:test';
-import { Connection, ignoring } from '../io/connection.ts';
+import { WrittenConnection } from '../testing/written-connection.ts';
 import type { Head } from './head.ts';
 import { Http1Server } from './http1-server.ts';
 import type { Http1ServerHost } from './http1-server-host.ts';
 import type { ServerStreamHandler } from './stream.ts';
-
-/** Takes what is written and gives what it is told. */
-class ScriptedConnection extends Connection {
-  written = '';
-  queuedBytes = 0;
-  isFlushed = true;
-  localAddress = '127.0.0.1:80';
-  remoteAddress = '127.0.0.1:4000';
-  constructor() {
-    super(ignoring);
-  }
-  keep(bytes: Buffer): Buffer {
-    return Buffer.from(bytes);
-  }
-  write(bytes: Buffer): boolean {
-    this.written += bytes.toString('latin1');
-    return true;
-  }
-  cork(): void {}
-  uncork(): void {}
-  end(): void {}
-  destroy(): void {}
-  reset(): void {}
-  pause(): void {}
-  resume(): void {}
-  release(): Socket {
-    throw new Error('not here');
-  }
-}
 
 const stream: ServerStreamHandler = {
   onRequestData() {},
@@ -51,7 +21,7 @@ function serve(texts: readonly string[], maxBytes = 60 * 1024): { seen: Seen[]; 
   const seen: Seen[] = [];
   const refused: (string | undefined)[] = [];
   for (const text of texts) {
-    const connection = new ScriptedConnection();
+    const connection = new WrittenConnection();
     const host: Http1ServerHost = {
       onRequest(head: Head, framing) {
         const added = head.value('x-added');

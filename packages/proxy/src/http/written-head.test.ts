@@ -1,41 +1,11 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
 import test from 'node:test';
-import { Connection, ignoring } from '../io/connection.ts';
+import { WrittenConnection } from '../testing/written-connection.ts';
 import { readRequestFraming } from './framing.ts';
 import type { Head } from './head.ts';
 import { parseRequestHead } from './head-parser.ts';
 import { type CodecHead, takeRequestHead } from './head-pool.ts';
 import { writeHead } from './message-writer.ts';
-
-/** Keeps what is written. */
-class WrittenConnection extends Connection {
-  private readonly pieces: Buffer[] = [];
-  queuedBytes = 0;
-  isFlushed = true;
-  localAddress = '';
-  remoteAddress = '';
-  keep(bytes: Buffer): Buffer {
-    return Buffer.from(bytes);
-  }
-  write(bytes: Buffer): boolean {
-    this.pieces.push(Buffer.from(bytes));
-    return true;
-  }
-  take(): string {
-    return Buffer.concat(this.pieces.splice(0)).toString('latin1');
-  }
-  cork(): void {}
-  uncork(): void {}
-  end(): void {}
-  destroy(): void {}
-  reset(): void {}
-  pause(): void {}
-  resume(): void {}
-  release(): Socket {
-    throw new Error('not here');
-  }
-}
 
 const TEXTS = [
   'GET /a HTTP/1.1\r\nHost: a.test\r\nX-One: 1\r\nX-Two: 2\r\nConnection: keep-alive\r\n\r\n',
@@ -64,7 +34,7 @@ function random(seed: number): (limit: number) => number {
 
 test('a head with a memory is written as one without, whatever was written before', () => {
   const below = random(7);
-  const connection = new WrittenConnection(ignoring);
+  const connection = new WrittenConnection();
   const remembering = takeRequestHead(100, undefined);
   const values = ['a', 'b', 'long', 'l\xf6ng', '0'.repeat(36), '1'.repeat(36), 'x'.repeat(2000)];
   const edits: ((head: Head) => void)[] = [

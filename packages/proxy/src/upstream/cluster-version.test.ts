@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { silentLogger } from '@lateen/base';
-import { createVirtualClock, eventually } from '@lateen/base/testing';
-import { createHostTransport } from '../io/host-transport.ts';
-import { createTimeouts } from '../io/timer-wheel.ts';
-import { assignment, cluster, runtimeOf } from '../testing/runtime.ts';
+import { eventually } from '@lateen/base/testing';
+import { startClusters } from '../testing/clusters.ts';
+import { assignment, cluster } from '../testing/runtime.ts';
 import { startRawServer } from '../testing/wire.ts';
-import { createClusterRegistry } from './cluster-registry.ts';
 
 const settle = async () => {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -16,28 +13,12 @@ const settle = async () => {
 type Answer = readonly string[] | 'NXDOMAIN' | 'hang';
 
 function setup(t: TestContext, names: Record<string, Answer> = {}) {
-  const clock = createVirtualClock(1000);
-  const timeouts = createTimeouts(clock);
-  const registry = createClusterRegistry({
-    transport: createHostTransport(),
-    clock,
-    timeouts,
-    random: () => 0.5,
-    resolve: async (name) => {
-      const answer = names[name] ?? 'NXDOMAIN';
-      if (answer === 'hang') return new Promise(() => {});
-      if (typeof answer === 'string') throw new Error(answer);
-      return { addresses: answer, ttlMs: 0 };
-    },
-    logger: silentLogger,
+  const { clock, registry, apply } = startClusters(t, async (name) => {
+    const answer = names[name] ?? 'NXDOMAIN';
+    if (answer === 'hang') return new Promise(() => {});
+    if (typeof answer === 'string') throw new Error(answer);
+    return { addresses: answer, ttlMs: 0 };
   });
-  t.after(() => {
-    registry.close();
-    timeouts.close();
-    assert.equal(clock.pendingTimers, 0);
-  });
-  const apply = (clusters: readonly JsonObject[], endpoints: readonly JsonObject[] = []) =>
-    registry.apply(runtimeOf({ clusters, endpoints }));
   const hosts = () =>
     registry
       .get('c')
