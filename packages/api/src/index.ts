@@ -18,6 +18,7 @@ export type { IstioCondition, IstioStatus, KubeObjectLike, ObjectMeta, Resource 
 export type { DestinationRule, DestinationRuleSpec, Subset } from './networking/destination-rule.ts';
 export type { EnvoyConfigObjectPatch, EnvoyFilter, EnvoyFilterSpec } from './networking/envoy-filter.ts';
 export type { Gateway, GatewaySpec, Server } from './networking/gateway.ts';
+export { GRPC_STATUS_NAMES } from './networking/grpc-status.ts';
 export type { ProxyConfig, ProxyConfigSpec } from './networking/proxy-config.ts';
 export type { ServiceEntry, ServiceEntrySpec, ServiceEntryStatus, ServicePort } from './networking/service-entry.ts';
 export { isAutoAllocated } from './networking/service-entry-rules.ts';

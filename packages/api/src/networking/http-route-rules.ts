@@ -18,6 +18,7 @@ import {
   stringMatchProblem,
 } from '../validate/values.ts';
 import { checkGatewayNames } from './gateway-names.ts';
+import { GRPC_STATUS_NAMES } from './grpc-status.ts';
 import type { CorsPolicy, Destination, Headers, HTTPFaultInjection, HTTPMatchRequest, HTTPRetry, HTTPRoute } from './virtual-service.ts';
 
 /** `root` routes name a delegate, `delegate` routes belong to a VirtualService without hosts. */
@@ -43,26 +44,6 @@ const RETRY_CONDITIONS = new Set([
   'internal',
   'resource-exhausted',
   'unavailable',
-]);
-
-const GRPC_STATUSES = new Set([
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
 ]);
 
 const KIB = 1024;
@@ -169,7 +150,7 @@ function checkFault(fault: HTTPFaultInjection, path: string, report: Report): vo
   if (!abort && !delay) report.error(path, 'HTTP fault injection must have an abort and/or a delay');
   if (abort) {
     report.check(`${path}.abort.percentage`, fractionProblem(abort.percentage?.value));
-    if (abort.grpcStatus !== undefined && !GRPC_STATUSES.has(abort.grpcStatus)) {
+    if (abort.grpcStatus !== undefined && !GRPC_STATUS_NAMES.includes(abort.grpcStatus)) {
       report.error(
         `${path}.abort.grpcStatus`,
         `gRPC status ${JSON.stringify(abort.grpcStatus)} is not supported; write a name like UNAVAILABLE`,

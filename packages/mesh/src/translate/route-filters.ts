@@ -1,6 +1,7 @@
 // Per-route configuration of the fault and CORS filters.
 
 import type { Any } from '@bufbuild/protobuf/wkt';
+import { GRPC_STATUS_NAMES } from '@lateen/api';
 import { corsHttpFilter, FractionalPercent_DenominatorType, faultHttpFilter } from '@lateen/xds/messages/config';
 import type { CorsPolicySpec, HttpFaultInjection, HttpRoute, StringMatch } from '../model/index.ts';
 import { fractionalPercent, goDuration, pack } from './pack.ts';
@@ -30,30 +31,9 @@ function faultConfig({ delay, abort }: HttpFaultInjection): Any {
 
 function abortError(abort: NonNullable<HttpFaultInjection['abort']>) {
   if (abort.httpStatus !== undefined) return { case: 'httpStatus' as const, value: abort.httpStatus };
-  const grpcStatus = abort.grpcStatus === undefined ? undefined : GRPC_CODES.indexOf(abort.grpcStatus.toUpperCase());
+  const grpcStatus = abort.grpcStatus === undefined ? undefined : GRPC_STATUS_NAMES.indexOf(abort.grpcStatus.toUpperCase());
   return grpcStatus !== undefined && grpcStatus >= 0 ? { case: 'grpcStatus' as const, value: grpcStatus } : undefined;
 }
-
-// In the order of their numbers, see https://grpc.io/docs/guides/status-codes/.
-const GRPC_CODES = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 
 function corsConfig(policy: CorsPolicySpec): Any {
   const origins: StringMatch[] =
