@@ -42,7 +42,7 @@ describe('the client', () => {
     await client.update(CONFIG_MAPS, { ...created, data: { x: '2' } });
     await assert.rejects(client.update(CONFIG_MAPS, created), (error: unknown) => {
       assert.ok(isConflict(error) && !isAlreadyExists(error) && error instanceof KubeError);
-      assert.equal(error.message, 'PUT /api/v1/namespaces/default/configmaps/a failed with 409 Conflict: refused: Conflict');
+      assert.equal(error.message, 'refused: Conflict: PUT /api/v1/namespaces/default/configmaps/a failed with 409 Conflict');
       return true;
     });
     assert.deepEqual((await client.get<ConfigMap>(CONFIG_MAPS, target)).data, { x: '2' });

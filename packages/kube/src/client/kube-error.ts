@@ -9,10 +9,13 @@ export class KubeError extends CodedError {
   readonly status: Partial<Status>;
 
   constructor(httpStatus: number, status: Partial<Status>, request: string) {
+    const answered = `${request} failed with ${httpStatus}${status.reason ? ` ${status.reason}` : ''}`;
     super({
       code: 'LAT2102',
-      what: `${request} failed with ${httpStatus}${status.reason ? ` ${status.reason}` : ''}`,
-      ...(status.message ? { why: status.message } : {}),
+      // The API server's sentence is about the object that people asked for; a text from something in between may be a page of HTML.
+      ...(status.kind && status.message
+        ? { what: status.message, why: answered }
+        : { what: answered, ...(status.message && { why: status.message }) }),
     });
     this.name = 'KubeError';
     this.httpStatus = httpStatus;

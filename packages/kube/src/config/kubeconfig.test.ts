@@ -94,6 +94,7 @@ users:
 
   test('without a file it says how to get one', () => {
     assert.throws(() => loadClusterConfig({ env: { HOME: folder } }), { code: 'LAT2104', fix: /lateen up/ });
+    assert.throws(() => loadClusterConfig({ env: { HOME: folder, KUBECONFIG: '/nope' } }), { message: /KUBECONFIG names \/nope/ });
   });
 
   test('in a pod the service account is used', () => {

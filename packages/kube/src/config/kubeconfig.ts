@@ -33,7 +33,11 @@ export function loadClusterConfig(options: KubeconfigOptions): ClusterConfig {
   if (files.length === 0) {
     const inCluster = loadInClusterConfig(options.env);
     if (inCluster && !options.context) return inCluster;
-    throw configError('no kubeconfig was found', 'set KUBECONFIG, pass --kubeconfig, or start an embedded cluster with "lateen up"');
+    const named = options.env['KUBECONFIG'];
+    throw configError(
+      named ? `no kubeconfig was found: KUBECONFIG names ${named}, which does not exist` : 'no kubeconfig was found',
+      'set KUBECONFIG, pass --kubeconfig, or start an embedded cluster with "lateen up"',
+    );
   }
   return clusterConfigOf(mergeFiles(files), options.context);
 }
