@@ -9,6 +9,7 @@ import { headers } from './headers.ts';
 import { letterCase } from './letter-case.ts';
 import { matching } from './matching.ts';
 import { messages } from './messages.ts';
+import { policies } from './policies.ts';
 import { resilience } from './resilience.ts';
 
 export const GROUPS: Record<string, readonly Scene[]> = {
@@ -21,4 +22,5 @@ export const GROUPS: Record<string, readonly Scene[]> = {
   filters,
   'grpc-web': grpcWeb,
   'letter-case': letterCase,
+  policies,
 };

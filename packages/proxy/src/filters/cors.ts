@@ -13,18 +13,18 @@ export function createCorsFilter(name: string): HttpFilter {
     name,
     onRequest(exchange): FilterStep {
       const origin = exchange.head.value('origin');
-      const policy = origin === undefined ? undefined : policyOf(exchange, name);
-      if (origin === undefined || !policy) return 'continue';
+      const policy = origin ? policyOf(exchange, name) : undefined;
+      if (!origin || !policy) return 'continue';
       const isEnabled = exchange.context.proxy.random() < policy.enabledFraction;
-      if (isEnabled || exchange.context.proxy.random() < policy.shadowFraction) countOrigin(exchange, policy.allowsOrigin(origin));
+      const allowed = policy.allowsOrigin?.(origin) ?? false;
+      if (isEnabled || exchange.context.proxy.random() < policy.shadowFraction) countOrigin(exchange, allowed);
       if (!isEnabled) return 'continue';
-      const isPreflight = exchange.method === 'OPTIONS' && exchange.head.has('access-control-request-method');
-      const allowed = policy.allowsOrigin(origin);
+      const isPreflight = exchange.method === 'OPTIONS' && !!exchange.head.value('access-control-request-method');
       if (!isPreflight) {
         if (allowed) exchange.setState(name, { origin, policy } satisfies Granted);
         return 'continue';
       }
-      if (!allowed && policy.forwardNotMatchingPreflights) return 'continue';
+      if (!allowed && (policy.forwardNotMatchingPreflights ?? true)) return 'continue';
       exchange.respond({ status: 200, details: 'cors_response', headers: allowed ? preflightHeaders(exchange, { origin, policy }) : [] });
       return 'stop';
     },
@@ -40,10 +40,10 @@ function countOrigin({ context }: Exchange, isValid: boolean): void {
 }
 
 function policyOf(exchange: Exchange, name: string): CorsRuntime | undefined {
-  const override = overrideOf(exchange, name);
-  if (override?.kind === 'cors') return override.cors;
   const decision = exchange.route();
-  return decision.kind === 'forward' ? decision.action.cors : undefined;
+  if (decision.kind !== 'forward') return undefined;
+  const override = overrideOf(exchange, name);
+  return override?.kind === 'cors' ? override.cors : decision.action.cors;
 }
 
 function preflightHeaders(exchange: Exchange, { origin, policy }: Granted): [string, string][] {

@@ -9,42 +9,53 @@ import { overrideOf } from './override.ts';
 import { ThrottledStream } from './throttled-stream.ts';
 
 type Config = Extract<HttpFilterRuntime, { kind: 'fault' }>;
-type Delay = { timeout: Timeout };
+/** Of a request that some fault was injected into. */
+type Injected = { timeout: Timeout | undefined };
 
 export function createFaultFilter(config: Config): HttpFilter {
   const { name } = config;
-  const active = { count: 0 };
+  let active = 0;
+  /** Whether another fault may be injected: the limit counts requests, and whoever is counted may meet several. */
+  const mayInject: MayInject = (exchange, { maxActiveFaults = Number.POSITIVE_INFINITY }) => {
+    if (exchange.getState<Injected>(name)) return true;
+    if (active >= maxActiveFaults) {
+      countFault(exchange, 'faults_overflow');
+      return false;
+    }
+    active++;
+    exchange.setState(name, { timeout: undefined } satisfies Injected);
+    return true;
+  };
   return {
     name,
     onRequest(exchange): FilterStep {
       const fault = faultOf(exchange, config);
       if (!fault || !applies(exchange, fault)) return 'continue';
-      throttle(exchange, fault);
-      const delayMs = active.count >= (fault.maxActiveFaults ?? Number.POSITIVE_INFINITY) ? 0 : delayOf(exchange, fault);
-      if (delayMs === 0) return abort(exchange, fault) ? 'stop' : 'continue';
-      active.count++;
+      throttle(exchange, fault, mayInject);
+      const delayMs = delayOf(exchange, fault);
+      if (delayMs === 0 || !mayInject(exchange, fault)) return abort(exchange, fault, mayInject) ? 'stop' : 'continue';
       countFault(exchange, 'delays_injected');
       exchange.addFlag('DI');
       const timeout = new Timeout(() => {
-        exchange.setState(name, undefined);
-        active.count--;
-        if (!abort(exchange, fault)) exchange.continueRequest();
+        if (!abort(exchange, fault, mayInject)) exchange.continueRequest();
       });
-      exchange.setState(name, { timeout } satisfies Delay);
+      exchange.setState(name, { timeout } satisfies Injected);
       exchange.context.proxy.timeouts.arm(timeout, delayMs);
       return 'stop';
     },
     onDestroy(exchange) {
-      const delay = exchange.getState<Delay>(name);
-      if (!delay?.timeout.armed) return;
-      delay.timeout.cancel();
-      active.count--;
+      const injected = exchange.getState<Injected>(name);
+      if (!injected) return;
+      exchange.setState(name, undefined);
+      injected.timeout?.cancel();
+      active--;
     },
   };
 }
 
+type MayInject = (exchange: Exchange, fault: FaultRuntime) => boolean;
+
 function faultOf(exchange: Exchange, config: Config): FaultRuntime | undefined {
-  if (exchange.route().kind === 'not_found') return undefined;
   const override = overrideOf(exchange, config.name);
   return override?.kind === 'fault' ? override.fault : config.fault;
 }
@@ -53,10 +64,11 @@ const countFault = (exchange: Exchange, what: string): void =>
   exchange.context.observer.count?.(`http.${exchange.context.hcm.statPrefix}.fault.${what}`);
 
 /** Slows the answer's body down. */
-function throttle(exchange: Exchange, { rateLimit }: FaultRuntime): void {
+function throttle(exchange: Exchange, fault: FaultRuntime, mayInject: MayInject): void {
+  const { rateLimit } = fault;
   if (!rateLimit || !happens(exchange, rateLimit.fraction)) return;
-  const told = 'kibPerSecond' in rateLimit ? rateLimit.kibPerSecond : numberOf(exchange.header('x-envoy-fault-throughput-response'));
-  if (!told) return;
+  const told = 'kibPerSecond' in rateLimit ? rateLimit.kibPerSecond : toldNumber(exchange, 'x-envoy-fault-throughput-response');
+  if (!told || !mayInject(exchange, fault)) return;
   countFault(exchange, 'response_rl_injected');
   exchange.stream = new ThrottledStream(exchange, told * 1024);
 }
@@ -75,34 +87,38 @@ const happens = (exchange: Exchange, fraction: number): boolean =>
 function delayOf(exchange: Exchange, { delay }: FaultRuntime): number {
   if (!delay || !happens(exchange, delay.fraction)) return 0;
   if ('fixedMs' in delay) return delay.fixedMs;
-  const told = numberOf(exchange.header('x-envoy-fault-delay-request')) ?? 0;
+  const told = toldNumber(exchange, 'x-envoy-fault-delay-request') ?? 0;
   return told > 0 && lowered(exchange, 'delay', delay.fraction) ? told : 0;
 }
 
-function abort(exchange: Exchange, fault: FaultRuntime): boolean {
-  const { abort: rule } = fault;
-  if (!rule || !happens(exchange, rule.fraction)) return false;
-  const reply = { body: rule.body, details: 'fault_filter_abort', flag: 'FI' } as const;
-  if ('grpcStatus' in rule) return abortWith(exchange, { ...reply, status: 200, grpcStatus: rule.grpcStatus });
-  if ('status' in rule) return abortWith(exchange, { ...reply, status: rule.status });
-  const status = numberOf(exchange.header('x-envoy-fault-abort-request'));
-  const grpcStatus = numberOf(exchange.header('x-envoy-fault-abort-grpc-request'));
-  if (!lowered(exchange, 'abort', rule.fraction)) return false;
-  if (status !== undefined && status >= 200 && status <= 599) return abortWith(exchange, { ...reply, status });
-  return grpcStatus !== undefined && abortWith(exchange, { ...reply, status: 200, grpcStatus });
-}
-
-function abortWith(exchange: Exchange, reply: LocalReply): true {
+function abort(exchange: Exchange, fault: FaultRuntime, mayInject: MayInject): boolean {
+  const reply = abortReply(exchange, fault);
+  if (!reply || !mayInject(exchange, fault)) return false;
   countFault(exchange, 'aborts_injected');
   exchange.respond(reply);
   return true;
 }
 
+function abortReply(exchange: Exchange, { abort: rule }: FaultRuntime): LocalReply | undefined {
+  if (!rule || !happens(exchange, rule.fraction)) return undefined;
+  const reply = { body: rule.body, details: 'fault_filter_abort', flag: 'FI' } as const;
+  if ('grpcStatus' in rule) return { ...reply, status: 200, grpcStatus: rule.grpcStatus };
+  if ('status' in rule) return { ...reply, status: rule.status };
+  const status = toldNumber(exchange, 'x-envoy-fault-abort-request');
+  const grpcStatus = toldNumber(exchange, 'x-envoy-fault-abort-grpc-request');
+  if (!lowered(exchange, 'abort', rule.fraction)) return undefined;
+  if (status !== undefined && status >= 200 && status <= 599) return { ...reply, status };
+  return grpcStatus === undefined ? undefined : { ...reply, status: 200, grpcStatus };
+}
+
 /** A caller may lower the share of requests that faults by header meet; chance has already taken `fraction` of them. */
 function lowered(exchange: Exchange, what: 'delay' | 'abort', fraction: number): boolean {
-  const told = numberOf(exchange.header(`x-envoy-fault-${what}-request-percentage`));
+  const told = toldNumber(exchange, `x-envoy-fault-${what}-request-percentage`);
   return told === undefined || told / 100 >= fraction || happens(exchange, told / 100 / fraction);
 }
 
-const numberOf = (text: string | undefined): number | undefined =>
-  text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+/** What a header asks for; of several lines the first counts. */
+function toldNumber(exchange: Exchange, name: string): number | undefined {
+  const text = exchange.header(name) === undefined ? undefined : exchange.headerValues(name)[0];
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}

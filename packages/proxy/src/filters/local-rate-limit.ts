@@ -12,7 +12,13 @@ import { overrideOf } from './override.ts';
 type Config = Extract<HttpFilterRuntime, { kind: 'local_ratelimit' }>;
 
 /** The buckets of one configuration. */
-type Buckets = { readonly general: TokenBucketState | undefined; readonly byDescriptor: ReadonlyMap<string, TokenBucketState> };
+type Buckets = {
+  readonly general: TokenBucketState | undefined;
+  readonly byDescriptor: ReadonlyMap<string, TokenBucketState>;
+  readonly wildcards: readonly Wildcard[];
+};
+/** A descriptor that leaves values open: each combination of values has a bucket of its own, the latest ones are kept. */
+type Wildcard = LocalRateLimitRuntime['descriptors'][number] & { readonly buckets: Map<string, TokenBucketState> };
 type Verdict = { readonly bucket: TokenBucketState; readonly maxTokens: number };
 
 // Buckets live as long as the configuration that they belong to: unchanged parts of a new one are the same objects.
@@ -63,14 +69,14 @@ export function createLocalRateLimitFilter(config: Config): HttpFilter {
 function addLimitHeaders(head: Head, { bucket, maxTokens }: Verdict, nowMs: number): void {
   head.set('x-ratelimit-limit', String(maxTokens));
   head.set('x-ratelimit-remaining', String(bucket.remaining(nowMs)));
-  head.set('x-ratelimit-reset', String(Math.ceil(bucket.nextFillMs(nowMs) / 1000)));
+  head.set('x-ratelimit-reset', String(Math.ceil(bucket.nextTokenMs(nowMs) / 1000)));
 }
 
 function check(exchange: Exchange, limit: LocalRateLimitRuntime, nowMs: number): { allowed: boolean; strictest: Verdict | undefined } {
   const buckets = bucketsOf(exchange, limit, nowMs);
   const verdicts: Verdict[] = [];
   for (const descriptor of limit.descriptors.length > 0 ? descriptorsOf(exchange, limit) : []) {
-    const bucket = buckets.byDescriptor.get(keyOf(descriptor));
+    const bucket = buckets.byDescriptor.get(keyOf(descriptor)) ?? wildcardBucket(buckets, { descriptor, limit, nowMs });
     if (bucket) verdicts.push({ bucket, maxTokens: bucket.maxTokens });
   }
   if (buckets.general && (verdicts.length === 0 || limit.alwaysConsumeDefault)) {
@@ -88,6 +94,26 @@ function check(exchange: Exchange, limit: LocalRateLimitRuntime, nowMs: number):
   }
   return { allowed, strictest };
 }
+
+type Search = { descriptor: readonly RateLimitEntry[]; limit: LocalRateLimitRuntime; nowMs: number };
+
+function wildcardBucket({ wildcards }: Buckets, { descriptor, limit, nowMs }: Search): TokenBucketState | undefined {
+  const found = wildcards.find(({ entries }) => isCase(descriptor, entries));
+  if (!found) return undefined;
+  const key = keyOf(descriptor);
+  const bucket = found.buckets.get(key) ?? new TokenBucketState(found.bucket, nowMs);
+  found.buckets.delete(key);
+  found.buckets.set(key, bucket);
+  for (const oldest of found.buckets.keys()) {
+    if (found.buckets.size <= limit.maxDynamicDescriptors) break;
+    found.buckets.delete(oldest);
+  }
+  return bucket;
+}
+
+const isCase = (descriptor: readonly RateLimitEntry[], entries: readonly RateLimitEntry[]): boolean =>
+  descriptor.length === entries.length &&
+  entries.every(({ key, value }, i) => key === descriptor[i]?.key && (value === '' || value === descriptor[i]?.value));
 
 function descriptorsOf(exchange: Exchange, limit: LocalRateLimitRuntime): (readonly RateLimitEntry[])[] {
   return limitsOf(exchange, limit)
@@ -123,6 +149,9 @@ function bucketsOf(exchange: Exchange, limit: LocalRateLimitRuntime, nowMs: numb
     buckets = {
       general: limit.bucket && new TokenBucketState(limit.bucket, nowMs),
       byDescriptor: new Map(limit.descriptors.map(({ entries, bucket }) => [keyOf(entries), new TokenBucketState(bucket, nowMs)])),
+      wildcards: limit.descriptors.flatMap((each) =>
+        each.entries.some(({ value }) => value === '') ? { ...each, buckets: new Map() } : [],
+      ),
     };
     home.set(limit, buckets);
   }

@@ -1,4 +1,4 @@
-// Tokens that come back at fixed intervals, as Envoy's local rate limit hands them out. No timer: time is looked at when asked.
+// Tokens that come back little by little, as Envoy's local rate limit hands them out. No timer: time is looked at when asked.
 
 import type { TokenBucketRuntime } from '../runtime/model.ts';
 
@@ -25,24 +25,22 @@ export class TokenBucketState {
     return this.config.maxTokens;
   }
 
-  /** How many tokens there are. */
+  /** How many whole tokens there are. */
   remaining(nowMs: number): number {
     this.fill(nowMs);
-    return this.tokens;
+    return Math.floor(this.tokens);
   }
 
-  /** Milliseconds until tokens come back. */
-  nextFillMs(nowMs: number): number {
+  /** Milliseconds until a token can be taken; 0: one is there. */
+  nextTokenMs(nowMs: number): number {
     this.fill(nowMs);
-    return this.filledMs + this.config.fillIntervalMs - nowMs;
+    const { tokensPerFill, fillIntervalMs } = this.config;
+    return this.tokens >= 1 ? 0 : ((1 - this.tokens) * fillIntervalMs) / tokensPerFill;
   }
 
   private fill(nowMs: number): void {
     const { maxTokens, tokensPerFill, fillIntervalMs } = this.config;
-    const fills = Math.floor((nowMs - this.filledMs) / fillIntervalMs);
-    if (fills > 0) {
-      this.tokens = Math.min(maxTokens, this.tokens + fills * tokensPerFill);
-      this.filledMs += fills * fillIntervalMs;
-    }
+    this.tokens = Math.min(maxTokens, this.tokens + ((nowMs - this.filledMs) * tokensPerFill) / fillIntervalMs);
+    this.filledMs = nowMs;
   }
 }

@@ -112,16 +112,35 @@ function compileCors(policy: SharedCors, enabled: Parameters<typeof runtimeFract
   const origins = policy.allowOriginStringMatch.map((matcher, i) =>
     compileStringMatcher(matcher, report.at('allow_origin_string_match', i)),
   );
+  const allowsOrigin = (origin: string) => origins.some((matcher) => matcher.test(origin));
+  // As Envoy: who would allow "*" allows everyone.
+  const allowsAll = allowsOrigin('*');
   return {
-    allowsOrigin: (origin) => origins.some((matcher) => matcher.test(origin)),
+    allowsOrigin: origins.length === 0 ? undefined : allowsAll ? () => true : allowsOrigin,
     allowMethods: policy.allowMethods,
     allowHeaders: policy.allowHeaders,
     exposeHeaders: policy.exposeHeaders,
     maxAge: policy.maxAge,
-    allowCredentials: policy.allowCredentials ?? false,
-    allowPrivateNetworkAccess: policy.allowPrivateNetworkAccess ?? false,
-    forwardNotMatchingPreflights: policy.forwardNotMatchingPreflights ?? true,
+    allowCredentials: policy.allowCredentials,
+    allowPrivateNetworkAccess: policy.allowPrivateNetworkAccess,
+    forwardNotMatchingPreflights: policy.forwardNotMatchingPreflights,
     enabledFraction: runtimeFractionOf(enabled),
     shadowFraction: policy.shadowEnabled ? runtimeFractionOf(policy.shadowEnabled) : 0,
+  };
+}
+
+/** As Envoy: each setting is that of the most specific level which has it. */
+export function mergeCors(specific: CorsRuntime, general: CorsRuntime): CorsRuntime {
+  return {
+    allowsOrigin: specific.allowsOrigin ?? general.allowsOrigin,
+    allowMethods: specific.allowMethods || general.allowMethods,
+    allowHeaders: specific.allowHeaders || general.allowHeaders,
+    exposeHeaders: specific.exposeHeaders || general.exposeHeaders,
+    maxAge: specific.maxAge || general.maxAge,
+    allowCredentials: specific.allowCredentials ?? general.allowCredentials,
+    allowPrivateNetworkAccess: specific.allowPrivateNetworkAccess ?? general.allowPrivateNetworkAccess,
+    forwardNotMatchingPreflights: specific.forwardNotMatchingPreflights ?? general.forwardNotMatchingPreflights,
+    enabledFraction: specific.enabledFraction,
+    shadowFraction: specific.shadowFraction,
   };
 }

@@ -13,7 +13,7 @@ import {
 } from '@lateen/xds/messages/proxy';
 import type { HttpFilterOverride } from '../model.ts';
 import { compileAny, extension } from './any.ts';
-import { compileFault, compileFilterCors } from './fault-cors.ts';
+import { compileFault, compileFilterCors, mergeCors } from './fault-cors.ts';
 import { compileMutations } from './header-mutation.ts';
 import { compileLocalRateLimit } from './local-rate-limit.ts';
 import { compileBuffer, compileHeaderToMetadata, compileSetFilterState } from './metadata-filters.ts';
@@ -87,7 +87,7 @@ const compileOverride = (config: Any, report: Report): HttpFilterOverride | unde
     ? compileAny<HttpFilterOverride | undefined>(config, WRAPPER, report)
     : compileAny(config, OVERRIDES, report);
 
-/** Most specific first. Header mutations of all levels take part, of everything else the most specific. */
+/** Most specific first. Header mutations and CORS policies of all levels take part, of everything else the most specific. */
 export function mergeOverrides(levels: readonly FilterOverrides[]): FilterOverrides {
   const present = levels.filter((level) => level.size > 0);
   if (present.length < 2) return present[0] ?? NONE;
@@ -98,6 +98,8 @@ export function mergeOverrides(levels: readonly FilterOverrides[]): FilterOverri
       if (known === undefined) merged.set(name, override);
       else if (known.kind === 'header_mutation' && override.kind === 'header_mutation') {
         merged.set(name, { kind: 'header_mutation', levels: [...known.levels, ...override.levels] });
+      } else if (known.kind === 'cors' && override.kind === 'cors') {
+        merged.set(name, { kind: 'cors', cors: mergeCors(known.cors, override.cors) });
       }
     }
   }

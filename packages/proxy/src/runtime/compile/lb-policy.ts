@@ -87,7 +87,7 @@ function compileEnum(message: Cluster, report: Report): LbPolicy {
       return { kind: 'random' };
     case Lb.RING_HASH: {
       const ring = config.case === 'ringHashLbConfig' ? config.value : undefined;
-      return ringHash(ring, hashing, report.at('ring_hash_lb_config'));
+      return ringHash(ring, hashing);
     }
     case Lb.MAGLEV: {
       const size = config.case === 'maglevLbConfig' ? config.value.tableSize : undefined;
@@ -111,12 +111,11 @@ function hashingOf(message: HashingMessage, report: Report): HashingLb {
 
 type RingMessage = { minimumRingSize?: bigint | undefined; maximumRingSize?: bigint | undefined; hashFunction: number } | undefined;
 
-// The old enum counts XX_HASH 0, MURMUR_HASH_2 1; the extension puts DEFAULT_HASH 0 before them. Which function spreads the keys
-// changes nothing but the places, so DEFAULT_HASH and XX_HASH are served alike.
-function ringHash(message: RingMessage, hashing: HashingLb, report: Report, murmur = 1): LbPolicy {
-  if (message?.hashFunction === murmur) report.at('hash_function').refuse('MURMUR_HASH_2 is not supported');
+// The old enum counts XX_HASH 0, MURMUR_HASH_2 1; the extension puts DEFAULT_HASH 0, which is XX_HASH, before them.
+function ringHash(message: RingMessage, hashing: HashingLb, murmur = 1): LbPolicy {
   return {
     kind: 'ring_hash',
+    usesMurmur: message?.hashFunction === murmur,
     minRingSize: Number(message?.minimumRingSize ?? MIN_RING),
     maxRingSize: Number(message?.maximumRingSize ?? MAX_RING),
     ...hashing,
@@ -191,7 +190,7 @@ const POLICIES = [
   extension(randomLbPolicy.RandomSchema, (message): Policy => ({ lb: { kind: 'random' }, ...localityOf(message.localityLbConfig) })),
   extension(ringHashLbPolicy.RingHashSchema, (message, report): Policy => {
     const hashing = hashingOf(message.consistentHashingLbConfig ?? message, report);
-    return { lb: ringHash(message, hashing, report, ringHashLbPolicy.RingHash_HashFunction.MURMUR_HASH_2), ...weighted(message) };
+    return { lb: ringHash(message, hashing, ringHashLbPolicy.RingHash_HashFunction.MURMUR_HASH_2), ...weighted(message) };
   }),
   extension(maglevLbPolicy.MaglevSchema, (message, report): Policy => {
     const hashing = hashingOf(message.consistentHashingLbConfig, report.at('consistent_hashing_lb_config'));

@@ -24,6 +24,7 @@ const check = honours(filter.LocalRateLimitSchema, [
   'alwaysConsumeDefaultTokenBucket',
   'rateLimitedAsResourceExhausted',
   'rateLimits',
+  'maxDynamicDescriptors',
 ]);
 const checkDescriptor = honours(ratelimit.LocalRateLimitDescriptorSchema, ['entries', 'tokenBucket']);
 
@@ -31,6 +32,9 @@ const VIRTUAL_HOST: Partial<Record<number, LocalRateLimitRuntime['virtualHostLim
   [ratelimit.VhRateLimitsOptions.INCLUDE]: 'include',
   [ratelimit.VhRateLimitsOptions.IGNORE]: 'ignore',
 };
+
+/** As Envoy's. */
+const DEFAULT_DYNAMIC_DESCRIPTORS = 20;
 
 export function compileLocalRateLimit(message: filter.LocalRateLimit, report: Report): LocalRateLimitRuntime {
   check(message, report);
@@ -50,6 +54,7 @@ export function compileLocalRateLimit(message: filter.LocalRateLimit, report: Re
     ),
     responseHeaders: compileHeaderOptions(message.responseHeadersToAdd, report, 'response_headers_to_add'),
     descriptors: message.descriptors.map((each, i) => compileDescriptor(each, report.at('descriptors', i))),
+    maxDynamicDescriptors: message.maxDynamicDescriptors ?? DEFAULT_DYNAMIC_DESCRIPTORS,
     stage: message.stage,
     perConnection: message.localRateLimitPerDownstreamConnection,
     sendsLimitHeaders: message.enableXRatelimitHeaders === ratelimit.XRateLimitHeadersRFCVersion.DRAFT_VERSION_03,

@@ -129,7 +129,11 @@ function compileHeaderValue(specifier: HeaderMatcher['headerMatchSpecifier'], re
       return compileStringMatcher(specifier.value, report.at('string_match'));
     case 'rangeMatch': {
       const { start, end } = specifier.value;
-      const test = (value: string) => /^[-+]?\d{1,18}$/.test(value) && BigInt(value) >= start && BigInt(value) < end;
+      const test = (value: string) => {
+        if (!/^[-+]?\d{1,19}$/.test(value)) return false;
+        const number = BigInt(value.startsWith('+') ? value.slice(1) : value);
+        return number >= start && number < end;
+      };
       return { text: `in [${start}, ${end})`, test };
     }
     default:

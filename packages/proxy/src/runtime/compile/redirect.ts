@@ -40,7 +40,7 @@ export function compileRedirect(action: RedirectAction, condition: PathCondition
   const keepsQuery = action.pathRewriteSpecifier.case === 'pathRedirect' && action.pathRewriteSpecifier.value.includes('?');
   const { schemeRewriteSpecifier: scheme, hostRedirect, portRedirect, stripQuery } = action;
   const schemeOf = (view: RequestView): string => {
-    if (scheme.case === 'schemeRedirect') return scheme.value;
+    if (scheme.case === 'schemeRedirect' && scheme.value !== '') return scheme.value;
     return scheme.case === 'httpsRedirect' && scheme.value ? 'https' : view.scheme;
   };
   return {
@@ -69,9 +69,12 @@ function redirectHost(view: RequestView, to: { target: string; hostRedirect: str
 function compileRedirectPath(action: RedirectAction, condition: PathCondition, report: Report): (pathWithQuery: string) => string {
   const rewrite = action.pathRewriteSpecifier;
   switch (rewrite.case) {
-    case 'pathRedirect':
-      if (rewrite.value.includes('?')) return () => rewrite.value;
-      return (path) => rewrite.value + path.slice(pathOf(path).length);
+    case 'pathRedirect': {
+      if (rewrite.value === '') return (path) => path;
+      const target = rewrite.value.startsWith('/') ? rewrite.value : `/${rewrite.value}`;
+      if (target.includes('?')) return () => target;
+      return (path) => target + path.slice(pathOf(path).length);
+    }
     case 'prefixRewrite':
       return replaceMatchedPrefix(condition, rewrite.value);
     case 'regexRewrite':

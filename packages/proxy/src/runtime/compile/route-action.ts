@@ -14,9 +14,18 @@ import {
   uriTemplateRewrite,
   type VirtualHost,
 } from '@lateen/xds/messages/proxy';
-import type { ConnectRuntime, ForwardAction, GrpcTimeoutRuntime, HashPolicy, HostRewrite, MirrorRuntime, PathRewrite } from '../model.ts';
+import type {
+  ConnectRuntime,
+  CorsRuntime,
+  ForwardAction,
+  GrpcTimeoutRuntime,
+  HashPolicy,
+  HostRewrite,
+  MirrorRuntime,
+  PathRewrite,
+} from '../model.ts';
 import { compileAny, extension } from './any.ts';
-import { compileRouteCors } from './fault-cors.ts';
+import { compileRouteCors, mergeCors } from './fault-cors.ts';
 import { compileMutationList } from './header-mutation.ts';
 import { compileInternalRedirect } from './internal-redirect.ts';
 import { type PathCondition, pathOf, replaceMatchedPrefix } from './path-match.ts';
@@ -91,7 +100,6 @@ export function compileForwardAction(action: RouteAction, context: ActionContext
   const retryPolicy = action.retryPolicy ?? virtualHost.retryPolicy;
   const mirrors =
     [action.requestMirrorPolicies, virtualHost.requestMirrorPolicies, tableMirrors].find((policies) => policies.length > 0) ?? [];
-  const cors = action.cors ?? virtualHost.cors;
   const stream = action.maxStreamDuration;
   return {
     // A stream with a maximum duration needs no other timeout.
@@ -105,7 +113,7 @@ export function compileForwardAction(action: RouteAction, context: ActionContext
     retry: retryPolicy && compileRetryPolicy(retryPolicy, report.at('retry_policy')),
     mirrors: mirrors.flatMap((policy, i) => compileMirror(policy, report.at('request_mirror_policies', i)) ?? []),
     hashPolicies: action.hashPolicy.flatMap((policy, i) => compileHashPolicy(policy, report.at('hash_policy', i)) ?? []),
-    cors: cors && compileRouteCors(cors, report.at('cors')),
+    cors: compileCors(action, virtualHost, report),
     priority: action.priority === RoutingPriority.HIGH ? 'high' : 'default',
     upgrades: upgradesOf(action),
     connect: compileConnect(action, report),
@@ -114,6 +122,12 @@ export function compileForwardAction(action: RouteAction, context: ActionContext
     includeVirtualHostRateLimits: action.includeVhRateLimits ?? false,
     bufferLimitBytes: context.bufferLimitBytes,
   };
+}
+
+/** The deprecated place of CORS policies. */
+function compileCors({ cors: own }: RouteAction, { cors: ofHost }: VirtualHost, report: Report): CorsRuntime | undefined {
+  const policies = [own, ofHost].flatMap((policy) => (policy ? compileRouteCors(policy, report.at('cors')) : []));
+  return policies.length > 1 ? mergeCors(policies[0] as CorsRuntime, policies[1] as CorsRuntime) : policies[0];
 }
 
 function compileGrpcTimeout(action: RouteAction): GrpcTimeoutRuntime | undefined {

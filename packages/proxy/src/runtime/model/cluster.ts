@@ -104,7 +104,7 @@ export type LbPolicy =
       readonly slowStart: SlowStart | undefined;
     }
   | { readonly kind: 'random' }
-  | ({ readonly kind: 'ring_hash'; readonly minRingSize: number; readonly maxRingSize: number } & HashingLb)
+  | ({ readonly kind: 'ring_hash'; readonly minRingSize: number; readonly maxRingSize: number; readonly usesMurmur: boolean } & HashingLb)
   | ({ readonly kind: 'maglev'; readonly tableSize: number } & HashingLb)
   /** The discovery decides (original_dst). */
   | { readonly kind: 'cluster_provided' };

@@ -232,7 +232,10 @@ export type LocalRateLimitRuntime = {
   readonly enforcedFraction: number;
   readonly requestHeadersWhenNotEnforced: readonly HeaderMutation[];
   readonly responseHeaders: readonly HeaderMutation[];
+  /** An entry with an empty value takes any. */
   readonly descriptors: readonly { readonly entries: readonly RateLimitEntry[]; readonly bucket: TokenBucketRuntime }[];
+  /** How many combinations of values a descriptor with open values keeps apart. */
+  readonly maxDynamicDescriptors: number;
   readonly stage: number;
   readonly perConnection: boolean;
   readonly sendsLimitHeaders: boolean;

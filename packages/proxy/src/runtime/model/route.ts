@@ -296,18 +296,18 @@ export type HashPolicy =
     | { readonly kind: 'query_parameter'; readonly name: string }
   ) & { readonly terminal: boolean };
 
-/** A CORS policy after defaults; `undefined` lists are not sent. */
+/** A CORS policy. What is undefined or empty is left to the level above (route, virtual host, table). */
 export type CorsRuntime = {
-  allowsOrigin(origin: string): boolean;
+  readonly allowsOrigin: ((origin: string) => boolean) | undefined;
   readonly allowMethods: string;
   readonly allowHeaders: string;
   readonly exposeHeaders: string;
   readonly maxAge: string;
-  readonly allowCredentials: boolean;
-  readonly allowPrivateNetworkAccess: boolean;
+  readonly allowCredentials: boolean | undefined;
+  readonly allowPrivateNetworkAccess: boolean | undefined;
   /** Preflights whose origin does not match: true (default) sends them upstream, false answers them here. */
-  readonly forwardNotMatchingPreflights: boolean;
-  /** Share of requests for which the policy acts / is only counted, 0 to 1. */
+  readonly forwardNotMatchingPreflights: boolean | undefined;
+  /** Share of requests for which the policy acts / is only counted, 0 to 1. Of the most specific level. */
   readonly enabledFraction: number;
   readonly shadowFraction: number;
 };
