@@ -3,7 +3,16 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import { CodedError, type Logger, messageOf, type SocketAddress, type Transport } from '@lateen/base';
 
-export type EndpointRequest = { method: string; path: string; query: URLSearchParams; headers: IncomingMessage['headers'] };
+export type EndpointRequest = {
+  method: string;
+  path: string;
+  query: URLSearchParams;
+  headers: IncomingMessage['headers'];
+  /** Each name and value as sent, one after the other. */
+  rawHeaders: readonly string[];
+  /** Who asks; empty when that is not known. */
+  remoteIp: string;
+};
 export type EndpointReply = { status: number; body: string; contentType?: string; headers?: Record<string, string> };
 export type EndpointHandler = (request: EndpointRequest) => EndpointReply | Promise<EndpointReply>;
 
@@ -20,7 +29,8 @@ export async function serveEndpoint({ transport, address, logger, handle }: Endp
     const reply = async () => {
       const url = parseTarget(request.url ?? '/');
       if (!url) return { status: 400, body: 'malformed request target\n' };
-      return handle({ method: request.method ?? 'GET', path: url.pathname, query: url.searchParams, headers: request.headers });
+      const { method = 'GET', headers, rawHeaders, socket } = request;
+      return handle({ method, path: url.pathname, query: url.searchParams, headers, rawHeaders, remoteIp: socket.remoteAddress ?? '' });
     };
     void reply()
       .catch((error: unknown): EndpointReply => {

@@ -3,12 +3,12 @@ import { createServer } from 'node:http';
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { systemClock } from '@lateen/base';
+import { type CodedError, systemClock } from '@lateen/base';
 import { createHostTransport } from '../io/host-transport.ts';
-import { type Prober, probeApp } from './app-probes.ts';
+import { type Prober, parseProbers, probeApp } from './app-probes.ts';
 
 const transport = createHostTransport();
-const probe = (prober: Prober, headers = {}) => probeApp({ prober, host: '127.0.0.1', transport, clock: systemClock, headers });
+const probe = (prober: Prober, headers: string[] = []) => probeApp({ prober, host: '127.0.0.1', transport, clock: systemClock, headers });
 
 async function listen(t: TestContext, server: Server | Http2Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -19,17 +19,64 @@ async function listen(t: TestContext, server: Server | Http2Server): Promise<num
 test("HTTP: the application's status, with kubelet's agent and the probe's headers", async (t) => {
   const seen: (string | undefined)[] = [];
   const server = createServer((request, response) => {
-    seen.push(request.url, request.headers['user-agent'], request.headers['x-a'] as string, request.headers.host);
-    response.writeHead(request.url === '/moved' ? 302 : 418).end();
+    const { 'user-agent': agent, 'x-a': a, 'x-b': b, host } = request.headers;
+    seen.push(request.url, agent, String(a), String(b), host);
+    response.writeHead(418).end();
   });
   const port = await listen(t, server);
   const headers = [{ name: 'X-A', value: '1' }];
   assert.equal(
-    (await probe({ httpGet: { path: 'live', port, host: 'app.test', httpHeaders: headers } }, { 'user-agent': 'kube-probe/1.33' })).status,
+    (
+      await probe({ httpGet: { path: 'live', port, host: 'app.test', httpHeaders: headers } }, [
+        'User-Agent',
+        'kube-probe/1.33',
+        'x-a',
+        '0',
+        'X-B',
+        'b1',
+        'X-B',
+        'b2',
+        'Host',
+        'no',
+      ])
+    ).status,
     418,
   );
-  assert.deepEqual(seen, ['/live', 'kube-probe/1.33', '1', `app.test:${port}`]);
-  assert.equal((await probe({ httpGet: { path: '/moved', port } })).status, 302);
+  assert.deepEqual(seen, ['/live', 'kube-probe/1.33', '1', 'b1, b2', `app.test:${port}`]);
+});
+
+test('HTTP: redirects within the application are followed, others are answers; a loop fails', async (t) => {
+  const server = createServer((request, response) => {
+    const location = { '/moved': '/here', '/loop': '/loop', '/away': 'http://elsewhere.test/' }[request.url ?? ''];
+    if (request.url === '/kept') response.writeHead(304).end();
+    else if (location) response.writeHead(302, { location }).end();
+    else response.writeHead(request.url === '/here' ? 204 : 500).end();
+  });
+  const port = await listen(t, server);
+  const statuses = [];
+  for (const path of ['/moved', '/away', '/kept', '/loop']) statuses.push((await probe({ httpGet: { path, port } })).status);
+  assert.deepEqual(statuses, [204, 200, 200, 500]);
+});
+
+test('probes that no probe can be are refused at the start', () => {
+  const path = '/app-health/a/livez';
+  assert.deepEqual(
+    parseProbers(`{"${path}": {"gRPC": {"port": 8080, "service": null}, "timeoutSeconds": 10}}`).get(path)?.grpc?.port,
+    8080,
+  );
+  for (const [text, reason] of [
+    ['no JSON', /JSON/],
+    ['{"abc": {"httpGet": {"port": 80}}}', /not a path/],
+    [`{"${path}": {"exec": {"command": ["true"]}}}`, /must have one of/],
+    [`{"${path}": {"tcpSocket": {"port": 80}, "httpGet": {"port": 80}}}`, /must have one of/],
+    [`{"${path}": {"tcpSocket": {"port": "http"}}}`, /port must be a number/],
+  ] as const) {
+    assert.throws(
+      () => parseProbers(text),
+      (error: CodedError) => error.code === 'LAT4101' && reason.test(error.why ?? ''),
+      text,
+    );
+  }
 });
 
 test('no answer in time, and no listener, are 500 with the reason', async (t) => {

@@ -52,6 +52,7 @@ export function parseProxyEnvironment(
     if (!parsed.ok) throw malformed(name, parsed.error);
     return parsed.value;
   };
+  const statusPort = Number(proxyConfig.statusPort || 15020);
   return {
     role,
     node: {
@@ -61,7 +62,7 @@ export function parseProxyEnvironment(
     },
     discoveryAddress: hostPort(discovery, 'discoveryAddress'),
     instanceIp,
-    statusPort: Number(proxyConfig.statusPort || 15020),
+    statusPort,
     adminPort: Number(proxyConfig.proxyAdminPort || 15000),
     drainMs: duration(proxyConfig.drainDuration, 45_000, 'drainDuration'),
     terminationDrainMs: duration(
@@ -75,7 +76,8 @@ export function parseProxyEnvironment(
         : undefined,
     proxyLogLevel: flags.get('proxyLogLevel') || 'warning',
     appProbers: parseProbers(env.ISTIO_KUBE_APP_PROBERS),
-    appMetrics: parsePrometheus(env.ISTIO_PROMETHEUS_ANNOTATIONS),
+    // A gateway's port 15020 is open to strangers, and no application stands beside it.
+    appMetrics: role === 'sidecar' ? parsePrometheus(env.ISTIO_PROMETHEUS_ANNOTATIONS, statusPort) : [],
   };
 }
 
@@ -177,17 +179,17 @@ function mergeJson(metadata: JsonObject, name: string, value: string): void {
   }
 }
 
-function parsePrometheus(source: string | undefined): readonly MetricsTarget[] {
+function parsePrometheus(source: string | undefined, statusPort: number): readonly MetricsTarget[] {
   if (!source) return [];
   try {
     type Target = { path?: string; port?: string };
     const { scrape, targets, ...only } = JSON.parse(source) as Target & { scrape?: string; targets?: Target[] };
     if (scrape !== 'true') return [];
     // Several come with the first of them in the older fields.
-    return (targets && targets.length > 0 ? targets : [only]).map(({ port, path }) => ({
-      port: Number(port || 80),
-      path: path || '/metrics',
-    }));
+    return (targets && targets.length > 0 ? targets : [only]).map(({ port, path }) => {
+      if (Number(port) === statusPort) throw new Error(`port ${statusPort} is the agent's own: each scrape would ask for the next`);
+      return { port: Number(port || 80), path: path || '/metrics' };
+    });
   } catch (error) {
     throw malformed('ISTIO_PROMETHEUS_ANNOTATIONS', messageOf(error));
   }

@@ -2,7 +2,7 @@
 
 import { type Clock, type Logger, messageOf, type Transport } from '@lateen/base';
 import { type AdminSource, exposition } from '../admin/admin.ts';
-import type { EndpointHandler, EndpointReply } from '../admin/http-endpoint.ts';
+import type { EndpointHandler, EndpointReply, EndpointRequest } from '../admin/http-endpoint.ts';
 import { PROMETHEUS_TYPE } from '../admin/stats.ts';
 import { fetchAppMetrics } from './app-metrics.ts';
 import { probeApp } from './app-probes.ts';
@@ -35,7 +35,8 @@ export const createMetricsHandler =
 /** 15020: the agent. */
 export function createStatusHandler(status: StatusSource): EndpointHandler {
   const { environment, source, transport, clock } = status;
-  return async ({ method, path, headers }) => {
+  return async (request) => {
+    const { path } = request;
     switch (path) {
       case '/healthz/ready':
         return readiness(source);
@@ -43,12 +44,12 @@ export function createStatusHandler(status: StatusSource): EndpointHandler {
       case '/metrics':
         return { status: 200, contentType: PROMETHEUS_TYPE, body: (await exposition(source)) + (await appMetrics(status)) };
       case '/quitquitquit':
-        return postOnly(method, status.quit);
+        return localPostOnly(request, status.quit);
       case '/drain':
-        return postOnly(method, status.drain);
+        return localPostOnly(request, status.drain);
     }
     const prober = environment.appProbers.get(path);
-    if (prober) return probeApp({ prober, host: environment.instanceIp, transport, clock, headers });
+    if (prober) return probeApp({ prober, host: environment.instanceIp, transport, clock, headers: request.rawHeaders });
     return text(404, /^\/app-(?:health|lifecycle)\//.test(path) ? `no probe is known for ${path}\n` : 'not found\n');
   };
 }
@@ -59,11 +60,15 @@ function readiness(source: AdminSource): EndpointReply {
   return text(503, state === 'DRAINING' ? 'the proxy is draining\n' : `the proxy has no configuration yet (${state})\n`);
 }
 
-function postOnly(method: string, act: () => void): EndpointReply {
+// 15020 is open to the whole network (metrics): only who is within the pod may stop its proxy, as with Istio's agent.
+function localPostOnly({ method, remoteIp }: Pick<EndpointRequest, 'method' | 'remoteIp'>, act: () => void): EndpointReply {
+  if (!isLoopback(remoteIp)) return text(403, 'only requests from localhost are allowed\n');
   if (method !== 'POST') return { ...text(405, 'use POST\n'), headers: { allow: 'POST' } };
   act();
   return text(200, 'OK\n');
 }
+
+const isLoopback = (ip: string): boolean => ip === '::1' || /^(?:::ffff:)?127\./.test(ip);
 
 async function appMetrics({ environment, transport, logger }: StatusSource): Promise<string> {
   const fetchOne = async (target: MetricsTarget) => {

@@ -46,7 +46,14 @@ async function serve(running: RunningProxy, message: ToWorker): Promise<void> {
     }
     case 'command': {
       const { path, query } = message;
-      await createAdminHandler(running.source)({ method: 'POST', path, query: new URLSearchParams(query), headers: {} });
+      await createAdminHandler(running.source)({
+        method: 'POST',
+        path,
+        query: new URLSearchParams(query),
+        headers: {},
+        rawHeaders: [],
+        remoteIp: '',
+      });
       return;
     }
     case 'close':
