@@ -1,6 +1,7 @@
 // Counters and gauges of a cluster, under Envoy's names. Plain numbers: counting is an addition, reading happens at scrape time.
 
 import { Histogram } from '../observe/histogram.ts';
+import type { TableSize } from './hash-table.ts';
 import type { ZoneChoice } from './zone-routing.ts';
 
 const ZONE_COUNTERS = {
@@ -24,6 +25,30 @@ export class SubsetStats {
     this.lb_subsets_created += Math.max(0, count - this.lb_subsets_active);
     this.lb_subsets_removed += Math.max(0, this.lb_subsets_active - count);
     this.lb_subsets_active = count;
+  }
+}
+
+/** `ring_hash_lb.*`: the table that was built last. */
+export class RingHashStats {
+  size = 0;
+  min_hashes_per_host = 0;
+  max_hashes_per_host = 0;
+
+  set({ size, least, most }: TableSize): void {
+    this.size = size;
+    this.min_hashes_per_host = least;
+    this.max_hashes_per_host = most;
+  }
+}
+
+/** `maglev_lb.*`. */
+export class MaglevStats {
+  min_entries_per_host = 0;
+  max_entries_per_host = 0;
+
+  set({ least, most }: TableSize): void {
+    this.min_entries_per_host = least;
+    this.max_entries_per_host = most;
   }
 }
 
@@ -120,6 +145,8 @@ export class ClusterStats {
   update_empty = 0;
   update_no_rebuild = 0;
   readonly subsets = new SubsetStats();
+  readonly ringHash = new RingHashStats();
+  readonly maglev = new MaglevStats();
   readonly outlier = new OutlierStats();
   readonly healthCheck = new HealthCheckStats();
   readonly upstream_cx_connect_ms = new Histogram();

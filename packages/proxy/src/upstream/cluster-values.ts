@@ -7,7 +7,7 @@ import type { ClusterState } from './cluster-state.ts';
 export type ClusterValue = Pick<Stat, 'name' | 'type' | 'value' | 'counts'>;
 
 const GAUGES =
-  /(?:_active|_buffered|_open|^version|^max_host_weight|^warming_state|^membership_(?!change).*|^health_check\.(?:healthy|degraded)|remaining_\w+)$/;
+  /(?:_active|_buffered|_open|^version|^max_host_weight|^(?:ring_hash|maglev)_lb\.\w+|^warming_state|^membership_(?!change).*|^health_check\.(?:healthy|degraded)|remaining_\w+)$/;
 
 /** Everything that can be said of the cluster; parts that are not configured (subsets, health checks, outliers) are left out. */
 export function clusterValues(cluster: ClusterState): ClusterValue[] {
@@ -24,6 +24,8 @@ export function clusterValues(cluster: ClusterState): ClusterValue[] {
   add('', cluster.bytes.named('upstream_cx'));
   for (const [status, count] of stats.statuses) add('', { [`upstream_rq_${status}`]: count });
   if (runtime.subsets) add('', stats.subsets);
+  if (runtime.lb.kind === 'ring_hash') add('ring_hash_lb.', stats.ringHash);
+  if (runtime.lb.kind === 'maglev') add('maglev_lb.', stats.maglev);
   if (runtime.outlier) add('outlier_detection.', stats.outlier);
   if (runtime.healthCheck) add('health_check.', stats.healthCheck);
   if (runtime.transport.kind === 'tls' || runtime.transportMatches.some(({ transport }) => transport.kind === 'tls')) {

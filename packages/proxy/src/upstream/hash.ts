@@ -11,9 +11,9 @@ const rotl = (x: bigint, bits: bigint): bigint => u64((x << bits) | (x >> (64n -
 const round = (lane: bigint, word: bigint): bigint => u64(rotl(u64(lane + word * PRIME_2), 31n) * PRIME_1);
 const merge = (hash: bigint, lane: bigint): bigint => u64((hash ^ round(0n, lane)) * PRIME_1 + PRIME_4);
 
-/** Unsigned 64 bits of the UTF-8 text. */
-export function hashText(text: string, seed = 0n): bigint {
-  const bytes = Buffer.from(text, 'utf8');
+/** Unsigned 64 bits of the text's UTF-8 bytes. */
+export function hashText(text: string | Buffer, seed = 0n): bigint {
+  const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
   const size = bytes.length;
   let at = 0;
   let hash: bigint;
@@ -37,6 +37,27 @@ export function hashText(text: string, seed = 0n): bigint {
   hash = u64((hash ^ (hash >> 33n)) * PRIME_2);
   hash = u64((hash ^ (hash >> 29n)) * PRIME_3);
   return hash ^ (hash >> 32n);
+}
+
+const MURMUR_SEED = 0xc70f6907n;
+const MURMUR_PRIME = 0xc6a4a7935bd1e995n;
+const mixTail = (value: bigint): bigint => value ^ (value >> 47n);
+
+/** MurmurHash2 of 64 bits, with the seed that Envoy has for its rings. */
+export function hashMurmur2(text: string): bigint {
+  const bytes = Buffer.from(text, 'utf8');
+  const whole = bytes.length - (bytes.length % 8);
+  let hash = MURMUR_SEED ^ u64(BigInt(bytes.length) * MURMUR_PRIME);
+  const add = (word: bigint) => {
+    hash = u64((hash ^ word) * MURMUR_PRIME);
+  };
+  for (let at = 0; at < whole; at += 8) add(u64(mixTail(u64(bytes.readBigUInt64LE(at) * MURMUR_PRIME)) * MURMUR_PRIME));
+  if (whole < bytes.length) {
+    const rest = Buffer.alloc(8);
+    bytes.copy(rest, 0, whole);
+    add(rest.readBigUInt64LE(0));
+  }
+  return mixTail(u64(mixTail(hash) * MURMUR_PRIME));
 }
 
 /** Mixes the hash of one more source into what earlier sources gave. */

@@ -3,7 +3,7 @@
 import type { ClusterRuntime } from '../runtime/model.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import { EdfScheduler } from './edf-scheduler.ts';
-import type { WeightedHost } from './hash-table.ts';
+import { shareAmong } from './hash-table.ts';
 import type { Host } from './host.ts';
 import { createHashPicker, createPicker, type Picker, type PickerServices, type PickOptions } from './picker.ts';
 import { type PriorityLoad, sharePriorities } from './priority-load.ts';
@@ -43,7 +43,7 @@ export function assignLoad(settings: LoadSettings, localities: readonly Locality
   if (!only) return NOBODY;
   return {
     pick(options) {
-      let point = share(options, services.random) * 100;
+      let point = percentile(options, services.random);
       for (const level of levels) {
         point -= level.load.healthy;
         if (point < 0) return level.healthy.pick(options);
@@ -105,7 +105,7 @@ class Level {
 
   private panicking(): Picker {
     const { settings, services, group } = this;
-    const everyone = settings.zoneAware?.failTrafficOnPanic ? NOBODY : this.plain((locality) => locality.hosts, group);
+    const everyone = settings.zoneAware?.failTrafficOnPanic && !isHashing(settings.lb) ? NOBODY : this.plain((locality) => locality.hosts, group);
     return {
       pick(options) {
         if (services.stats) services.stats.lb_healthy_panic++;
@@ -116,8 +116,11 @@ class Level {
 
   private pickerFor(health: 'healthy' | 'degraded'): Picker {
     const { settings, group } = this;
-    const chosen: Hosts = (locality) => locality.hosts.filter((host) => host.health === health && !host.isExcluded);
-    if (isHashing(settings.lb)) return this.plain(chosen, group);
+    const chosen: Hosts = (locality) => hostsOf(locality, health);
+    // The tables of Envoy have healthy hosts only, whatever share of the load is for degraded ones. (Without any healthy host it serves
+    // nobody; here the degraded ones do.)
+    const well: Hosts = (locality) => hostsOf(locality, 'healthy');
+    if (isHashing(settings.lb)) return this.plain(group.some((locality) => well(locality).length > 0) ? well : chosen, group);
     if (settings.localityWeighted) return this.byLocality(chosen) ?? this.plain(chosen, group);
     if (settings.zoneAware && this.isFirst && health === 'healthy') return this.byZone(chosen) ?? this.plain(chosen, group);
     return this.plain(chosen, group);
@@ -128,7 +131,8 @@ class Level {
     const { lb } = settings;
     if (isHashing(lb) && settings.localityWeighted) {
       // One table for all localities, so that a key has one host.
-      const hosts = group.flatMap((locality) => shareOfLocality(chosen(locality), locality.weight));
+      const total = group.reduce((sum, { hosts, weight }) => (hosts.length > 0 ? sum + weight : sum), 0);
+      const hosts = group.flatMap((locality) => (locality.weight === 0 ? [] : shareAmong(chosen(locality), locality.weight / total)));
       return createHashPicker(lb, hosts, services);
     }
     return createPicker(lb, group.flatMap(chosen), services);
@@ -197,14 +201,12 @@ class Level {
   }
 }
 
+const hostsOf = ({ hosts }: LocalityHosts, health: 'healthy' | 'degraded'): Host[] =>
+  hosts.filter((host) => host.health === health && !host.isExcluded);
+
 const isHashing = (lb: LoadSettings['lb']): lb is Extract<LoadSettings['lb'], { kind: 'ring_hash' | 'maglev' }> =>
   lb.kind === 'ring_hash' || lb.kind === 'maglev';
 
-function shareOfLocality(hosts: readonly Host[], weight: number): WeightedHost[] {
-  const total = hosts.reduce((sum, host) => sum + host.weight, 0);
-  return weight === 0 ? [] : hosts.map((host) => ({ host, weight: (weight * host.weight) / total }));
-}
-
-/** Which share of the traffic a request belongs to, 0 to 1: fixed for a hash, so that its priority is. */
-const share = (options: PickOptions | undefined, random: () => number): number =>
-  options?.hash === undefined ? random() : Number(options.hash % 100n) / 100;
+/** Which percent of the traffic a request belongs to, 0 to 99: fixed for a hash, so that its priority is. */
+const percentile = (options: PickOptions | undefined, random: () => number): number =>
+  options?.hash === undefined ? Math.floor(random() * 100) : Number(options.hash % 100n);

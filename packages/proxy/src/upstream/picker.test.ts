@@ -38,7 +38,7 @@ const POLICIES: readonly LbPolicy[] = [
   { kind: 'round_robin', slowStart: undefined },
   LEAST_REQUEST,
   { kind: 'random' },
-  { kind: 'ring_hash', minRingSize: 4096, maxRingSize: 8192, useHostnameForHashing: false, hashBalanceFactorPercent: 0 },
+  { kind: 'ring_hash', usesMurmur: false, minRingSize: 4096, maxRingSize: 8192, useHostnameForHashing: false, hashBalanceFactorPercent: 0 },
   { kind: 'maglev', tableSize: 65_537, useHostnameForHashing: false, hashBalanceFactorPercent: 0 },
 ];
 

@@ -2,9 +2,11 @@
 // to anything but the hosts.
 
 import type { LbMetadata, LbPolicy, SlowStart } from '../runtime/model.ts';
+import type { ClusterStats } from './cluster-stats.ts';
 import { EdfScheduler } from './edf-scheduler.ts';
-import { createHashLookup, type HashPolicyLb, type WeightedHost } from './hash-table.ts';
+import { createHashLookup, type HashPolicyLb, shareAmong, type WeightedHost } from './hash-table.ts';
 import type { Host } from './host.ts';
+import { createLoadBound } from './load-bound.ts';
 
 export type PickOptions = {
   /** Of the request; only consistent hashing looks at it, and picks at random without. */
@@ -26,6 +28,7 @@ export type PickerServices = {
   readonly monotonicMs: () => number;
   /** Requests under way in the whole cluster, for the bound of consistent hashing. */
   readonly activeRequests?: () => number;
+  readonly stats?: ClusterStats;
 };
 type Random = () => number;
 
@@ -42,11 +45,7 @@ export function createPicker(policy: LbPolicy, hosts: readonly Host[], services:
     }
     case 'ring_hash':
     case 'maglev':
-      return createHashPicker(
-        policy,
-        hosts.map((host) => ({ host, weight: host.weight })),
-        services,
-      );
+      return createHashPicker(policy, shareAmong(hosts), services);
     default:
       return weightedRandom(hosts, random);
   }
@@ -54,35 +53,16 @@ export function createPicker(policy: LbPolicy, hosts: readonly Host[], services:
 
 /** Picks by consistent hashing; the weights may differ from the hosts' own. */
 export function createHashPicker(policy: HashPolicyLb, hosts: readonly WeightedHost[], services: PickerServices): Picker {
-  const { random, activeRequests } = services;
-  const lookup = createHashLookup(policy, hosts);
+  const { random, activeRequests, stats } = services;
+  const table = stats && (policy.kind === 'ring_hash' ? stats.ringHash : stats.maglev);
+  const lookup = createHashLookup(policy, hosts, (size) => table?.set(size));
   const bounded = policy.hashBalanceFactorPercent > 0 && activeRequests;
-  const bound = bounded ? createLoadBound(hosts, policy.hashBalanceFactorPercent / 100, activeRequests) : undefined;
+  const bound = bounded ? createLoadBound(hosts, policy.hashBalanceFactorPercent, activeRequests) : undefined;
   return {
     pick({ hash = BigInt(Math.floor(random() * 2 ** 53)) << 11n, attempt = 0 } = {}) {
-      if (hosts.length === 0) return undefined;
       const host = lookup(hash, attempt);
       return bound && host ? bound(host, hash) : host;
     },
-  };
-}
-
-/** Passes over hosts that already carry more than their bounded share of the active requests; the order depends on the hash. */
-function createLoadBound(hosts: readonly WeightedHost[], factor: number, activeRequests: () => number): (host: Host, hash: bigint) => Host {
-  const total = hosts.reduce((sum, { weight }) => sum + weight, 0);
-  const shares = new Map(hosts.map(({ host, weight }) => [host, weight / total]));
-  const loadOf = (host: Host) => host.stats.rq_active / Math.max(1, Math.ceil((activeRequests() + 1) * factor * (shares.get(host) ?? 0)));
-  return (host, hash) => {
-    if (loadOf(host) < 1) return host;
-    let best = host;
-    const seed = Number(hash & 0xffff_ffffn);
-    const others = hosts.map((one, i) => ({ host: one.host, at: Math.imul(seed ^ (i + 1), 0x9e3779b1) >>> 0 }));
-    for (const { host: other } of others.sort((a, b) => a.at - b.at)) {
-      const load = loadOf(other);
-      if (load < 1) return other;
-      if (load < loadOf(best)) best = other;
-    }
-    return best;
   };
 }
 
