@@ -16,10 +16,15 @@ export type HashLookup = (hash: bigint, attempt: number) => Host | undefined;
 export type TableSize = { readonly size: number; readonly least: number; readonly most: number };
 
 /** A lookup over `hosts` that is built when it is first asked. */
-export function createHashLookup(lb: HashPolicyLb, hosts: readonly WeightedHost[], onBuilt: (size: TableSize) => void = () => {}): HashLookup {
+export function createHashLookup(
+  lb: HashPolicyLb,
+  hosts: readonly WeightedHost[],
+  onBuilt: (size: TableSize) => void = () => {},
+): HashLookup {
   let built: HashLookup | undefined;
   return (hash, attempt) => {
-    built ??= hosts.length === 0 ? () => undefined : lb.kind === 'ring_hash' ? ringLookup(lb, hosts, onBuilt) : maglevLookup(lb, hosts, onBuilt);
+    built ??=
+      hosts.length === 0 ? () => undefined : lb.kind === 'ring_hash' ? ringLookup(lb, hosts, onBuilt) : maglevLookup(lb, hosts, onBuilt);
     return built(hash, attempt);
   };
 }

@@ -105,7 +105,8 @@ class Level {
 
   private panicking(): Picker {
     const { settings, services, group } = this;
-    const everyone = settings.zoneAware?.failTrafficOnPanic && !isHashing(settings.lb) ? NOBODY : this.plain((locality) => locality.hosts, group);
+    const everyone =
+      settings.zoneAware?.failTrafficOnPanic && !isHashing(settings.lb) ? NOBODY : this.plain((locality) => locality.hosts, group);
     return {
       pick(options) {
         if (services.stats) services.stats.lb_healthy_panic++;
