@@ -38,6 +38,20 @@ const cases: { name: string; args: string[]; code: number; stdout?: RegExp; stde
     stderr: /no mesh is running[\s\S]*why:[\s\S]*fix:[\s\S]*LAT7102/,
   },
   { name: 'a file that is not there', args: ['validate', '-f', '/nonexistent.yaml'], code: 1, stderr: /cannot read \/nonexistent\.yaml/ },
+  {
+    name: 'a bootstrap is checked',
+    args: ['proxy', '--mode', 'validate', '--config-yaml', '{}'],
+    code: 0,
+    stdout: /^configuration .* OK\n$/,
+  },
+  {
+    name: 'a bootstrap that is wrong',
+    args: ['proxy', '--mode', 'validate', '--config-yaml', 'static_resources: {clusters: [{name: a, type: EDS}]}'],
+    code: 1,
+    stderr: /cluster "a"[\s\S]*LAT4003/,
+  },
+  { name: 'a proxy without a bootstrap', args: ['proxy'], code: 1, stderr: /LAT7312/ },
+  { name: 'a level that nobody has', args: ['proxy', '-c', 'x', '-l', 'loud'], code: 64, stderr: /trace/ },
   { name: 'proxy-config without a target', args: ['proxy-config', 'cluster'], code: 1, stderr: /LAT7202/ },
 ];
 

@@ -2,6 +2,7 @@ export type { BootstrapSettings } from './ads/bootstrap.ts';
 export { type PodInfo, type ProxyEnvironment, parseProxyEnvironment } from './agent/environment.ts';
 export { type RunningProxy, type RunProxyOptions, runProxy } from './agent/run-proxy.ts';
 export { runSidecar, type SidecarOptions } from './agent/run-sidecar.ts';
+export { checkBootstrap } from './agent/static-resources.ts';
 export type { NodeIdentity } from './http/context.ts';
 export { type HttpObserver, type ProxyObserver, silentObserver, type TcpObserver } from './http/observer.ts';
 export {

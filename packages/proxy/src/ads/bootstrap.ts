@@ -1,6 +1,6 @@
 // Reads an Envoy-shaped bootstrap: YAML or JSON, snake_case or camelCase, into what this proxy runs from.
 
-import { fromJson, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
+import { fromJson, type JsonValue, type MessageInitShape, type MessageShape, mergeFromJson } from '@bufbuild/protobuf';
 import { CodedError, messageOf, type SocketAddress } from '@lateen/base';
 import {
   type Bootstrap,
@@ -82,20 +82,41 @@ const check = honours(BootstrapSchema, [
 const checkStatic = honours(Bootstrap_StaticResourcesSchema, ['listeners', 'clusters', 'secrets']);
 const checkDynamic = honours(Bootstrap_DynamicResourcesSchema, ['ldsConfig', 'cdsConfig', 'adsConfig']);
 
+/** What a command line says beside the file. */
+export type BootstrapOverrides = {
+  /** YAML or JSON, merged into the bootstrap as protocol buffers merge: lists are joined, other values replaced. */
+  readonly overlay?: string | undefined;
+  readonly nodeId?: string | undefined;
+  readonly nodeCluster?: string | undefined;
+  readonly nodeZone?: string | undefined;
+};
+
 /**
  * Parses and checks a bootstrap; `origin` names it in messages.
  * @throws CodedError LAT4001 with every reason.
  */
-export function parseBootstrap(text: string, origin: string): BootstrapSettings {
+export function parseBootstrap(text: string, origin: string, overrides: BootstrapOverrides = {}): BootstrapSettings {
   let message: MessageShape<typeof BootstrapSchema>;
+  const options = { registry: messageRegistry() };
   try {
-    const json = parseText(text);
-    message = fromJson(BootstrapSchema, json ?? {}, { registry: messageRegistry() });
+    message = fromJson(BootstrapSchema, parseText(text) ?? {}, options);
   } catch (error) {
     throw refusal(origin, messageOf(error), error);
   }
+  try {
+    if (overrides.overlay) mergeFromJson(BootstrapSchema, message, parseText(overrides.overlay) ?? {}, options);
+  } catch (error) {
+    throw refusal('the text merged into it', messageOf(error), error);
+  }
+  mergeFromJson(BootstrapSchema, message, { node: named(overrides) });
   return readBootstrap(message, origin);
 }
+
+const named = ({ nodeId, nodeCluster, nodeZone }: BootstrapOverrides): JsonValue => ({
+  ...(nodeId && { id: nodeId }),
+  ...(nodeCluster && { cluster: nodeCluster }),
+  ...(nodeZone && { locality: { zone: nodeZone } }),
+});
 
 /** The same for a bootstrap that is a message already. @throws CodedError LAT4001 with every reason. */
 export function readBootstrap(message: Bootstrap, origin: string): BootstrapSettings {

@@ -2,7 +2,6 @@
 
 import {
   type Clock,
-  CodedError,
   createMetricRegistry,
   fail,
   type Logger,
@@ -35,6 +34,7 @@ import { createDataReader } from '../tls/local-data.ts';
 import type { Resolver } from '../upstream/cluster-state.ts';
 import type { WorkerPool } from '../workers/worker-pool.ts';
 import { awaitShutdown, readMaxOpenFiles, type ShutdownPlan } from './shutdown.ts';
+import { addStaticResources } from './static-resources.ts';
 
 export type RunProxyOptions = {
   /** From `parseBootstrap`. */
@@ -250,8 +250,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
 
   try {
     checkSources(options);
-    const added = config.addStatic({ clusters: bootstrap.clusters, listeners: bootstrap.listeners, secrets: bootstrap.secrets ?? [] });
-    if (!added.ok) throw new CodedError({ code: 'LAT4003', what: 'the static configuration was refused', why: added.error.join('\n') });
+    addStaticResources(config, bootstrap);
     secretSources = createSecretSources({
       config,
       node: bootstrap.node ?? { id: '' },
