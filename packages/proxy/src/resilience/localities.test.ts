@@ -131,16 +131,19 @@ const peers = (counts: Readonly<Record<string, number>>) => ({
   },
 });
 
-const zoneAware = (upstream: Readonly<Record<string, number>>, proxies: Readonly<Record<string, number>>, config = {}) =>
+const zoneAware = (upstream: Readonly<Record<string, number>>, proxies: Readonly<Record<string, number>>, config: object | undefined) =>
   balanced({
-    fields: { lb_policy: 'ROUND_ROBIN', common_lb_config: { zone_aware_lb_config: { min_cluster_size: '2', ...config } } },
+    fields: {
+      lb_policy: 'ROUND_ROBIN',
+      ...(config && { common_lb_config: { zone_aware_lb_config: { min_cluster_size: '2', ...config } } }),
+    },
     places: Object.entries(upstream).map(([name, healthy]) => zone(name, { healthy })),
     local: { locality: { region: 'r', zone: 'a', subZone: '' }, clusterName: 'peers' },
     others: [peers(proxies)],
   });
 
 test('zone-aware: a zone with its fair share of hosts keeps all its requests', () => {
-  const { split, cluster, close } = zoneAware({ a: 5, b: 5 }, { a: 3, b: 3 });
+  const { split, cluster, close } = zoneAware({ a: 5, b: 5 }, { a: 3, b: 3 }, {});
   assertShares(split(zoneOf), { a: 100 });
   assert.equal(cluster.stats.lb_zone_routing_all_directly, 10_000);
   close();
@@ -148,8 +151,41 @@ test('zone-aware: a zone with its fair share of hosts keeps all its requests', (
 
 test('zone-aware: a zone with too few hosts sends away what they cannot take, to zones with capacity left', () => {
   // 20 % of the hosts for 50 % of the requests: 40 % stay.
-  const { split, close } = zoneAware({ a: 2, b: 5, c: 3 }, { a: 5, b: 5 });
+  const { split, close } = zoneAware({ a: 2, b: 5, c: 3 }, { a: 5, b: 5 }, {});
   assertShares(split(zoneOf), { a: 40, c: 60 });
+  close();
+});
+
+test('zone-aware: without a host in the own zone, the others take what they can beyond their own proxies', () => {
+  // Zone b has 60 % of the hosts and 40 % of the proxies: 20 to spare; zone c 40 % and none.
+  const { split, close } = zoneAware({ b: 6, c: 4 }, { a: 3, b: 2 }, {});
+  assertShares(split(zoneOf), { b: 33.3, c: 66.7 });
+  close();
+});
+
+test('zone-aware: it needs no configuration beyond the name of the own cluster', () => {
+  const { split, close } = zoneAware({ a: 5, b: 5 }, { a: 3, b: 3 }, undefined);
+  assertShares(split(zoneOf), { a: 100 });
+  close();
+});
+
+test('zone-aware: a proxy that its own cluster does not name is balanced over all zones', () => {
+  const { split, cluster, close } = zoneAware({ a: 5, b: 5 }, { b: 3, c: 3 }, { fail_traffic_on_panic: true });
+  assertShares(split(zoneOf), { a: 50, b: 50 });
+  assert.equal(cluster.stats.lb_local_cluster_not_ok, 1);
+  close();
+});
+
+test('localities of one name are one, with the last weight', () => {
+  const { split, close } = balanced({
+    fields: { lb_policy: 'ROUND_ROBIN', common_lb_config: { locality_weighted_lb_config: {} } },
+    places: [
+      zone('a', { weight: 1, healthy: 2 }),
+      { ...zone('a', { weight: 3, healthy: 2 }), region: 'r' },
+      zone('b', { weight: 1, healthy: 2 }),
+    ],
+  });
+  assertShares(split(zoneOf), { a: 75, b: 25 });
   close();
 });
 

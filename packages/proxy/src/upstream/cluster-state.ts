@@ -160,8 +160,13 @@ export class ClusterState {
     const present = new Set<Host>();
     const now = this.context.clock.monotonicMs();
     const added: Host[] = [];
-    const located = endpoints.localities.map((locality): MutableLocality => {
-      const hosts: Host[] = [];
+    const places = new Map<string, MutableLocality>();
+    for (const locality of endpoints.localities) {
+      const name = localityName(locality);
+      const place = `${locality.priority} ${name}`;
+      // Named twice it is one locality, with the weight that was said last.
+      const hosts = places.get(place)?.hosts ?? [];
+      places.set(place, { priority: locality.priority, weight: locality.weight, name, hosts });
       for (const endpoint of locality.endpoints) {
         const address = addressText(endpoint.host, endpoint.port);
         let host = this.hosts.get(address);
@@ -177,15 +182,15 @@ export class ClusterState {
         present.add(host);
         hosts.push(host);
       }
-      return { priority: locality.priority, weight: locality.weight, name: localityName(locality), hosts };
-    });
+    }
+    const located = [...places.values()];
     const gone = [...this.hosts.values()].filter((host) => !present.has(host));
     const left = gone.filter((host) => !this.keepsWhileHealthy(host, located));
     for (const host of left) this.removeHost(host);
     for (const host of added) this.checker?.watch(host);
     this.located = located;
     if (added.length > 0 || left.length > 0) {
-      this.stats.membership_change++;
+      this.stats.membership_change += new Set([...added, ...left].map(({ locality }) => locality?.priority)).size;
       if (this.runtime.closeConnectionsOnHostSetChange) for (const host of this.hosts.values()) host.drainConnections();
     } else this.stats.update_no_rebuild++;
     this.balancer = undefined;
@@ -230,12 +235,13 @@ export class ClusterState {
     stats.membership_degraded = 0;
     stats.membership_excluded = 0;
     stats.max_host_weight = 0;
+    const isDiscovered = this.runtime.discovery.kind !== 'static';
     for (const host of this.hosts.values()) {
       const { health } = host;
       if (health === 'healthy') stats.membership_healthy++;
       else if (health === 'degraded') stats.membership_degraded++;
       if (host.isExcluded) stats.membership_excluded++;
-      stats.max_host_weight = Math.max(stats.max_host_weight, host.weight);
+      if (isDiscovered) stats.max_host_weight = Math.max(stats.max_host_weight, host.weight);
     }
     this.onChange();
   }

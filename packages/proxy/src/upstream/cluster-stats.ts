@@ -159,6 +159,7 @@ export class ClusterStats {
 
   countZoneChoice(choice: ZoneChoice): void {
     this[ZONE_COUNTERS[choice]]++;
+    if (choice === 'no_capacity_left') this.lb_zone_routing_cross_zone++;
   }
 
   /** Counts a response by its class. */

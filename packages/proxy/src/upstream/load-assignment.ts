@@ -36,7 +36,9 @@ export function assignLoad(settings: LoadSettings, localities: readonly Locality
     settings.overprovisioningPercent,
     settings.healthyPanicThresholdPercent,
   );
-  const levels = groups.map((group, i) => new Level(settings, group, { load: loads[i] as PriorityLoad, services, isFirst: i === 0 }));
+  const levels = groups.map(
+    (group, i) => new Level(settings, group, { load: loads[i] as PriorityLoad, services, isFirst: priorities[i] === 0 }),
+  );
   const [only] = levels;
   const whole = loads.findIndex((load) => load.healthy === 100);
   if (whole >= 0) return levels[whole]?.healthy ?? NOBODY;
@@ -155,51 +157,61 @@ class Level {
   }
 
   private byZone(chosen: Hosts): Picker | undefined {
-    const { services, settings } = this;
+    const { services, settings, group } = this;
     const { zoneAware } = settings;
     const local = services.local?.();
+    if (!zoneAware || !local) return undefined;
     const { stats } = services;
-    if (!zoneAware || !local || this.group.length < 2) return undefined;
     if (stats) stats.lb_recalculate_zone_structures++;
-    // The proxy's own zone first; several localities of one name are one zone.
-    const names = [...new Set([local.name, ...this.group.map((locality) => locality.name ?? '')])];
-    const zones = names.map((name) => this.group.filter((locality) => (locality.name ?? '') === name));
-    const hosts = zones.map((zone) => zone.flatMap(chosen));
-    if (hosts[0]?.length === 0) return undefined;
+    const peers = local.peers.filter((one) => one.priority === 0 && one.hosts.length > 0);
+    const zones = group.filter(({ hosts }) => hosts.length > 0);
+    if (zones.length < 2 || peers.length < 2) return undefined;
+    if (!peers.some(({ name }) => name === local.name)) {
+      if (stats) stats.lb_local_cluster_not_ok++;
+      return undefined;
+    }
+    const hosts = zones.map(chosen);
     if (hosts.reduce((sum, list) => sum + list.length, 0) < zoneAware.minClusterSize) {
       if (stats) stats.lb_zone_cluster_too_small++;
       return undefined;
     }
-    const peers = local.peers.filter((one) => one.priority === 0);
-    const healthyPeers = (name: string) =>
-      peers.filter((one) => one.name === name).reduce((sum, one) => sum + one.hosts.filter((host) => host.health === 'healthy').length, 0);
-    const allPeers = peers.reduce((sum, one) => sum + one.hosts.length, 0);
-    const wellPeers = peers.reduce((sum, one) => sum + one.hosts.filter((host) => host.isAvailable).length, 0);
-    const choose = createZoneChooser(
-      names.map((name, i) => ({ upstream: hosts[i]?.length ?? 0, local: healthyPeers(name) })),
-      services.random,
-    );
-    const anywhere = this.plain(chosen, this.group);
-    if (allPeers === 0 || (wellPeers * 100) / allPeers < settings.healthyPanicThresholdPercent || !choose) {
+    const anywhere = this.plain(chosen, group);
+    const isInZone = createDraw(zoneAware.routingEnabledPercent, services.random);
+    if (isPanicking(peers, settings.healthyPanicThresholdPercent)) {
       return {
         pick(options) {
+          if (!isInZone()) return anywhere.pick(options);
           if (stats) stats.lb_local_cluster_not_ok++;
           return zoneAware.failTrafficOnPanic ? undefined : anywhere.pick(options);
         },
       };
     }
+    const wellPeers = new Map(peers.map((one) => [one.name, hostsOf(one, 'healthy').length]));
+    const counts = zones.map(({ name }, i) => ({ upstream: (hosts[i] as readonly Host[]).length, local: wellPeers.get(name) ?? 0 }));
+    const own = zones.findIndex(({ name }) => name === local.name);
+    const choose = createZoneChooser(counts, {
+      own: own < 0 ? undefined : own,
+      locals: [...wellPeers.values()].reduce((sum, count) => sum + count, 0),
+      random: services.random,
+    });
     const pickers = hosts.map((list) => createPicker(settings.lb, list, services));
     return {
       pick(options) {
-        if (zoneAware.routingEnabledPercent < 100 && services.random() * 100 >= zoneAware.routingEnabledPercent) {
-          return anywhere.pick(options);
-        }
+        if (!isInZone()) return anywhere.pick(options);
         const { zone, how } = choose();
         if (stats) stats.countZoneChoice(how);
         return pickers[zone]?.pick(options) ?? anywhere.pick(options);
       },
     };
   }
+}
+
+const createDraw = (percent: number, random: () => number): (() => boolean) =>
+  percent >= 100 ? () => true : () => random() * 100 < percent;
+
+function isPanicking(group: readonly LocalityHosts[], thresholdPercent: number): boolean {
+  const { total, healthy, degraded } = healthOf(group, false);
+  return (total === 0 ? 0 : ((healthy + degraded) * 100) / total) < thresholdPercent;
 }
 
 const hostsOf = ({ hosts }: LocalityHosts, health: 'healthy' | 'degraded'): Host[] =>

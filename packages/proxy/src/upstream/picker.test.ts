@@ -59,10 +59,12 @@ for (const policy of POLICIES) {
         const host = picker.pick()!;
         counts.set(host, (counts.get(host) ?? 0) + 1);
       }
-      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      // The random policy has no eye for weights.
+      const shares = policy.kind === 'random' ? weights.map(() => 1) : weights;
+      const total = shares.reduce((sum, weight) => sum + weight, 0);
       for (const [i, host] of list.entries()) {
         const share = (counts.get(host) ?? 0) / rounds;
-        assert.ok(Math.abs(share - weights[i]! / total) < 0.02, `${weights} host ${i}: ${share}`);
+        assert.ok(Math.abs(share - shares[i]! / total) < 0.02, `${weights} host ${i}: ${share}`);
       }
     }
   });
@@ -96,6 +98,13 @@ test('least_request with a full scan finds the one idle host among many', () => 
   list[37]!.stats.rq_active = 0;
   const picker = createPicker({ ...LEAST_REQUEST, fullScan: true }, list, services(5));
   for (let i = 0; i < 20; i++) assert.equal(picker.pick(), list[37]);
+});
+
+test('least_request that looks at every host counts weights, too', () => {
+  const list = hosts(1, 9);
+  const picker = createPicker({ ...LEAST_REQUEST, fullScan: true }, list, services(5));
+  const picked = Array.from({ length: 1000 }, () => picker.pick());
+  assert.equal(picked.filter((host) => host === list[1]).length, 900);
 });
 
 test('weighted least_request counts weight against what is active', () => {

@@ -47,7 +47,8 @@ export function createPicker(policy: LbPolicy, hosts: readonly Host[], services:
     case 'maglev':
       return createHashPicker(policy, shareAmong(hosts), services);
     default:
-      return weightedRandom(hosts, random);
+      // Weights are for the other policies, as in Envoy.
+      return { pick: () => hosts[Math.floor(random() * hosts.length)] };
   }
 }
 
@@ -68,22 +69,6 @@ export function createHashPicker(policy: HashPolicyLb, hosts: readonly WeightedH
 
 const ownWeight = (host: Host): number => host.weight;
 const sameWeights = (hosts: readonly Host[]): boolean => hosts.every((host) => host.weight === hosts[0]!.weight);
-
-function weightedRandom(hosts: readonly Host[], random: Random): Picker {
-  if (sameWeights(hosts)) return { pick: () => hosts[Math.floor(random() * hosts.length)] };
-  return { pick: () => byWeight(hosts, random, (host) => host.weight) };
-}
-
-function byWeight(hosts: readonly Host[], random: Random, weightOf: (host: Host) => number): Host | undefined {
-  let total = 0;
-  for (const host of hosts) total += weightOf(host);
-  let point = random() * total;
-  for (const host of hosts) {
-    point -= weightOf(host);
-    if (point < 0) return host;
-  }
-  return hosts[hosts.length - 1];
-}
 
 type SlowStarting = { slowStart: SlowStart | undefined; weightOf: (host: Host) => number; usual: Picker };
 
@@ -122,10 +107,10 @@ function roundRobin(hosts: readonly Host[], random: Random): Picker {
 
 function leastRequest(hosts: readonly Host[], random: Random, policy: Extract<LbPolicy, { kind: 'least_request' }>): Picker {
   const { activeRequestBias: bias, fullScan } = policy;
-  if (fullScan) return { pick: () => leastOf(hosts, random) };
   if (!sameWeights(hosts)) {
     return new EdfScheduler(hosts, (host) => host.weight / (host.stats.rq_active + 1) ** bias, random());
   }
+  if (fullScan) return { pick: () => leastOf(hosts, random) };
   const choices = Math.max(2, policy.choiceCount);
   return {
     pick() {

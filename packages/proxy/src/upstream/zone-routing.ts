@@ -6,34 +6,33 @@ export type ZoneCounts = { readonly upstream: number; readonly local: number };
 
 export type ZoneChoice = 'all_directly' | 'sampled' | 'cross_zone' | 'no_capacity_left';
 
-/** The zone of the next request; zone 0 is the proxy's own. undefined: nothing is known of the proxies in the zones. */
+/** `own` is the proxy's own zone as an index, undefined where the upstream has no host in it; `locals` counts all zones of the proxies. */
+export type ZoneOptions = { readonly own: number | undefined; readonly locals: number; readonly random: () => number };
+
+/** The zone of the next request, as an index. */
 export function createZoneChooser(
   zones: readonly ZoneCounts[],
-  random: () => number,
-): (() => { zone: number; how: ZoneChoice }) | undefined {
-  const upstream = percents(zones.map((zone) => zone.upstream));
-  const local = percents(zones.map((zone) => zone.local));
-  const [ownUpstream = 0] = upstream;
-  const [ownLocal = 0] = local;
-  if (ownLocal === 0) return undefined;
-  if (ownUpstream >= ownLocal) return () => ({ zone: 0, how: 'all_directly' });
-  const directly = ownUpstream / ownLocal;
+  { own, locals, random }: ZoneOptions,
+): () => { zone: number; how: ZoneChoice } {
+  const all = zones.reduce((sum, zone) => sum + zone.upstream, 0);
+  const upstream = zones.map((zone) => hundredths(zone.upstream, all));
+  const local = zones.map((zone) => hundredths(zone.local, locals));
+  const [ownUpstream, ownLocal] = own === undefined ? [0, 0] : [upstream[own] as number, local[own] as number];
+  if (own !== undefined && ownUpstream > 0 && ownUpstream >= ownLocal) return () => ({ zone: own, how: 'all_directly' });
+  const directly = ownLocal > 0 ? ownUpstream / ownLocal : 0;
   // What the other zones can take beyond their own requests.
-  const residual = upstream.map((percent, i) => (i === 0 ? 0 : Math.max(0, percent - (local[i] as number))));
+  const residual = upstream.map((percent, i) => (i === own ? 0 : Math.max(0, percent - (local[i] as number))));
   const total = residual.reduce((sum, one) => sum + one, 0);
   return () => {
-    if (random() < directly) return { zone: 0, how: 'sampled' };
+    if (own !== undefined && random() < directly) return { zone: own, how: 'sampled' };
     if (total === 0) return { zone: Math.floor(random() * zones.length), how: 'no_capacity_left' };
     let point = random() * total;
     const zone = residual.findIndex((one) => {
       point -= one;
       return point < 0;
     });
-    return { zone: Math.max(1, zone), how: 'cross_zone' };
+    return { zone: Math.max(0, zone), how: 'cross_zone' };
   };
 }
 
-function percents(counts: readonly number[]): number[] {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  return counts.map((count) => (total === 0 ? 0 : Math.floor((count * 10_000) / total)));
-}
+const hundredths = (part: number, total: number): number => (total === 0 ? 0 : Math.floor((part * 10_000) / total));

@@ -160,18 +160,18 @@ type LocalityMessage =
     }
   | undefined;
 
+// Unless localities are weighted it is always on; it takes effect where the bootstrap names the proxies' own cluster.
 function localityOf(message: LocalityMessage): Locality {
   const specifier = message?.localityConfigSpecifier;
+  if (specifier?.case === 'localityWeightedLbConfig') return { localityWeighted: true, zoneAware: undefined };
+  const zoneAware = specifier?.case === 'zoneAwareLbConfig' ? specifier.value : undefined;
   return {
-    localityWeighted: specifier?.case === 'localityWeightedLbConfig',
-    zoneAware:
-      specifier?.case === 'zoneAwareLbConfig'
-        ? {
-            routingEnabledPercent: specifier.value.routingEnabled?.value ?? 100,
-            minClusterSize: Number(specifier.value.minClusterSize ?? 6n),
-            failTrafficOnPanic: specifier.value.failTrafficOnPanic,
-          }
-        : undefined,
+    localityWeighted: false,
+    zoneAware: {
+      routingEnabledPercent: zoneAware?.routingEnabled?.value ?? 100,
+      minClusterSize: Number(zoneAware?.minClusterSize ?? 6n),
+      failTrafficOnPanic: zoneAware?.failTrafficOnPanic ?? false,
+    },
   };
 }
 
