@@ -9,6 +9,7 @@ import { headers } from './headers.ts';
 import { letterCase } from './letter-case.ts';
 import { matching } from './matching.ts';
 import { messages } from './messages.ts';
+import { noted } from './noted.ts';
 import { policies } from './policies.ts';
 import { resilience } from './resilience.ts';
 
@@ -23,4 +24,5 @@ export const GROUPS: Record<string, readonly Scene[]> = {
   'grpc-web': grpcWeb,
   'letter-case': letterCase,
   policies,
+  noted,
 };

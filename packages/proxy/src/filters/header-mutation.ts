@@ -58,38 +58,39 @@ class TrailerMutation extends StreamFilter {
   }
 }
 
+/** As Envoy writes a query that it changes: sorted by name, each name with "=". */
 function withQuery(exchange: Exchange, mutations: readonly QueryMutation[]): string {
   const { path } = exchange;
   const question = path.indexOf('?');
-  const pairs =
-    question < 0
-      ? []
-      : path
-          .slice(question + 1)
-          .split('&')
-          .filter((pair) => pair !== '');
-  const nameOf = (pair: string) => pair.split('=', 1)[0] as string;
-  let result = pairs;
+  const values = question < 0 ? new Map<string, string[]>() : queryValues(path.slice(question + 1));
   for (const mutation of mutations) {
     const { name } = mutation;
     if (mutation.kind === 'remove') {
-      result = result.filter((pair) => nameOf(pair) !== name);
+      values.delete(name);
       continue;
     }
-    const pair = `${name}=${encodeURIComponent(formatText(mutation.value, exchange))}`;
-    const at = result.findIndex((each) => nameOf(each) === name);
-    switch (mutation.action) {
-      case 'append_if_exists_or_add':
-        result = [...result, pair];
-        break;
-      case 'add_if_absent':
-        if (at < 0) result = [...result, pair];
-        break;
-      default:
-        if (at < 0 && mutation.action === 'overwrite_if_exists') break;
-        result = [...result.filter((each) => nameOf(each) !== name), pair];
-    }
+    const known = values.get(name);
+    if (known ? mutation.action === 'add_if_absent' : mutation.action === 'overwrite_if_exists') continue;
+    const value = escaped(formatText(mutation.value, exchange));
+    values.set(name, known && mutation.action === 'append_if_exists_or_add' ? [...known, value] : [value]);
   }
+  const pairs = [...values.keys()].sort().flatMap((name) => (values.get(name) ?? []).map((value) => `${name}=${value}`));
   const bare = question < 0 ? path : path.slice(0, question);
-  return result.length === 0 ? bare : `${bare}?${result.join('&')}`;
+  return pairs.length === 0 ? bare : `${bare}?${pairs.join('&')}`;
 }
+
+/** By name, as they came: not decoded. */
+function queryValues(query: string): Map<string, string[]> {
+  const values = new Map<string, string[]>();
+  for (const pair of query.split('&')) {
+    if (pair === '') continue;
+    const equals = pair.indexOf('=');
+    const name = equals < 0 ? pair : pair.slice(0, equals);
+    values.set(name, [...(values.get(name) ?? []), equals < 0 ? '' : pair.slice(equals + 1)]);
+  }
+  return values;
+}
+
+/** Texts for the wire are bytes, one a letter. */
+const escaped = (bytes: string): string =>
+  bytes.replace(/[^A-Za-z0-9\-._~]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);

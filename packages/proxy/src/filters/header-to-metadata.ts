@@ -34,7 +34,9 @@ export function createHeaderToMetadataFilter(config: Config): HttpFilter {
 
 function apply(exchange: Exchange, head: Head, rule: HeaderToMetadataRule): void {
   const isPseudo = rule.header.startsWith(':');
-  const value = rule.cookie !== '' ? cookieOf(exchange, rule.cookie) : isPseudo ? exchange.header(rule.header) : head.value(rule.header);
+  // A cookie without a value is none.
+  const value =
+    rule.cookie !== '' ? cookieOf(exchange, rule.cookie) || undefined : isPseudo ? exchange.header(rule.header) : head.value(rule.header);
   if (value !== undefined) {
     if (rule.present) note(exchange, rule.present, textOf(rule.present, value));
     if (rule.remove && !isPseudo) head.remove(rule.header);
@@ -49,8 +51,16 @@ function note(exchange: Exchange, noted: NotedValue, text: string): void {
   if (value !== undefined) mergeMetadata(exchange, noted.namespace, { [noted.key]: value });
 }
 
+/** Undefined: not what anyone would have encoded (foreign letters, a length or last bits that cannot be). */
+function base64Bytes(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64');
+  const isSame = bytes.toString('base64').replace(/=+$/, '') === text.replace(/={0,2}$/, '');
+  return isSame ? bytes : undefined;
+}
+
 function decoded({ type, isBase64 }: NotedValue, text: string): unknown {
-  const bytes = isBase64 ? Buffer.from(text, 'base64') : undefined;
+  const bytes = isBase64 ? base64Bytes(text) : undefined;
+  if (isBase64 && !bytes) return undefined;
   switch (type) {
     case 'string':
       return bytes?.toString('utf8') ?? text;

@@ -11,10 +11,10 @@ type Config = Extract<HttpFilterRuntime, { kind: 'health_check' }>;
 export function createHealthCheckFilter(config: Config): HttpFilter {
   const { name } = config;
   /** What the upstream answered last, and until when (monotonic) that holds. */
-  const cached = { status: 0, untilMs: 0 };
+  const cached = { status: 0, isDegraded: false, untilMs: 0 };
   const answer = (exchange: Exchange, reply: LocalReply): 'stop' => {
-    const { cluster } = exchange.context.proxy.node;
-    exchange.respond({ ...reply, headers: [['x-envoy-upstream-healthchecked-cluster', cluster]] });
+    exchange.setState(name, true);
+    exchange.respond(reply.status < 300 ? reply : { ...reply, flag: 'LH' });
     return 'stop';
   };
   return {
@@ -27,17 +27,24 @@ export function createHealthCheckFilter(config: Config): HttpFilter {
       if (!config.passThrough) {
         return answer(exchange, stateOf(exchange, config));
       }
-      if (config.cacheMs === 0) return 'continue';
       if (exchange.context.proxy.clock.monotonicMs() < cached.untilMs) {
-        return answer(exchange, { status: cached.status, details: 'health_check_cached' });
+        const headers: [string, string][] = cached.isDegraded ? [['x-envoy-degraded', '']] : [];
+        return answer(exchange, { status: cached.status, details: 'health_check_cached', headers });
       }
       exchange.setState(name, true);
       return 'continue';
     },
     onResponse(exchange, head) {
-      if (!exchange.getState<boolean>(name)) return;
+      const { proxy } = exchange.context;
+      if (!exchange.getState<boolean>(name)) {
+        if (proxy.isFailingHealthChecks()) head.set('x-envoy-immediate-health-check-fail', 'true');
+        return;
+      }
+      head.set('x-envoy-upstream-healthchecked-cluster', proxy.node.cluster);
+      if (config.cacheMs === 0) return;
       cached.status = head.status;
-      cached.untilMs = exchange.context.proxy.clock.monotonicMs() + config.cacheMs;
+      cached.isDegraded = head.has('x-envoy-degraded');
+      cached.untilMs = proxy.clock.monotonicMs() + config.cacheMs;
     },
   };
 }
@@ -50,7 +57,7 @@ function stateOf(exchange: Exchange, { clusterMinHealthyPercent }: Config): Loca
     const healthy = hosts?.filter((host) => host.isAvailable).length ?? 0;
     // A cluster without hosts is healthy when nothing is asked of it, as in Envoy.
     const isServing = hosts !== undefined && (hosts.length === 0 ? percent === 0 : 100 * healthy >= percent * hosts.length);
-    if (!isServing) return { status: 503, details: `health_check_failed_${why}`, flag: 'LH' };
+    if (!isServing) return { status: 503, details: `health_check_failed_${why}` };
   }
-  return { status: 200, details: 'health_check_ok' };
+  return { status: 200, details: clusterMinHealthyPercent.size > 0 ? 'health_check_ok_cluster_healthy' : 'health_check_ok' };
 }

@@ -13,9 +13,9 @@ export function createSetFilterStateFilter(config: Config): HttpFilter {
     name: config.name,
     onRequest(exchange) {
       const override = overrideOf(exchange, config.name);
-      store(exchange, config.values);
-      if (override?.kind === 'set_filter_state') store(exchange, override.values);
-      if (config.clearRouteCache || (override?.kind === 'set_filter_state' && override.clearRouteCache)) exchange.decision = undefined;
+      const levels = override?.kind === 'set_filter_state' ? override.levels.toReversed() : [];
+      for (const { values } of [config, ...levels]) store(exchange, values);
+      if ([config, ...levels].some(({ clearRouteCache }) => clearRouteCache)) exchange.decision = undefined;
       return 'continue';
     },
   };
@@ -23,19 +23,20 @@ export function createSetFilterStateFilter(config: Config): HttpFilter {
 
 const compiled = new WeakMap<Format, ReturnType<typeof compileFormat>>();
 
-function render(format: Format, exchange: Exchange): string {
+function render({ value: format, omitEmpty }: FilterStateRuntime, exchange: Exchange): string {
   let text = compiled.get(format);
   if (!text) {
-    text = compileFormat(format);
+    text = compileFormat(format, omitEmpty ? '' : '-');
     compiled.set(format, text);
   }
   return text(exchange);
 }
 
 function store(exchange: Exchange, values: readonly FilterStateRuntime[]): void {
-  for (const { key, value, readOnly, skipIfEmpty } of values) {
-    const text = render(value, exchange);
-    if ((text === '' || text === '-') && skipIfEmpty) continue;
+  for (const state of values) {
+    const { key, readOnly, skipIfEmpty } = state;
+    const text = render(state, exchange);
+    if (text === '' && skipIfEmpty) continue;
     exchange.filterState ??= new Map();
     if (readOnly && exchange.filterState.has(key)) continue;
     exchange.filterState.set(key, text);

@@ -25,7 +25,7 @@ export const compileHeaderFormat = (format: Format): ((record: RequestRecord) =>
 
 function compileText(format: Format, unknown: string): (record: RequestRecord) => string {
   const parts = format.map((part) =>
-    typeof part === 'string' ? part : textOf(compileOperator(part), EMPTY_IS_KNOWN.has(part.operator) ? '' : unknown),
+    typeof part === 'string' ? part : textOf(asText(part), EMPTY_IS_KNOWN.has(part.operator) ? '' : unknown),
   );
   const [only] = parts;
   if (parts.length === 0) return () => '';
@@ -44,6 +44,16 @@ const textOf = (read: FormatReader, unknown: string) => (record: RequestRecord) 
   const value = read(record);
   return value === undefined || value === '' ? unknown : String(value);
 };
+
+/** Filter state prints as the JSON that it is unless it is asked for plainly. */
+function asText(part: Operator): FormatReader {
+  const read = compileOperator(part);
+  if (part.operator !== 'FILTER_STATE' || part.argument?.endsWith(':PLAIN')) return read;
+  return (record) => {
+    const value = read(record);
+    return value === undefined ? undefined : JSON.stringify(value);
+  };
+}
 
 /** The reader of one operator, cut to its maximum length. */
 export function compileOperator(part: Operator): FormatReader {
@@ -127,6 +137,7 @@ function metadataOperator(read: (record: RequestRecord) => { get(namespace: stri
         value =
           typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
       }
+      if (value === null) return undefined;
       return value === undefined || typeof value === 'string' ? value : stableStringify(value as Json);
     };
   };
@@ -161,10 +172,10 @@ function grpcStatus(argument: string | undefined): FormatReader {
   };
 }
 
-/** "key", "key:PLAIN", "key:FIELD:name": values are texts here, so every form prints the same. */
+/** "key", "key:TYPED", "key:PLAIN", "key:FIELD:name": values are texts here, which have no fields. */
 const filterState: Compile = (argument = '') => {
-  const [key = ''] = argument.split(':');
-  return (record) => record.filterStateText?.(key);
+  const [key = '', form] = argument.split(':');
+  return form === 'FIELD' ? () => undefined : (record) => record.filterStateText?.(key);
 };
 
 /** Certificate times: "Jan  1 00:00:00 2030 GMT"-like in Envoy's default, else by format. */

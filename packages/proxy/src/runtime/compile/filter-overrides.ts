@@ -49,7 +49,7 @@ const OVERRIDES = [
   }),
   extension(
     setFilterStateHttpFilter.ConfigSchema,
-    (message, report): HttpFilterOverride => ({ kind: 'set_filter_state', ...compileSetFilterState(message, report) }),
+    (message, report): HttpFilterOverride => ({ kind: 'set_filter_state', levels: [compileSetFilterState(message, report)] }),
   ),
   extension(
     headerToMetadataHttpFilter.ConfigSchema,
@@ -76,7 +76,12 @@ const WRAPPER = [
     checkWrapper(wrapper, report);
     if (wrapper.disabled) return { kind: 'disabled' };
     const { config } = wrapper;
-    if (!config) return { kind: 'enabled' };
+    if (!config) {
+      report.refuse('config is required where disabled is not set');
+      return undefined;
+    }
+    // Switches a disabled filter on.
+    if (config.typeUrl === '') return { kind: 'enabled' };
     if (wrapper.isOptional && !OVERRIDES.some((known) => config.typeUrl.endsWith(`/${known.schema.typeName}`))) return undefined;
     return compileAny(config, OVERRIDES, report.at('config'));
   }),
@@ -87,7 +92,7 @@ const compileOverride = (config: Any, report: Report): HttpFilterOverride | unde
     ? compileAny<HttpFilterOverride | undefined>(config, WRAPPER, report)
     : compileAny(config, OVERRIDES, report);
 
-/** Most specific first. Header mutations and CORS policies of all levels take part, of everything else the most specific. */
+/** Most specific first. Of some kinds all levels take part, of everything else the most specific. */
 export function mergeOverrides(levels: readonly FilterOverrides[]): FilterOverrides {
   const present = levels.filter((level) => level.size > 0);
   if (present.length < 2) return present[0] ?? NONE;
@@ -98,6 +103,8 @@ export function mergeOverrides(levels: readonly FilterOverrides[]): FilterOverri
       if (known === undefined) merged.set(name, override);
       else if (known.kind === 'header_mutation' && override.kind === 'header_mutation') {
         merged.set(name, { kind: 'header_mutation', levels: [...known.levels, ...override.levels] });
+      } else if (known.kind === 'set_filter_state' && override.kind === 'set_filter_state') {
+        merged.set(name, { kind: 'set_filter_state', levels: [...known.levels, ...override.levels] });
       } else if (known.kind === 'cors' && override.kind === 'cors') {
         merged.set(name, { kind: 'cors', cors: mergeCors(known.cors, override.cors) });
       }

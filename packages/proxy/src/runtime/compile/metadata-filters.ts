@@ -7,7 +7,7 @@ import {
   setMetadataHttpFilter,
   headerToMetadataHttpFilter as toMetadata,
 } from '@lateen/xds/messages/proxy';
-import type { FilterStateRuntime, HeaderToMetadataRule, MetadataWrite, NotedValue } from '../model.ts';
+import type { FilterStateRuntime, FilterStateWrites, HeaderToMetadataRule, MetadataWrite, NotedValue } from '../model.ts';
 import { compileBodyFormat } from './body-format.ts';
 import { compileTextRewrite } from './redirect.ts';
 import { honours, type Report } from './report.ts';
@@ -28,10 +28,7 @@ const checkValue = honours(commonSetFilterState.FilterStateValueSchema, [
   'skipIfEmpty',
 ]);
 
-export function compileSetFilterState(
-  message: setFilterStateHttpFilter.Config,
-  report: Report,
-): { values: readonly FilterStateRuntime[]; clearRouteCache: boolean } {
+export function compileSetFilterState(message: setFilterStateHttpFilter.Config, report: Report): FilterStateWrites {
   checkState(message, report);
   const values = message.onRequestHeaders.map((value, i) => compileFilterState(value, report.at('on_request_headers', i)));
   return { values, clearRouteCache: message.clearRouteCache };
@@ -47,6 +44,7 @@ export function compileFilterState(value: commonSetFilterState.FilterStateValue,
   return {
     key: value.key.value ?? '',
     value: format?.kind === 'text' ? format.text : [],
+    omitEmpty: format?.omitEmpty ?? false,
     readOnly: value.readOnly,
     skipIfEmpty: value.skipIfEmpty,
   };

@@ -167,7 +167,7 @@ export type HttpFilterConfig =
   | { readonly kind: 'grpc_web' }
   | { readonly kind: 'local_ratelimit'; readonly limit: LocalRateLimitRuntime }
   | { readonly kind: 'buffer'; readonly maxRequestBytes: number }
-  | { readonly kind: 'set_filter_state'; readonly values: readonly FilterStateRuntime[]; readonly clearRouteCache: boolean }
+  | ({ readonly kind: 'set_filter_state' } & FilterStateWrites)
   | { readonly kind: 'set_metadata'; readonly writes: readonly MetadataWrite[] }
   | ({ readonly kind: 'header_to_metadata' } & HeaderToMetadataRuntime)
   | { readonly kind: 'peer_metadata'; readonly peer: PeerMetadataRuntime }
@@ -195,7 +195,8 @@ export type HttpFilterOverride =
   | { readonly kind: 'header_mutation'; readonly levels: readonly MessageMutations[] }
   | { readonly kind: 'local_ratelimit'; readonly limit: LocalRateLimitRuntime }
   | { readonly kind: 'buffer'; readonly maxRequestBytes: number }
-  | { readonly kind: 'set_filter_state'; readonly values: readonly FilterStateRuntime[]; readonly clearRouteCache: boolean }
+  /** As above. */
+  | { readonly kind: 'set_filter_state'; readonly levels: readonly FilterStateWrites[] }
   | ({ readonly kind: 'header_to_metadata' } & HeaderToMetadataRuntime);
 
 /** What a header mutation changes of a request and its answer. */
@@ -247,9 +248,13 @@ export type LocalRateLimitRuntime = {
   readonly rateLimits: readonly RateLimitRuntime[];
 };
 
+export type FilterStateWrites = { readonly values: readonly FilterStateRuntime[]; readonly clearRouteCache: boolean };
+
 export type FilterStateRuntime = {
   readonly key: string;
   readonly value: Format;
+  /** What is unknown is nothing; else it is "-". */
+  readonly omitEmpty: boolean;
   readonly readOnly: boolean;
   readonly skipIfEmpty: boolean;
 };
