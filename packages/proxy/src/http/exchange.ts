@@ -47,6 +47,10 @@ const FAULTS_OF_SENSE: ReadonlySet<string> = new Set(['path_normalization_failed
 const HOLD_LIMIT_BYTES = 64 * 1024;
 const NOTHING: readonly Buffer[] = [];
 const NO_BYTES = Buffer.alloc(0);
+const PROTOCOL_ERRORS = /^(?:http2\.(?:violation|invalid|inbound)|codec_error)/;
+
+/** Envoy: what broke the protocol, a stream that was reset, a client that left. */
+const resetFlagOf = (details: string): ResponseFlag => (PROTOCOL_ERRORS.test(details) ? 'DPE' : details.startsWith('http2.') ? 'DR' : 'DC');
 
 export class Exchange extends ExchangeFacts implements ServerStreamHandler {
   /** Filters that shape or read the answer's body put themselves in front of it. */
@@ -278,13 +282,12 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
   onDownstreamReset(details: string): void {
     if (this.finished) return;
     const isBroken = details.startsWith('http1.');
-    const isProtocolError = isBroken || details.startsWith('http2.violation');
     if (isBroken && !this.responseHead) {
       this.cancelForwarding();
       this.stream.closeAfterResponse();
       return this.respond({ status: 400, body: 'Bad Request', details, flag: 'DPE' });
     }
-    this.addFlag(isProtocolError ? 'DPE' : 'DC');
+    this.addFlag(isBroken ? 'DPE' : resetFlagOf(details));
     this.responseCodeDetails = details;
     this.cancelForwarding();
     if (isBroken) this.stream.reset();
@@ -344,7 +347,7 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
   refusedByCodec(status: number, details: string): void {
     this.responseCode = status;
     this.responseCodeDetails = details;
-    this.addFlag('DPE');
+    this.addFlag(status === 0 ? resetFlagOf(details) : 'DPE');
     this.context.observer.requestStarted();
     this.finish();
   }

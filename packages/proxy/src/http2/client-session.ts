@@ -3,10 +3,9 @@
 import type { Connection } from '../io/connection.ts';
 import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import { Http2ClientStream } from './client-stream.ts';
-import { FIELDS_REFUSED } from './field-reader.ts';
 import * as f from './frames.ts';
 import type { HeaderBlock } from './header-assembly.ts';
-import { readResponse } from './message-fields.ts';
+import { LENGTH_FAULT, readResponse } from './message-fields.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { clientSettings } from './settings.ts';
 import type { Http2Stream } from './stream.ts';
@@ -50,6 +49,7 @@ export class ClientSession extends Session {
     const stream = new Http2ClientStream(this, this.nextStream, breaker);
     this.nextStream += 2;
     this.requests++;
+    this.guard.onStreamOpened();
     this.streams.add(stream);
     if (this.nextStream > f.MAX_STREAM_ID) this.retire();
     return stream;
@@ -77,6 +77,10 @@ export class ClientSession extends Session {
     return streamId % 2 === 0 || streamId >= this.nextStream;
   }
 
+  get isServer(): boolean {
+    return false;
+  }
+
   protected get countsResets(): boolean {
     return false;
   }
@@ -88,12 +92,12 @@ export class ClientSession extends Session {
     if (!stream.awaitsHead || stream.remoteClosed) return this.onTrailers(stream, block);
     const template = this.fields.head(bytes, start, end);
     if (template === undefined) return this.failCompression();
-    if (template === FIELDS_REFUSED) return this.resetStream(stream, f.INTERNAL_ERROR, template);
     if (typeof template === 'string') return this.malformed(stream, template);
     const first = endStream || template.status < 200 ? undefined : this.takeFirstData(stream);
     if (first) this.credit(stream, first.bytes.length);
     const fault = stream.receiveHead(template, first?.bytes, endStream || (first?.end ?? false));
-    return fault === undefined ? !this.over : this.malformed(stream, fault);
+    if (fault === undefined) return !this.over;
+    return fault === LENGTH_FAULT && !endStream ? this.resetStream(stream, f.PROTOCOL_ERROR, fault) : this.malformed(stream, fault);
   }
 
   /** Of a stream that we gave up: decoded, because the table must keep in step, and dropped. */

@@ -9,6 +9,7 @@ import type { ClientSession } from './client-session.ts';
 import * as f from './frames.ts';
 import type { HeadTemplate } from './head-template.ts';
 import { maxEncodedBytes, writeAuthority, writeField, writeLines, writeMethod, writePath, writeScheme } from './hpack/encoder.ts';
+import { LENGTH_FAULT } from './message-fields.ts';
 import { Http2Stream, type StreamEnd } from './stream.ts';
 import { acceptOf } from './websocket.ts';
 
@@ -118,7 +119,7 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     if (!isTunnel) this.promisedBytes = this.isBodyless(status) ? 0 : template.contentLength;
     if (end) this.remoteClosed = true;
     // Content-length of an answer to HEAD is what GET would have.
-    if (!this.countFirst(first?.length ?? 0) || (end && !this.endsAsPromised())) return 'content-length differs from the body';
+    if (!this.countFirst(first?.length ?? 0) || (end && !this.endsAsPromised())) return LENGTH_FAULT;
     const head = template.instantiate();
     if (isTunnel) return this.beginTunnel(head, end);
     if (end) this.finish(() => this.handler?.onResponseHead(head, first, true));
@@ -198,9 +199,12 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
 function reasonOf(cause: StreamEnd): ResetReason {
   switch (cause.kind) {
     case 'remote_reset':
+      if (cause.code === f.PROTOCOL_ERROR) return 'protocol error';
       return cause.code === f.REFUSED_STREAM ? 'remote refused stream reset' : 'remote reset';
     case 'local_reset':
       return cause.code === f.CANCEL ? 'local reset' : 'protocol error';
+    case 'connection_failed':
+      return 'protocol error';
     case 'connection_closed':
       return 'connection termination';
   }

@@ -20,6 +20,7 @@ export interface ControlledSession {
   readonly keepalive: Keepalive | undefined;
   readonly streams: StreamTable<Http2Stream>;
   readonly over: boolean;
+  readonly isServer: boolean;
   initialRecvWindow: number;
   peerMaxStreams: number;
   goawayReceived: boolean;
@@ -128,6 +129,9 @@ export class ControlFrames {
       case f.HEADER_TABLE_SIZE:
         if (value < f.DEFAULT_TABLE_BYTES) writer.announceTableSize();
         break;
+      case f.ENABLE_PUSH:
+        if (value === 1 && !this.session.isServer) return { code: f.PROTOCOL_ERROR, why: 'ENABLE_PUSH of a server' };
+        break;
       case f.MAX_CONCURRENT_STREAMS:
         this.session.peerMaxStreams = value;
         break;
@@ -165,6 +169,7 @@ export class ControlFrames {
     if (length !== 8) return this.session.fail(f.FRAME_SIZE_ERROR, 'PING');
     if ((flags & f.ACK) !== 0) this.session.keepalive?.onPong();
     else this.session.writer.writePing(f.ACK, bytes.subarray(start, start + 8));
+    this.session.guard.dataFramesSent = this.session.writer.dataFramesSent;
     return this.session.calm(this.session.guard.onIdleFrame(), 'PING frames');
   }
 

@@ -3,12 +3,14 @@
 import { BlockMemo } from './block-memo.ts';
 import * as f from './frames.ts';
 import type { HeadTemplate } from './head-template.ts';
-import { COMPRESSION_ERROR, DECODED, type FieldLimits, HpackDecoder } from './hpack/decoder.ts';
+import { COMPRESSION_ERROR, DECODED, type FieldLimits, HpackDecoder, TOO_MANY_FIELDS } from './hpack/decoder.ts';
 import { FieldBlock } from './hpack/field-block.ts';
 import { type Malformed, readTrailers } from './message-fields.ts';
 
 /** Instead of a message: the fields are more than the limits allow. */
-export const FIELDS_REFUSED = 'header fields exceed the limits';
+export const FIELDS_TOO_LARGE = 'header fields too large';
+export const FIELDS_TOO_MANY = 'too many header fields';
+export const exceedsLimits = (fault: Malformed): boolean => fault === FIELDS_TOO_LARGE || fault === FIELDS_TOO_MANY;
 
 // A block is read without giving up the thread: one serves the process.
 const fields = new FieldBlock();
@@ -50,7 +52,7 @@ export class FieldReader {
   ): HeadTemplate | Malformed | undefined {
     const result = this.decoder.decode(bytes, span, fields, this.limits);
     if (result === COMPRESSION_ERROR) return undefined;
-    if (result !== DECODED) return FIELDS_REFUSED;
+    if (result !== DECODED) return result === TOO_MANY_FIELDS ? FIELDS_TOO_MANY : FIELDS_TOO_LARGE;
     const message = read(fields);
     if (typeof message !== 'string') memo.set(bytes, span, this.decoder, () => message.settle());
     return message;

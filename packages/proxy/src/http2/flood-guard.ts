@@ -2,7 +2,10 @@
 
 import type { Http2Settings } from '../runtime/model.ts';
 
-/** Frames that move no message, per period. */
+/**
+ * Frames that move no message, per period; besides, one for each frame of a message, either way: peers that measure the line (gRPC's
+ * BDP estimate) send a PING with each DATA that they get.
+ */
 const MAX_IDLE_FRAMES = 1000;
 const IDLE_FRAMES_PERIOD_MS = 10_000;
 /** Streams after which a share of them that were reset early matters, and how early. */
@@ -16,6 +19,9 @@ export class FloodGuard {
   private emptyInRow = 0;
   private idleFrames = 0;
   private idleSinceMs = 0;
+  private messageFrames = 0;
+  /** Frames of messages, both ways, when the period began. */
+  private messageFramesBefore = 0;
   private priorityFrames = 0;
   private windowUpdates = 0;
   private streamsOpened = 0;
@@ -37,6 +43,7 @@ export class FloodGuard {
   onMessageFrame(isEmpty: boolean): boolean {
     if (!isEmpty) {
       this.emptyInRow = 0;
+      this.messageFrames++;
       return false;
     }
     return ++this.emptyInRow > this.settings.maxConsecutiveInboundFramesWithEmptyPayload || this.onIdleFrame();
@@ -44,13 +51,19 @@ export class FloodGuard {
 
   /** PING, SETTINGS, unknown frames and frames of streams that are gone. */
   onIdleFrame(): boolean {
-    if (this.idleFrames++ === 0) this.idleSinceMs = this.monotonicMs();
-    if (this.idleFrames <= MAX_IDLE_FRAMES) return false;
+    if (this.idleFrames === 0) this.beginPeriod(this.monotonicMs());
+    if (++this.idleFrames <= MAX_IDLE_FRAMES) return false;
+    if (this.idleFrames <= MAX_IDLE_FRAMES + this.messageFrames + this.dataFramesSent - this.messageFramesBefore) return false;
     const nowMs = this.monotonicMs();
     if (nowMs - this.idleSinceMs < IDLE_FRAMES_PERIOD_MS) return true;
     this.idleFrames = 1;
-    this.idleSinceMs = nowMs;
+    this.beginPeriod(nowMs);
     return false;
+  }
+
+  private beginPeriod(nowMs: number): void {
+    this.idleSinceMs = nowMs;
+    this.messageFramesBefore = this.messageFrames + this.dataFramesSent;
   }
 
   onPriority(): boolean {

@@ -17,7 +17,6 @@ export class HeaderAssembly {
   /** The block at hand, complete or not. */
   readonly block: HeaderBlock = { streamId: 0, endStream: false, bytes: Buffer.alloc(0), start: 0, end: 0 };
   private pieces: Buffer[] | undefined;
-  private pieceBytes = 0;
   private continuations = 0;
 
   constructor(maxBytes: number) {
@@ -57,7 +56,6 @@ export class HeaderAssembly {
     block.end = to;
     if ((flags & f.END_HEADERS) !== 0) return undefined;
     this.pieces = [Buffer.from(bytes.subarray(from, to))];
-    this.pieceBytes = to - from;
     this.continuations = 0;
     return undefined;
   }
@@ -65,9 +63,7 @@ export class HeaderAssembly {
   /** Takes a CONTINUATION frame of the open block. */
   continue({ flags }: FrameHead, bytes: Buffer, start: number, end: number): FrameFault | undefined {
     const { block, maxBytes, pieces = [] } = this;
-    this.pieceBytes += end - start;
-    const isTooLong = this.pieceBytes > maxBytes + f.DEFAULT_FRAME_BYTES;
-    if (isTooLong || ++this.continuations > MAX_CONTINUATIONS + maxBytes / f.DEFAULT_FRAME_BYTES) {
+    if (++this.continuations > MAX_CONTINUATIONS + maxBytes / f.DEFAULT_FRAME_BYTES) {
       return fault(f.ENHANCE_YOUR_CALM, 'header block too long');
     }
     pieces.push(Buffer.from(bytes.subarray(start, end)));

@@ -6,7 +6,6 @@ import { Head } from '../http/head.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
-import { FIELDS_REFUSED } from './field-reader.ts';
 import type { HeadTemplate } from './head-template.ts';
 import { ServerSession, type ServerSessionHost } from './server-session.ts';
 import type { Http2ServerStream } from './server-stream.ts';
@@ -74,10 +73,11 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     exchange.begin(template.protocol, first, end);
   }
 
-  onMalformedRequest(why: string): void {
+  onMalformedRequest(details: string): void {
     // Reported like any request, so that the log has one line for each.
-    const exchange = new Exchange(this.context, this.info, NO_STREAM, new Head(0));
-    exchange.refusedByCodec(0, why === FIELDS_REFUSED ? 'http2.too_many_headers' : 'http2.violation.of.messaging.rule');
+    const head = new Head(0);
+    head.version = 20;
+    new Exchange(this.context, this.info, NO_STREAM, head).refusedByCodec(0, details);
   }
 
   onHeadPending(isPending: boolean): void {

@@ -15,12 +15,29 @@ const HOST_INDEX = staticIndexOf('host');
 const COOKIE_INDEX = staticIndexOf('cookie');
 const HOST_PREFIX = Buffer.from('host: ');
 const COOKIE_PREFIX = Buffer.from('cookie: ');
+/** No known header. */
+const NONE = -2;
 const MAX_LENGTH_DIGITS = 15;
 /** What no regular field of a message may be. */
 const REFUSED_FIELD = tag.BAD_NAME | tag.BAD_VALUE | tag.CONNECTION_SPECIFIC | tag.PSEUDO_MASK;
 
 /** The message is malformed: why, for the log. */
 export type Malformed = string;
+
+/** The body is not what content-length says. */
+export const LENGTH_FAULT = 'content-length differs from the body';
+const NO_PSEUDO = 'a pseudo header is missing';
+const NO_ABSOLUTE_PATH = ':path does not begin with a slash';
+const BAD_CONNECT = 'bad CONNECT';
+/** The fields are well-formed, but do not make a message. */
+export const MESSAGE_FAULTS: ReadonlySet<Malformed> = new Set([
+  LENGTH_FAULT,
+  NO_PSEUDO,
+  NO_ABSOLUTE_PATH,
+  BAD_CONNECT,
+  'trailers without END_STREAM',
+  'informational response',
+]);
 
 /** Where the pseudo headers of the block at hand are: field number, or -1. One for the process; reset per block. */
 const pseudo = { method: -1, scheme: -1, authority: -1, path: -1, status: -1, protocol: -1, count: 0 };
@@ -33,18 +50,21 @@ export function readRequest(block: FieldBlock, extendedConnect: boolean): HeadTe
   if (fault !== undefined) return fault;
   const { method, scheme, authority, path, status, protocol } = pseudo;
   if (status >= 0) return ':status in a request';
-  if (method < 0 || !isToken(block, method)) return 'bad :method';
+  if (method < 0) return NO_PSEUDO;
+  if (!isToken(block, method)) return 'bad :method';
   const isConnect = valueIs(block, method, 'CONNECT');
   if (protocol >= 0) {
     if (!isConnect || !extendedConnect) return ':protocol without extended CONNECT';
     if (!isToken(block, protocol)) return 'bad :protocol';
   }
   if (isConnect && protocol < 0) {
-    if (scheme >= 0 || path >= 0 || authority < 0) return 'bad CONNECT';
+    if (scheme >= 0 || path >= 0 || authority < 0) return BAD_CONNECT;
     if (!isTarget(block, authority)) return 'bad :authority';
   } else {
-    if (scheme < 0 || !(valueIs(block, scheme, 'http') || valueIs(block, scheme, 'https'))) return 'bad :scheme';
-    if (path < 0 || !isPath(block, path, method)) return 'bad :path';
+    if (scheme < 0 || path < 0) return NO_PSEUDO;
+    if (!(valueIs(block, scheme, 'http') || valueIs(block, scheme, 'https'))) return 'bad :scheme';
+    if (!isTarget(block, path)) return 'bad :path';
+    if (!isAbsolute(block, path, method)) return NO_ABSOLUTE_PATH;
     if (authority >= 0 && !isEmpty(block, authority) && !isTarget(block, authority)) return 'bad :authority';
   }
   if (found.host >= 0 && authority >= 0 && !sameValue(block, found.host, authority)) return 'host differs from :authority';
@@ -57,13 +77,15 @@ export function readRequest(block: FieldBlock, extendedConnect: boolean): HeadTe
 export function readResponse(block: FieldBlock): HeadTemplate | Malformed {
   const fault = readPseudo(block) ?? readRegular(block);
   if (fault !== undefined) return fault;
-  if (pseudo.status < 0 || pseudo.count !== 1) return 'pseudo headers of a response';
+  if (pseudo.status < 0) return NO_PSEUDO;
+  if (pseudo.count !== 1) return 'pseudo headers of a response';
   const status = statusOf(block, pseudo.status);
   // Upgrading by 101 does not exist in HTTP/2.
   if (status < 100 || status === 101) return 'bad :status';
   const length = found.contentLength >= 0 ? lengthOf(block, found.contentLength) : -1;
-  if (length === BAD_LENGTH) return 'bad content-length';
-  const template = buildLines(block, 0);
+  if (length === BAD_LENGTH || (length > 0 && status === 204)) return 'bad content-length';
+  // A length of nothing is left out of what can have no body (RFC 9110 8.6).
+  const template = buildLines(block, 0, { hasHost: false, leftOut: status === 204 ? CONTENT_LENGTH : NONE });
   template.status = status;
   template.contentLength = length;
   return template;
@@ -74,7 +96,7 @@ export function readTrailers(block: FieldBlock): HeadTemplate | Malformed {
   if (fault !== undefined) return fault;
   if (pseudo.count > 0) return 'pseudo header in trailers';
   if (found.contentLength >= 0 || found.host >= 0) return 'forbidden field in trailers';
-  return buildLines(block, 0);
+  return buildLines(block, 0, { hasHost: false, leftOut: NONE });
 }
 
 function readPseudo(block: FieldBlock): Malformed | undefined {
@@ -141,8 +163,7 @@ function isTarget(block: FieldBlock, field: number): boolean {
   return !isEmpty(block, field);
 }
 
-function isPath(block: FieldBlock, path: number, method: number): boolean {
-  if (!isTarget(block, path)) return false;
+function isAbsolute(block: FieldBlock, path: number, method: number): boolean {
   return block.bytes[valueStart(block, path)] === SLASH || (valueIs(block, path, '*') && valueIs(block, method, 'OPTIONS'));
 }
 
@@ -194,7 +215,7 @@ function buildRequest(block: FieldBlock, contentLength: number): HeadTemplate {
   const authorityLength = authority >= 0 ? valueEnd(block, authority) - valueStart(block, authority) : 0;
   const startSize = method.length + 1 + targetLength + 2;
   const hostSize = authority >= 0 ? HOST_PREFIX.length + authorityLength + 2 : 0;
-  const template = buildLines(block, startSize + hostSize, authority >= 0);
+  const template = buildLines(block, startSize + hostSize, { hasHost: authority >= 0, leftOut: HOST });
   const { bytes } = template;
   let at = bytes.write(method, 0, 'latin1');
   template.methodEnd = at;
@@ -223,14 +244,14 @@ function endLine(bytes: Buffer, at: number): number {
   return at + 2;
 }
 
-/** The regular fields from offset `prefix` on; `hasHost`: line 0 is kept for the host, and a `host` field is left out. */
-function buildLines(block: FieldBlock, prefix: number, hasHost = false): HeadTemplate {
+/** The regular fields from offset `prefix` on; `hasHost`: line 0 is kept for the host. */
+function buildLines(block: FieldBlock, prefix: number, { hasHost, leftOut }: { hasHost: boolean; leftOut: number }): HeadTemplate {
   const { tags, spans, count } = block;
   const joins = found.cookies > 1;
   let size = prefix;
   let lines = hasHost ? 1 : 0;
   for (let field = pseudo.count; field < count; field++) {
-    if (isLeftOut(tags[field] as number, joins)) continue;
+    if (isLeftOut(tags[field] as number, leftOut, joins)) continue;
     size += (spans[field * 4 + 3] as number) + 2 - (spans[field * 4] as number);
     lines++;
   }
@@ -244,7 +265,7 @@ function buildLines(block: FieldBlock, prefix: number, hasHost = false): HeadTem
   let line = hasHost ? 1 : 0;
   for (let field = pseudo.count; field < count; field++) {
     const bits = tags[field] as number;
-    if (isLeftOut(bits, joins)) continue;
+    if (isLeftOut(bits, leftOut, joins)) continue;
     const start = spans[field * 4] as number;
     const length = (spans[field * 4 + 3] as number) + 2 - start;
     copyBytes(block.bytes, start, length, template.bytes, at);
@@ -260,9 +281,9 @@ function buildLines(block: FieldBlock, prefix: number, hasHost = false): HeadTem
   return template;
 }
 
-/** The host stands on a line of its own; crumbs of a cookie are joined. */
-const isLeftOut = (bits: number, joinsCookies: boolean): boolean =>
-  (bits & tag.KNOWN_MASK) === HOST + 1 || (joinsCookies && (bits & tag.COOKIE) !== 0);
+/** The host of a request stands on a line of its own; crumbs of a cookie are joined. */
+const isLeftOut = (bits: number, known: number, joinsCookies: boolean): boolean =>
+  (bits & tag.KNOWN_MASK) === known + 1 || (joinsCookies && (bits & tag.COOKIE) !== 0);
 
 function noteLine(
   template: HeadTemplate,

@@ -1,11 +1,12 @@
 // The server's end of a connection: opens streams for requests and hands them over.
 
 import type { Connection } from '../io/connection.ts';
-import { FIELDS_REFUSED } from './field-reader.ts';
+import { failureDetails, malformedDetails } from './codec-details.ts';
+import { exceedsLimits } from './field-reader.ts';
 import * as f from './frames.ts';
 import type { HeadTemplate } from './head-template.ts';
 import type { HeaderBlock } from './header-assembly.ts';
-import { readRequest } from './message-fields.ts';
+import { LENGTH_FAULT, readRequest } from './message-fields.ts';
 import { Http2ServerStream } from './server-stream.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { serverSettings } from './settings.ts';
@@ -17,8 +18,8 @@ export interface ServerSessionHost {
    * the stream's handler.
    */
   onRequest(stream: Http2ServerStream, template: HeadTemplate, first: Buffer | undefined, end: boolean): void;
-  /** A request that cannot be taken; its stream is reset, or the connection fails. */
-  onMalformedRequest(why: string): void;
+  /** A request that cannot be taken; its stream is reset, or the connection fails. `details` are for the log. */
+  onMalformedRequest(details: string): void;
   /** The head of a request is being received, or has been. */
   onHeadPending(isPending: boolean): void;
   /** An answer is about to be sent. */
@@ -72,6 +73,10 @@ export class ServerSession extends Session {
     return streamId > this.lastStream || streamId % 2 === 0;
   }
 
+  get isServer(): boolean {
+    return true;
+  }
+
   protected get countsResets(): boolean {
     return true;
   }
@@ -86,7 +91,10 @@ export class ServerSession extends Session {
       return this.fail(this.recent.wasOpen(streamId) ? f.STREAM_CLOSED : f.PROTOCOL_ERROR, 'HEADERS on a closed stream');
     }
     const template = this.fields.head(block.bytes, block.start, block.end);
-    if (template === undefined) return this.failCompression();
+    if (template === undefined) {
+      if (isNew) this.host.onMalformedRequest(failureDetails('header compression'));
+      return this.failCompression();
+    }
     // Trailers of a request that we have given up; or one that the peer knew would not be taken.
     if (!isNew) return this.calm(this.guard.onIdleFrame(), 'frames on closed streams');
     if (streamId > this.lastAccepted) return true;
@@ -103,7 +111,9 @@ export class ServerSession extends Session {
     if (first) this.credit(stream, first.bytes.length);
     const end = endStream || (first?.end ?? false);
     if (!stream.acceptFirst(first?.bytes.length ?? 0, end)) {
-      return this.refuseMalformed(streamId, end, 'content-length differs from the body');
+      if (endStream) return this.refuseMalformed(streamId, end, LENGTH_FAULT);
+      this.host.onMalformedRequest(malformedDetails(LENGTH_FAULT));
+      return this.refuse(streamId, end, f.PROTOCOL_ERROR);
     }
     this.streams.add(stream);
     this.host.onRequest(stream, template, first?.bytes, stream.isRequestWhole);
@@ -118,10 +128,18 @@ export class ServerSession extends Session {
   }
 
   private refuseMalformed(streamId: number, endStream: boolean, why: string): boolean {
-    this.host.onMalformedRequest(why);
-    if (why === FIELDS_REFUSED) return this.refuse(streamId, endStream, f.INTERNAL_ERROR);
+    this.host.onMalformedRequest(malformedDetails(why));
+    if (exceedsLimits(why)) return this.refuse(streamId, endStream, f.INTERNAL_ERROR);
     if (this.options.settings.streamErrorOnInvalidHttpMessage) return this.refuse(streamId, endStream, f.PROTOCOL_ERROR);
     return this.fail(f.PROTOCOL_ERROR, why);
+  }
+
+  override fail(code: number, why: string): false {
+    // A request of which not even the head is whole.
+    if (!this.over && this.headers.isOpen && this.headers.block.streamId > this.lastStream) {
+      this.host.onMalformedRequest(failureDetails(why));
+    }
+    return super.fail(code, why);
   }
 
   protected onBlockPending(isPending: boolean): void {

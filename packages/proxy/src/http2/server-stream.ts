@@ -3,6 +3,7 @@
 import { equalsAscii } from '../http/bytes.ts';
 import type { Head } from '../http/head.ts';
 import type { ServerStream, ServerStreamHandler } from '../http/stream.ts';
+import { failureDetails, malformedDetails } from './codec-details.ts';
 import * as f from './frames.ts';
 import type { HeadTemplate, TemplatedHead } from './head-template.ts';
 import { maxEncodedBytes, writeLines, writeStatus } from './hpack/encoder.ts';
@@ -133,10 +134,12 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
 function detailsOf(cause: StreamEnd): string {
   switch (cause.kind) {
     case 'remote_reset':
-      return 'http2.remote_reset';
+      return cause.code === f.REFUSED_STREAM ? 'http2.remote_refuse' : 'http2.remote_reset';
+    case 'connection_failed':
+      return failureDetails(cause.why);
     case 'connection_closed':
       return 'downstream_remote_disconnect';
     case 'local_reset':
-      return cause.code === f.CANCEL ? 'stream_idle_timeout' : 'http2.violation.of.messaging.rule';
+      return cause.code === f.CANCEL ? 'stream_idle_timeout' : malformedDetails(cause.why);
   }
 }

@@ -5,7 +5,7 @@ import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
 import type { Http2Settings } from '../runtime/model.ts';
 import { ControlFrames, type ControlledSession } from './control-frames.ts';
-import { FieldReader, type FieldsToMessage } from './field-reader.ts';
+import { exceedsLimits, FieldReader, type FieldsToMessage } from './field-reader.ts';
 import { EARLY_RESET_MS, FloodGuard } from './flood-guard.ts';
 import { type FrameHandler, type FrameHead, FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
@@ -13,6 +13,7 @@ import * as f from './frames.ts';
 import { HeaderAssembly, type HeaderBlock } from './header-assembly.ts';
 import type { FieldLimits } from './hpack/decoder.ts';
 import { Keepalive } from './keepalive.ts';
+import { LENGTH_FAULT } from './message-fields.ts';
 import { RecentStreams } from './recent-streams.ts';
 import { SendStalls } from './send-stalls.ts';
 import type { Http2Stream, StreamEnd } from './stream.ts';
@@ -35,6 +36,7 @@ export type SessionOptions = {
 };
 
 const PING_DATA = Buffer.from('lateenka', 'latin1');
+const CLOSED: StreamEnd = { kind: 'connection_closed' };
 
 export abstract class Session implements ConnectionHandler, FrameHandler, ControlledSession {
   readonly connection: Connection;
@@ -56,7 +58,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
   peerMaxStreams: number = Number.MAX_SAFE_INTEGER;
   private readonly control = new ControlFrames(this);
   private readonly reader = new FrameReader(this);
-  private readonly headers: HeaderAssembly;
+  protected readonly headers: HeaderAssembly;
   private readonly stalls: SendStalls;
   private recvWindow: number;
   private uncredited = 0;
@@ -111,6 +113,8 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
   protected abstract onStreamsGone(): void;
   /** Last call. */
   protected abstract onSessionOver(): void;
+  /** The peer is a client. */
+  abstract readonly isServer: boolean;
   /** Whether resets of streams, which the peer opens, wear us out. */
   protected abstract readonly countsResets: boolean;
   /** The largest stream id of the peer's that we have acted on: for GOAWAY. */
@@ -142,7 +146,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
 
   onClose(): void {
     this.linger?.cancel();
-    this.finish('closed');
+    this.finish(CLOSED);
   }
 
   // --- frames
@@ -201,12 +205,14 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
     if (stream.remoteClosed) return this.resetStream(stream, f.STREAM_CLOSED, 'HEADERS after END_STREAM');
     if (typeof trailers === 'string') return this.malformed(stream, trailers);
     if (!endStream) return this.malformed(stream, 'trailers without END_STREAM');
-    if (!stream.receiveEnd(trailers)) return this.malformed(stream, 'body shorter than content-length');
-    return !this.over;
+    // Trailers without any field are none.
+    const given = trailers.count > 0 ? trailers : undefined;
+    return stream.receiveEnd(given) ? !this.over : this.resetStream(stream, f.PROTOCOL_ERROR, LENGTH_FAULT);
   }
 
   /** A message that breaks HTTP's rules costs its stream, or, as Envoy by default, the connection. */
   protected malformed(stream: Http2Stream, why: string): boolean {
+    if (exceedsLimits(why)) return this.resetStream(stream, f.INTERNAL_ERROR, why);
     if (this.options.settings.streamErrorOnInvalidHttpMessage) return this.resetStream(stream, f.PROTOCOL_ERROR, why);
     this.streams.delete(stream.id);
     stream.gone = true;
@@ -246,12 +252,12 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
     const stream = this.dataStream;
     if (!stream) return !this.over;
     if (stream.gone) this.creditConnection(part.length);
-    else if (!stream.receive(part)) return this.malformed(stream, 'body longer than content-length');
+    else if (!stream.receive(part)) return this.resetStream(stream, f.PROTOCOL_ERROR, LENGTH_FAULT);
     if (!last || stream.gone) return !this.over;
     // Its padding is taken, too.
     if ((frame.flags & f.PADDED) !== 0) this.credit(stream, frame.length - this.reader.contentLength);
     if ((frame.flags & f.END_STREAM) !== 0 && !stream.receiveEnd(undefined)) {
-      return this.malformed(stream, 'body shorter than content-length');
+      return this.resetStream(stream, f.PROTOCOL_ERROR, LENGTH_FAULT);
     }
     return !this.over;
   }
@@ -353,14 +359,14 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
   fail(code: number, why: string): false {
     if (this.over) return false;
     this.sendGoaway(this.lastPeerStream, code, why);
-    this.finish(why);
+    this.finish(code === f.NO_ERROR ? CLOSED : { kind: 'connection_failed', why });
     this.hangUp();
     return false;
   }
 
   /** Ends the connection; streams that are left break off. */
   protected hangUp(): void {
-    this.finish('closed');
+    this.finish(CLOSED);
     this.writer.output.flush();
     this.connection.end();
     if (this.connection.closed || this.linger) return;
@@ -369,12 +375,11 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
     services.timeouts.arm(this.linger, lingerMs);
   }
 
-  private finish(why: string): void {
+  private finish(cause: StreamEnd): void {
     if (this.over) return;
     this.over = true;
     this.stalls.stop();
     this.keepalive?.stop();
-    const cause: StreamEnd = { kind: 'connection_closed', why };
     const streams = this.streams.all();
     this.streams.clear();
     for (const stream of streams) {

@@ -142,8 +142,9 @@ export abstract class Http2Stream implements Sender {
   }
 }
 
-/** Why a stream broke off: an error code of the peer's or ours, or the whole connection's end. */
+/** Why a stream broke off: an error code of the peer's or ours, or the whole connection's end, be it by the peer's fault. */
 export type StreamEnd =
   | { readonly kind: 'remote_reset'; readonly code: number }
   | { readonly kind: 'local_reset'; readonly code: number; readonly why: string }
-  | { readonly kind: 'connection_closed'; readonly why: string };
+  | { readonly kind: 'connection_failed'; readonly why: string }
+  | { readonly kind: 'connection_closed' };

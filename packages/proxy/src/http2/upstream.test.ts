@@ -99,6 +99,28 @@ const ANSWERS: readonly Case[] = [
     frames: (id) => [frame(3, 0, id, Buffer.from([0, 0, 0, 7]))],
     answer: /remote refused stream reset/,
   },
+  {
+    what: 'RST_STREAM because of the protocol',
+    frames: (id) => [frame(3, 0, id, Buffer.from([0, 0, 0, 1]))],
+    answer: /^HTTP\/1\.1 502 [\s\S]*protocol error/,
+  },
+  // Envoy: 5 + 2 for each stream that was opened.
+  {
+    what: 'seven WINDOW_UPDATE frames for a request without a body',
+    frames: (id) => [...Array.from({ length: 7 }, () => frame(8, 0, 0, Buffer.from([0, 0, 0, 1]))), frame(1, 5, id, OK)],
+    answer: /^HTTP\/1\.1 200 /,
+  },
+  { what: 'ENABLE_PUSH', frames: () => [frame(4, 0, 0, Buffer.from([0, 2, 0, 0, 0, 1]))], answer: /^HTTP\/1\.1 502 /, hangsUp: true },
+  {
+    what: '204 with a length of nothing',
+    frames: (id) => [frame(1, 5, id, fields([':status', '204'], ['content-length', '0']))],
+    answer: /^HTTP\/1\.1 204 (?![\s\S]*content-length)/,
+  },
+  {
+    what: '204 with a length',
+    frames: (id) => [frame(1, 5, id, fields([':status', '204'], ['content-length', '3']))],
+    answer: /^HTTP\/1\.1 502 /,
+  },
   { what: 'an answer without status', frames: (id) => [frame(1, 5, id, fields(['a', 'b']))], answer: /^HTTP\/1\.1 502 /, log: '502 UPE' },
   { what: '101', frames: (id) => [frame(1, 5, id, fields([':status', '101']))], answer: /^HTTP\/1\.1 502 / },
   {
@@ -127,15 +149,28 @@ const ANSWERS: readonly Case[] = [
     frames: (id) => [frame(1, 4, id, OK), frame(0, 0, id, 'x'), frame(1, 5, id, fields(['grpc-status', '0']))],
     answer: /\r\nx\r\n/,
   },
-  { what: 'PUSH_PROMISE', frames: (id) => [frame(5, 4, id, Buffer.alloc(4))], answer: /^HTTP\/1\.1 503 /, hangsUp: true },
+  { what: 'PUSH_PROMISE', frames: (id) => [frame(5, 4, id, Buffer.alloc(4))], answer: /^HTTP\/1\.1 502 /, log: '502 UPE', hangsUp: true },
   {
     what: 'a frame that is too large',
     frames: () => [Buffer.from('ffffff000000000001', 'hex')],
-    answer: /^HTTP\/1\.1 503 /,
+    answer: /^HTTP\/1\.1 502 /,
+    log: '502 UPE',
     hangsUp: true,
   },
-  { what: 'HEADERS on a stream that we did not open', frames: () => [frame(1, 5, 2, OK)], answer: /^HTTP\/1\.1 503 /, hangsUp: true },
-  { what: 'broken compression', frames: (id) => [frame(1, 5, id, Buffer.from([0x80]))], answer: /^HTTP\/1\.1 503 /, hangsUp: true },
+  {
+    what: 'HEADERS on a stream that we did not open',
+    frames: () => [frame(1, 5, 2, OK)],
+    answer: /^HTTP\/1\.1 502 /,
+    log: '502 UPE',
+    hangsUp: true,
+  },
+  {
+    what: 'broken compression',
+    frames: (id) => [frame(1, 5, id, Buffer.from([0x80]))],
+    answer: /^HTTP\/1\.1 502 /,
+    log: '502 UPE',
+    hangsUp: true,
+  },
 ];
 
 for (const { what, frames, answer, log, hangsUp } of ANSWERS) {
@@ -162,6 +197,23 @@ test('an answer without status costs the connection, unless errors of messages c
       { cluster: { http2_protocol_options: { override_stream_error_on_invalid_http_message: one } } },
     );
   }
+});
+
+test('what exceeds the limits, or differs from its length, costs the stream only', async () => {
+  const large = Array.from({ length: 5 }, (_, i) => fields([`a${i}`, 'x'.repeat(15_000)]));
+  const answers = [
+    (id: number) => [frame(1, 0, id, OK), ...large.map((part, i) => frame(9, i === 4 ? 4 : 0, id, part))],
+    (id: number) => [frame(1, 4, id, fields([':status', '200'], ['content-length', '9'])), frame(0, 1, id, 'short')],
+    (id: number) => [frame(1, 5, id, OK)],
+  ];
+  await withUpstream(
+    ({ streamId, send }) => send(...answers[(streamId - 1) / 2]!(streamId)),
+    async (stage, upstream) => {
+      const status = async () => (await exchangeOnce(stage.port(), get())).slice(9, 12);
+      assert.deepEqual([await status(), await status(), await status()], ['502', '502', '200']);
+      assert.equal(upstream.received.length, 1);
+    },
+  );
 });
 
 test('requests that GOAWAY leaves out go to another connection; those it covers are answered', async () => {
