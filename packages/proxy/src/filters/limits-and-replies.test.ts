@@ -102,7 +102,7 @@ test('filter state and metadata that filters note are there for routes to match 
       clusters: [cluster('up', [up.port])],
     });
     const answer = await exchangeOnce(port(), get('/', 'x-user: jo\r\n'));
-    assert.match(answer, /x-told: deep jo jo!$/);
+    assert.match(answer, /x-told: deep jo "jo!"$/);
     assert.doesNotMatch(answer, /x-missing/);
     assert.match(await exchangeOnce(port(), get('/', 'x-user: al\r\n')), /^HTTP\/1\.1 404 /);
   });
@@ -208,7 +208,7 @@ test('a fault slows the body down; trailers and query parameters are mutated; gR
       const started = performance.now();
       const slow = await exchangeOnce(port(), get('/p?b=1&gone=2&c=3', 'x-slow: 1\r\nx-b: 2 3\r\n'));
       assert.ok(performance.now() - started >= 240, 'as slow as 10 KiB/s');
-      assert.match(slow, /x-path: \/p\?c=3&b=2%203\r\n[\s\S]*y{3000}$/);
+      assert.match(slow, /x-path: \/p\?b=2%203&c=3\r\n[\s\S]*y{3000}$/);
       const head = 'POST /pkg.Service/Method HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\ntransfer-encoding: chunked\r\n\r\n';
       const wire = await openWire(port());
       wire.send(`${head}8\r\n${frame}\r\n`);
