@@ -1,14 +1,21 @@
 // Sessions that servers handed out, by whom and under which name; each is taken by one handshake at a time.
 
+import type { PeerChain } from './session.ts';
+
+/** Whom the full handshake was made with. */
+export type ResumablePeer = PeerChain;
+/** Only of peers that were let in. */
+export type ResumableSession = ResumablePeer & { readonly ticket: Buffer };
+
 export type SessionStore = {
-  take(key: string): Buffer | undefined;
-  put(key: string, session: Buffer): void;
+  take(key: string): ResumableSession | undefined;
+  put(key: string, session: ResumableSession): void;
 };
 
 const MAX_KEYS = 4096;
 
 export function createSessionStore(maxPerKey: number): SessionStore {
-  const byKey = new Map<string, Buffer[]>();
+  const byKey = new Map<string, ResumableSession[]>();
   return {
     take(key) {
       const sessions = byKey.get(key);

@@ -5,6 +5,8 @@ import { describe, test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { createCertificateAuthority, type IssuedCertificate } from '@lateen/pki';
+import type { ProxyObserver } from '../http/observer.ts';
+import type { RequestRecord } from '../http/request-record.ts';
 import { any, cluster, httpListener, ROUTER, routeTo } from '../testing/runtime.ts';
 import { onStage } from '../testing/stage.ts';
 import { inlineCertificate, upstreamTls } from '../testing/tls.ts';
@@ -97,11 +99,16 @@ describe('the server must be who the cluster says', () => {
   for (const [what, tls, failure] of cases) {
     test(`${what}: ${failure === '' ? 'served' : 'refused, and nothing is sent'}`, async () => {
       await withServer(serverCertificate, {}, async (server) => {
-        const { answers, log } = await ask(server, tls);
-        if (failure === '') return assert.match(answers[0] ?? '', /^HTTP\/1\.1 200 /);
-        assert.match(answers[0] ?? '', /^HTTP\/1\.1 503 /);
-        assert.match(log[0] ?? '', /^503 UF /);
-        assert.match(log[0] ?? '', new RegExp(`CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_${failure.replace(' ', '_')}`));
+        // More than once: a session with a server that was refused must not be taken up again.
+        const { answers, log } = await ask(server, tls, { times: 3 });
+        for (const [i, answer] of answers.entries()) {
+          if (failure === '') assert.match(answer, /^HTTP\/1\.1 200 /);
+          else {
+            assert.match(answer, /^HTTP\/1\.1 503 /);
+            assert.match(log[i] ?? '', /^503 UF /);
+            assert.match(log[i] ?? '', new RegExp(`CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_${failure.replace(' ', '_')}`));
+          }
+        }
       });
     });
   }
@@ -148,6 +155,33 @@ test('sessions are resumed as long as max_session_keys allows any', async () => 
     assert.equal((await ask(server, { ...tls, max_session_keys: 0 }, { times: 2 })).reused, 0);
   });
 });
+
+for (const version of ['TLSv1_2', 'TLSv1_3'] as const) {
+  test(`${version}: who the server of a resumed session is stays known`, async () => {
+    const peers: string[] = [];
+    const finish = ({ upstreamTls: facts }: RequestRecord) => void peers.push(`${facts?.peer?.uriSans} ${facts?.peerVerified}`);
+    const observer: ProxyObserver = {
+      http: () => ({ connectionOpened() {}, connectionClosed() {}, requestStarted() {}, finish }),
+      tcp: () => ({ connectionOpened() {}, finish }),
+    };
+    const tls = { common_tls_context: { validation_context: trusted, tls_params: { tls_maximum_protocol_version: version } } };
+    await withServer(serverCertificate, {}, async (server) => {
+      await onStage(
+        async ({ apply, port }) => {
+          const clusters = [cluster('up', [server.port], { transport_socket: upstreamTls(tls) })];
+          await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters });
+          for (let i = 0; i < 3; i++) await exchangeOnce(port(), GET);
+        },
+        { observer },
+      );
+      assert.deepEqual(
+        server.seen.map(({ reused }) => reused),
+        [false, true, true],
+      );
+    });
+    assert.deepEqual(peers, Array(3).fill('spiffe://td/ns/a/sa/server true'));
+  });
+}
 
 test('endpoints choose among transport sockets by their labels', async () => {
   const match = { name: 'tls', match: { mode: 'istio' }, transport_socket: upstreamTls({ sni: 'matched.test' }) };

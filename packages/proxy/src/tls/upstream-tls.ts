@@ -8,6 +8,7 @@ import { type ClientContexts, clientContexts } from './client-contexts.ts';
 import { createTlsConnection } from './secured-connection.ts';
 import type { SecretLookup } from './server-contexts.ts';
 import { peerChainOf, tlsFacts } from './session.ts';
+import type { ResumablePeer, ResumableSession } from './session-store.ts';
 import type { TlsConnection } from './tls-connection.ts';
 import { TlsStats } from './tls-stats.ts';
 
@@ -71,7 +72,7 @@ function handshake(connection: TlsConnection, attempt: Attempt): void {
   const configured = tls.alpnProtocols.length > 0 ? tls.alpnProtocols : (options.applicationProtocols ?? []);
   const protocols = options.alpnOverride ?? configured;
   const { sessions } = contexts;
-  const sessionKey = JSON.stringify([options.hostAddress, serverName, protocols]);
+  const sessionKey = JSON.stringify([options.hostAddress, serverName, protocols, isJudgedByName(tls, options)]);
   const known = sessions?.take(sessionKey);
   const session = connect({
     socket: raw,
@@ -82,14 +83,14 @@ function handshake(connection: TlsConnection, attempt: Attempt): void {
     // RFC 6066 has no IP addresses as server names, and Node refuses them.
     servername: isIP(serverName) ? '' : serverName,
     ...(protocols.length > 0 && { ALPNProtocols: [...protocols] }),
-    ...(known && { session: known }),
+    ...(known && { session: known.ticket }),
   });
   connection.wrap(session);
   let isDone = false;
   session.once('secureConnect', () => {
     isDone = true;
     try {
-      judge(connection, session, attempt, serverName);
+      judge(connection, session, attempt, { serverName, resumable: known });
     } catch (error) {
       connection.fail(`TLS_error: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -98,21 +99,34 @@ function handshake(connection: TlsConnection, attempt: Attempt): void {
     if (!isDone) stats.connection_error++;
   });
   if (!sessions) return;
-  session.on('session', (ticket: Buffer) => sessions.put(sessionKey, ticket));
-  // OpenSSL's servers hand out no new ticket in a resumed session. One that failed is not tried again.
-  session.once('secureConnect', () => known && connection.tls && session.isSessionReused() && sessions.put(sessionKey, known));
+  // With TLS 1.2 a ticket comes before the verdict: one of a peer that is refused must never be used.
+  let early: Buffer[] = [];
+  let peer: ResumablePeer | undefined;
+  session.on('session', (ticket: Buffer) => {
+    if (peer) sessions.put(sessionKey, { ticket, ...peer });
+    else if (early.length < MAX_EARLY_TICKETS) early.push(ticket);
+  });
+  session.once('secureConnect', () => {
+    if (!connection.tls) return;
+    peer = session.isSessionReused() && known ? known : peerChainOf(session);
+    for (const ticket of early) sessions.put(sessionKey, { ticket, ...peer });
+    early = [];
+    // OpenSSL's servers hand out no new ticket in a resumed session. One that failed is not tried again.
+    if (known && session.isSessionReused()) sessions.put(sessionKey, known);
+  });
 }
+const MAX_EARLY_TICKETS = 4;
 
 function judge(
   connection: TlsConnection,
   session: TLSSocket,
   { tls, options, events, contexts, stats }: Attempt,
-  serverName: string,
+  { serverName, resumable }: { readonly serverName: string; readonly resumable: ResumableSession | undefined },
 ): void {
   if (connection.closed) return;
-  const { chain, chainError } = peerChainOf(session);
-  const byName = tls.autoSniSanValidation || options.expectsServerName;
-  const validator = byName ? contexts.byServerName : contexts.byContext;
+  // A resumed session does not tell Node's clients who the peer is: it is who it was.
+  const { chain, chainError } = session.isSessionReused() && resumable ? resumable : peerChainOf(session);
+  const validator = isJudgedByName(tls, options) ? contexts.byServerName : contexts.byContext;
   const verdict = validator.judge({ chain, chainError, usage: 'server', nowMs: options.now?.() ?? Date.now() }, serverName);
   if (!verdict.ok) {
     stats[verdict.counter ?? 'connection_error']++;
@@ -124,6 +138,9 @@ function judge(
   connection.begin(facts);
   events.onConnect();
 }
+
+const isJudgedByName = (tls: UpstreamTlsRuntime, options: UpstreamTlsOptions): boolean =>
+  tls.autoSniSanValidation || options.expectsServerName;
 
 function serverNameOf(tls: UpstreamTlsRuntime, options: UpstreamTlsOptions): string {
   if (tls.autoHostSni && options.hostname !== '') return options.hostname;
