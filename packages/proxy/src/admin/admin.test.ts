@@ -15,7 +15,7 @@ const LAYERS = [
 
 async function start(t: TestContext, sections: JsonObject = {}) {
   const resources = { listeners: [FRONT], clusters: [cluster('back', []), cluster('other', [])] };
-  const bootstrap = bootstrapOf(resources, { layered_runtime: { layers: LAYERS }, ...sections });
+  const bootstrap = bootstrapOf(resources, { node: { id: 'n' }, layered_runtime: { layers: LAYERS }, ...sections });
   const running = await runProxy({ bootstrap, logger: silentLogger, appendLog() {} });
   t.after(() => running.close());
   const ask = async (path: string, method = 'GET') => {
@@ -55,16 +55,30 @@ test('the dump can be cut down by resource, mask and name', async (t) => {
     ['back'],
   );
   assert.equal((await json('/config_dump?resource=static_route_configs')).configs[0].route_config.name, 'inline');
-  assert.equal(
-    (await json('/config_dump?resource=bootstrap')).configs[0]['@type'],
-    'type.googleapis.com/envoy.config.bootstrap.v3.Bootstrap',
-  );
-  assert.deepEqual(await ask('/config_dump?resource=none'), {
-    status: 404,
-    type: 'text/plain; charset=UTF-8',
-    body: 'none not found in config dump\n',
-  });
-  assert.equal((await ask('/config_dump?name_regex=(')).status, 400);
+  assert.deepEqual((await json('/config_dump?mask=bootstrap.node.id')).configs, [
+    { '@type': 'type.googleapis.com/envoy.admin.v3.BootstrapConfigDump', bootstrap: { node: { id: 'n' } } },
+  ]);
+  assert.match((await ask('/config_dump?mask=bootstrap.node.id')).body, /^\{\s+"configs": \[\s+\{\s+"@type"/);
+  // Valid, though no cluster has it.
+  assert.equal((await ask('/config_dump?resource=static_clusters&mask=cluster.outlier_detection')).status, 200);
+  for (const [query, status, body] of [
+    ['resource=none', 404, 'none not found in config dump'],
+    ['resource=bootstrap', 400, 'bootstrap is not a repeated field. Use ?mask=bootstrap to get only this field'],
+    ['resource=version_info', 400, 'version_info is not a repeated field. Use ?mask=version_info to get only this field'],
+    ['resource=static_clusters&mask=bad', 400, 'FieldMask bad could not be successfully used.'],
+    [
+      'mask=bootstrap.static_resources.clusters.name',
+      400,
+      'FieldMask bootstrap.static_resources.clusters.name could not be successfully applied to any configs.',
+    ],
+    ['name_regex=[', 400, /^Error while parsing name_regex from \[: /],
+  ] as const) {
+    const reply = await ask(`/config_dump?${query}`);
+    assert.equal(reply.status, status, query);
+    assert.equal(reply.type, 'text/plain; charset=UTF-8');
+    if (typeof body === 'string') assert.equal(reply.body, body);
+    else assert.match(reply.body, body);
+  }
 });
 
 test('keys and passwords are never shown', () => {
@@ -111,8 +125,11 @@ test('statistics by name, type and use; counters can be set back', async (t) => 
   assert.doesNotMatch((await ask('/stats?type=Counters&filter=downstream_cx')).body, /downstream_cx_active/);
   assert.doesNotMatch((await ask('/stats?filter=^server&invert_filter')).body, /server\./);
   assert.equal((await ask('/stats?type=bad')).status, 400);
-  assert.equal((await ask('/stats?filter=(')).status, 400);
-  assert.equal((await ask('/stats?format=odd')).status, 400);
+  for (const query of ['filter=(', 'format=prometheus&filter=(+invalid)', 'format=odd', 'histogram_buckets=odd', 'hidden=odd']) {
+    assert.equal((await ask(`/stats?${query}`)).status, 400, query);
+  }
+  assert.equal((await ask('/stats?hidden=only')).body, '');
+  assert.match((await ask('/stats?format=html&filter=server.live')).body, /<title>Envoy Admin<\/title>[\s\S]*server\.live: 1\n/);
   const listed = (await json('/stats?format=json&filter=^listener_manager.listener_added$')).stats;
   assert.deepEqual(listed, [{ name: 'listener_manager.listener_added', value: 1 }]);
   assert.match(
@@ -139,6 +156,23 @@ test('a stats matcher of the bootstrap decides what is kept', async (t) => {
   );
 });
 
+test("labels and buckets of Prometheus are the bootstrap's", async (t) => {
+  const { ask, front } = await start(t, {
+    stats_config: {
+      use_all_default_tags: false,
+      stats_tags: [
+        { tag_name: 'site', fixed_value: 'here' },
+        { tag_name: 'hcm', regex: '^http\\.((.*?)\\.)' },
+      ],
+      histogram_bucket_settings: [{ match: { prefix: 'http.front' }, buckets: [1, 2.5] }],
+    },
+  });
+  await front();
+  const { body } = await ask('/stats/prometheus?filter=^http.front.downstream_rq_(time|total)');
+  assert.match(body, /^envoy_http_downstream_rq_total\{site="here",hcm="front"\} 1$/m);
+  assert.deepEqual(body.match(/le="[^"]*"/g), ['le="1"', 'le="2.5"', 'le="+Inf"']);
+});
+
 test('runtime keys and log levels can be changed, by POST only', async (t) => {
   const { ask, json } = await start(t);
   assert.deepEqual((await json('/runtime')).entries, { 'a.b': { final_value: '1', layer_values: ['1', ''] } });
@@ -149,8 +183,18 @@ test('runtime keys and log levels can be changed, by POST only', async (t) => {
   assert.equal((await json('/runtime')).entries['a.b'].final_value, '1');
   assert.match((await ask('/logging?paths=http:debug,admin:warning', 'POST')).body, /admin: warning[\s\S]*http: debug/);
   assert.match((await ask('/logging?upstream=error', 'POST')).body, /http: debug[\s\S]*upstream: error/);
-  assert.equal((await ask('/logging?level=loud', 'POST')).status, 400);
-  assert.equal((await ask('/logging?nobody=info', 'POST')).status, 400);
+  for (const [query, problem] of [
+    ['level=loud', 'unknown logger level'],
+    ['nobody=info', 'unknown logger name'],
+    ['level=info&http=info', 'invalid number of parameters'],
+    ['paths=http:info,:debug', 'empty logger name or empty logger level'],
+    ['paths=http:info,init:', 'empty logger name or empty logger level'],
+    ['paths=http:loud,admin:info', 'unknown logger level'],
+  ] as const) {
+    const reply = await ask(`/logging?${query}`, 'POST');
+    assert.equal(reply.status, 400);
+    assert.ok(reply.body.startsWith(`error: ${problem}\n`), reply.body);
+  }
   assert.match((await ask('/logging', 'POST')).body, /^active loggers:\n/);
 });
 
@@ -178,12 +222,28 @@ test('histograms: quantiles as text and JSON, buckets for Prometheus', async (t)
   assert.equal(histograms.supported_quantiles.length, 10);
   const one = histograms.computed_quantiles.find((each: { name: string }) => each.name === name);
   assert.equal(typeof one.values[9].cumulative, 'number');
+  const buckets = async (mode: string, form = '') =>
+    (await ask(`/stats?type=Histograms&filter=^${name}$&histogram_buckets=${mode}${form}`)).body;
+  assert.match(
+    await buckets('cumulative'),
+    /^http\.front\.downstream_rq_time: B0\.5\(0,\d\) .* B300000\(0,1\) B600000\(0,1\) B1\.8e\+06\(0,1\) B3\.6e\+06\(0,1\)\n$/,
+  );
+  assert.match(await buckets('disjoint'), / B3\.6e\+06\(0,0\)\n$/);
+  assert.match(
+    await buckets('detailed'),
+    /^http\.front\.downstream_rq_time:\n {2}totals=[\d.]+,[\d.]+:1\n {2}intervals=\n {2}summary=P0\(/,
+  );
+  const [{ histograms: bucketed }] = JSON.parse(await buckets('cumulative', '&format=json')).stats;
+  assert.deepEqual(bucketed[0].buckets.at(-1), { upper_bound: 3_600_000, interval: 0, cumulative: 1 });
+  const [{ histograms: detailed }] = JSON.parse(await buckets('detailed', '&format=json')).stats;
+  assert.equal(detailed.details[0].totals[0].count, 1);
+  assert.match(await buckets('summary', '&format=prometheus'), /^# TYPE envoy_http_downstream_rq_time summary\n.*quantile="0"/);
   const exposition = (await ask('/stats/prometheus')).body;
   assert.match(
     (await ask('/stats?filter=downstream_cx_[rt]x_bytes_total')).body,
     /^http\.front\.downstream_cx_rx_bytes_total: [1-9]\d+\nhttp\.front\.downstream_cx_tx_bytes_total: [1-9]\d+$/m,
   );
-  const labels = 'http_conn_manager_prefix="front"';
+  const labels = 'envoy_http_conn_manager_prefix="front"';
   assert.match(exposition, /^# TYPE envoy_http_downstream_rq_time histogram$/m);
   assert.ok(exposition.includes(`envoy_http_downstream_rq_time_bucket{${labels},le="3600000"} 1\n`));
   assert.ok(exposition.includes(`envoy_http_downstream_rq_time_bucket{${labels},le="+Inf"} 1\n`));

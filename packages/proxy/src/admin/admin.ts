@@ -4,6 +4,7 @@ import type { Logger } from '@lateen/base';
 import type { Node } from '@lateen/xds/messages/proxy';
 import type { Observer } from '../observe/observer.ts';
 import type { Stat } from '../observe/stats.ts';
+import type { StatsSettings } from '../observe/stats-config.ts';
 import type { RuntimeLayers } from '../overload/runtime-layers.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
 import { mergeExpositions, mergeStats } from '../workers/merge.ts';
@@ -12,7 +13,8 @@ import { collectStats, resetCounters, type ServerStats } from './collect-stats.t
 import type { ConfigDumpSource } from './config-dump.ts';
 import type { EndpointHandler, EndpointReply, EndpointRequest } from './http-endpoint.ts';
 import { createLogging } from './logging.ts';
-import { renderPrometheus, replyStats } from './stats.ts';
+import { renderPrometheus } from './prometheus.ts';
+import { replyStats, type StatsOptions } from './stats.ts';
 
 export type ServerState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
 
@@ -41,7 +43,7 @@ export type AdminSource = ConfigDumpSource & {
   layers: RuntimeLayers;
   /** See ServerStats. */
   hidesUnusedStats: boolean;
-  includesStat: ServerStats['includes'];
+  statsSettings: StatsSettings;
   sourceStats(): ServerStats['sourceStats'];
   /** Istio's metrics of this thread as Prometheus text. */
   exposeMetrics(): string;
@@ -56,12 +58,12 @@ export type AdminSource = ConfigDumpSource & {
 };
 
 /** All numbers of a proxy, those of its other threads added. */
-async function collectAll(source: AdminSource): Promise<{ stats: Stat[]; exposition: () => string }> {
+async function collectAll(source: AdminSource): Promise<{ stats: Stat[]; options: StatsOptions }> {
   const workers = await source.collectWorkers();
   const own = statsOfProxy(source);
   const stats = workers.length === 0 ? own : mergeStats([own, ...workers.map((one) => one.stats)], isSaidByOne);
-  const istio = () => mergeExpositions([source.exposeMetrics(), ...workers.map((one) => one.exposition)]);
-  return { stats, exposition: () => renderPrometheus(stats) + istio() };
+  const istioMetrics = () => mergeExpositions([source.exposeMetrics(), ...workers.map((one) => one.exposition)]);
+  return { stats, options: { ...source.statsSettings, istioMetrics } };
 }
 
 // What each thread would tell of the same thing: the process, and what was configured.
@@ -71,7 +73,10 @@ const isSaidByOne = (name: string): boolean =>
   (ABOUT_THE_PROCESS.test(name) && name !== 'server.total_connections') || ABOUT_THE_CONFIGURATION.test(name);
 
 /** The whole Prometheus exposition of a proxy: Envoy's statistics and Istio's metrics. */
-export const exposition = async (source: AdminSource): Promise<string> => (await collectAll(source)).exposition();
+export async function exposition(source: AdminSource): Promise<string> {
+  const { stats, options } = await collectAll(source);
+  return renderPrometheus(stats, options) + options.istioMetrics();
+}
 
 const STATE_NUMBER: Record<ServerState, number> = { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 };
 
@@ -82,7 +87,7 @@ export const statsOfProxy = (source: AdminSource) =>
     isAdsConnected: source.isAdsConnected(),
     adsClusterName: source.adsClusterName,
     hidesUnused: source.hidesUnusedStats,
-    includes: source.includesStat,
+    includes: source.statsSettings.includes,
     sourceStats: source.sourceStats(),
     warmingClusters: source.config.entries('cluster').filter(({ entry, state }) => state === 'warming' && !entry.isStatic).length,
     concurrency: source.concurrency,
@@ -117,7 +122,7 @@ const COMMANDS: Record<string, AdminCommand> = {
     run: async (_request, { proxy, now }) => (await messages()).replyCertificates(proxy.runtime, now()),
   },
   '/clusters': {
-    help: 'upstream cluster status (format=json)',
+    help: 'upstream cluster status (filter, format=json)',
     run: async (request, { proxy, config }) => (await messages()).replyClusters(request, proxy, config),
   },
   '/config_dump': {
@@ -126,7 +131,7 @@ const COMMANDS: Record<string, AdminCommand> = {
   },
   '/contention': {
     help: 'dump current Envoy mutex contention stats (if enabled)',
-    run: () => text('Mutex contention tracing is not enabled.\n'),
+    run: () => text('Mutex contention tracing is not enabled. To enable, run Envoy with flag --enable-mutex-tracing.'),
   },
   '/drain_listeners': action('drain listeners (graceful, skip_exit, inboundonly)', (source, query) =>
     source.drainListeners({
@@ -179,7 +184,10 @@ const COMMANDS: Record<string, AdminCommand> = {
     changes: true,
     run: ({ query }, { layers }) => {
       if ([...query].length === 0)
-        return text('usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\nuse an empty value to remove\n', 400);
+        return text(
+          'usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\nuse an empty value to remove a previously added override\n',
+          400,
+        );
       return layers.modify(query) ? text('OK\n') : text('No admin layer specified\n', 503);
     },
   },
@@ -188,19 +196,19 @@ const COMMANDS: Record<string, AdminCommand> = {
     run: async (_request, source) => (await messages()).replyServerInfo(source),
   },
   '/stats': {
-    help: 'print server stats (filter, invert_filter, format, usedonly, type)',
+    help: 'print server stats (filter, invert_filter, format, usedonly, type, histogram_buckets, hidden)',
     async run(request, source) {
-      const { stats, exposition } = await collectAll(source);
-      return replyStats(request, stats, exposition);
+      const { stats, options } = await collectAll(source);
+      return replyStats(request, stats, options);
     },
   },
   '/stats/prometheus': {
-    help: 'print server stats in prometheus format (filter, usedonly)',
+    help: 'print server stats in prometheus format (filter, usedonly, text_readouts, histogram_buckets)',
     async run(request, source) {
       const query = new URLSearchParams(request.query);
       query.set('format', 'prometheus');
-      const { stats, exposition } = await collectAll(source);
-      return replyStats({ query }, stats, exposition);
+      const { stats, options } = await collectAll(source);
+      return replyStats({ query }, stats, options);
     },
   },
 };
@@ -224,7 +232,7 @@ export function createAdminHandler(source: AdminSource): EndpointHandler {
     const command = Object.hasOwn(COMMANDS, request.path) ? COMMANDS[request.path] : undefined;
     if (!command) return text(`invalid path. ${help()}`, 404);
     if (command.changes && request.method !== 'POST') {
-      return { ...text(`Method ${request.method} not allowed, POST required.\n`, 405), headers: { allow: 'POST' } };
+      return { ...text(`Method ${request.method} not allowed, POST required.`, 405), headers: { allow: 'POST' } };
     }
     if (command.changes && !SELF_SPREADING.has(request.path)) source.commandWorkers(request.path, request.query);
     return command.run(request, source);

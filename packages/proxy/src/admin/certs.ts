@@ -32,7 +32,7 @@ export function certificatesOf(runtime: Runtime, nowMs: number): Entry[] {
 }
 
 export const replyCertificates = (runtime: Runtime, nowMs: number): EndpointReply =>
-  replyJson(adminCerts.CertificatesSchema, create(adminCerts.CertificatesSchema, { certificates: certificatesOf(runtime, nowMs) }));
+  replyJson(adminCerts.CertificatesSchema, create(adminCerts.CertificatesSchema, { certificates: certificatesOf(runtime, nowMs) }), true);
 
 function authorityDetails(secret: SecretRuntime, nowMs: number): Details[] {
   if (secret.kind !== 'validation') return [];

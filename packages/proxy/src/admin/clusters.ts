@@ -1,6 +1,7 @@
 // /clusters and /listeners, as text and as envoy.admin.v3 JSON.
 
 import { create, type DescMessage, type MessageShape, toJson } from '@bufbuild/protobuf';
+import { compileRegex } from '@lateen/base';
 import { adminClusters, adminListeners, adminMetrics } from '@lateen/xds/messages/admin';
 import { HealthStatus, RoutingPriority } from '@lateen/xds/messages/proxy';
 import type { LiveConfig } from '../ads/live-config.ts';
@@ -11,8 +12,9 @@ import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 
-export function replyJson<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): EndpointReply {
-  const json = toJson(schema, message, { registry: messageRegistry(), useProtoFieldName: true });
+/** `isWhole`: fields that have their default value are shown, too. */
+export function replyJson<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, isWhole = false): EndpointReply {
+  const json = toJson(schema, message, { registry: messageRegistry(), useProtoFieldName: true, alwaysEmitImplicit: isWhole });
   return { status: 200, contentType: 'application/json', body: `${JSON.stringify(json, null, 1)}\n` };
 }
 
@@ -25,7 +27,12 @@ export function replyClusters({ query }: Pick<EndpointRequest, 'query'>, proxy: 
   );
   // Those of the bootstrap are shown while they warm, too.
   const first = proxy.warmingClusters().filter(({ name }) => !dynamic.has(name));
-  const clusters = [...proxy.clusters(), ...first].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const filter = query.get('filter');
+  const regex = filter ? compileRegex(filter) : undefined;
+  if (regex && !regex.ok) return { status: 400, body: `Invalid re2 regex: ${regex.error}` };
+  const clusters = [...proxy.clusters(), ...first]
+    .filter(({ name }) => !regex || regex.value.matchesPartly(name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
   if (query.get('format') !== 'json') {
     return { status: 200, body: clusters.flatMap((cluster) => textLines(cluster, dynamic.has(cluster.name))).join('') };
   }

@@ -17,6 +17,7 @@ import {
 import type { ConfigEntry } from '../ads/config-entry.ts';
 import type { LiveConfig, RefusedResource } from '../ads/live-config.ts';
 import { messageRegistry } from '../ads/registry.ts';
+import { fitsMask } from './field-mask.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 import { applyMask, redactSecrets } from './json-shape.ts';
 
@@ -148,19 +149,29 @@ export function replyConfigDump({ query }: Pick<EndpointRequest, 'query'>, sourc
   const regex = query.get('name_regex');
   const mask = query.get('mask');
   const named = regex === null ? undefined : compileRegex(regex);
-  if (named && !named.ok) return { status: 400, body: `Error while parsing name_regex from ${regex}: ${named.error}\n` };
+  if (named && !named.ok) return { status: 400, body: `Error while parsing name_regex from ${regex}: ${named.error}` };
   const isNamed: Named = named ? (name) => named.value.matchesFully(name) : () => true;
   const configs = resource === null ? wholeDump(query.has('include_eds'), source, isNamed) : itemsOf(resource, source, isNamed);
-  if (!configs) return { status: 404, body: `${resource} not found in config dump\n` };
+  if (configs === 'none') return { status: 404, body: `${resource} not found in config dump` };
+  if (configs === 'single') {
+    return { status: 400, body: `${resource} is not a repeated field. Use ?mask=${resource} to get only this field` };
+  }
   const dump = create(adminConfigDump.ConfigDumpSchema, { configs });
   const json = toJson(adminConfigDump.ConfigDumpSchema, dump, { registry: messageRegistry(), useProtoFieldName: true }) as JsonObject;
-  const masked = mask === null ? json : maskConfigs(json, mask.split(','), resource === null);
+  const paths = mask?.split(',');
+  const fitting = configs.map((config) => paths?.some((path) => fitsMask(config, path)) ?? true);
+  if (configs.length > 0 && !fitting.includes(true)) {
+    const what = resource === null ? 'successfully applied to any configs' : 'successfully used';
+    return { status: 400, body: `FieldMask ${mask} could not be ${what}.` };
+  }
+  const masked = paths ? maskConfigs(json, paths, fitting) : json;
   return { status: 200, contentType: 'application/json', body: `${JSON.stringify(redactSecrets(masked), null, 1)}\n` };
 }
 
-function maskConfigs(json: JsonObject, paths: readonly string[], dropsEmpty: boolean): JsonObject {
-  const configs = ((json['configs'] ?? []) as Json[]).map((config) => applyMask(config, paths) as JsonObject);
-  return { configs: dropsEmpty ? configs.filter((config) => Object.keys(config).length > 1) : configs };
+/** Sections that the mask does not fit are left out. */
+function maskConfigs(json: JsonObject, paths: readonly string[], fitting: readonly boolean[]): JsonObject {
+  const configs = (json['configs'] ?? []) as Json[];
+  return { configs: configs.filter((_, i) => fitting[i]).map((config) => applyMask(config, paths)) };
 }
 
 function wholeDump(includeEds: boolean, source: ConfigDumpSource, isNamed: Named) {
@@ -172,11 +183,11 @@ function wholeDump(includeEds: boolean, source: ConfigDumpSource, isNamed: Named
 function itemsOf(resource: string, source: ConfigDumpSource, isNamed: Named) {
   for (const { schema, build } of SECTIONS) {
     const field = schema.fields.find((each) => each.name === resource);
-    if (field?.fieldKind !== 'list' && field?.fieldKind !== 'message') continue;
+    if (!field) continue;
+    if (field.fieldKind !== 'list' || !field.message) return 'single';
     const { message } = field;
-    const value = (build(source, isNamed) as unknown as Record<string, Message | Message[] | undefined>)[field.localName];
-    if (!message || value === undefined) continue;
-    return (Array.isArray(value) ? value : [value]).map((item) => anyPack(message, item));
+    const items = (build(source, isNamed) as unknown as Record<string, Message[] | undefined>)[field.localName] ?? [];
+    return items.map((item) => anyPack(message, item));
   }
-  return undefined;
+  return 'none';
 }

@@ -73,5 +73,7 @@ export async function serveEndpoint({ transport, address, logger, handle }: Endp
 }
 
 function parseTarget(target: string): URL | undefined {
-  return target.startsWith('/') && URL.canParse(target, 'http://localhost') ? new URL(target, 'http://localhost') : undefined;
+  // A plus is itself, as to Envoy: it stands in expressions more often than for a space.
+  const url = target.replaceAll('+', '%2B');
+  return url.startsWith('/') && URL.canParse(url, 'http://localhost') ? new URL(url, 'http://localhost') : undefined;
 }

@@ -14,8 +14,10 @@ const SECRET_BELOW: Readonly<Record<string, string>> = { session_ticket_keys: 'k
 export function redactSecrets(value: Json, parent = ''): Json {
   if (Array.isArray(value)) return value.map((item) => redactSecrets(item, parent));
   if (!isObject(value)) return value;
-  const shown: JsonObject = {};
-  for (const [name, field] of Object.entries(value as JsonObject)) {
+  const { '@type': type, ...fields } = value as JsonObject;
+  // Where Envoy writes it, and people look for it.
+  const shown: JsonObject = type === undefined ? {} : { '@type': type };
+  for (const [name, field] of Object.entries(fields)) {
     const isSecret = SECRET_FIELDS.has(name) || (Object.hasOwn(SECRET_BELOW, parent) && SECRET_BELOW[parent] === name);
     shown[name] = isSecret ? blank(field) : redactSecrets(field, name);
   }

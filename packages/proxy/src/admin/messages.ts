@@ -14,11 +14,11 @@ export { replyConfigDump } from './config-dump.ts';
 export function replyMemory(): EndpointReply {
   const { heapUsed, heapTotal, rss } = process.memoryUsage();
   const message = { allocated: BigInt(heapUsed), heapSize: BigInt(heapTotal), totalPhysicalBytes: BigInt(rss) };
-  return replyJson(adminMemory.MemorySchema, create(adminMemory.MemorySchema, message));
+  return replyJson(adminMemory.MemorySchema, create(adminMemory.MemorySchema, message), true);
 }
 
 export function replyServerInfo(source: AdminSource): EndpointReply {
-  const uptime = durationFromMs(Math.floor(source.uptimeMs()));
+  const uptime = durationFromMs(Math.floor(source.uptimeMs() / 1000) * 1000);
   const message = create(adminServerInfo.ServerInfoSchema, {
     version: source.version,
     state: adminServerInfo.ServerInfo_State[source.state()],
@@ -33,7 +33,7 @@ export function replyServerInfo(source: AdminSource): EndpointReply {
     },
     ...(source.node && { node: source.node }),
   });
-  return replyJson(adminServerInfo.ServerInfoSchema, message);
+  return replyJson(adminServerInfo.ServerInfoSchema, message, true);
 }
 
 /** What the first configuration still waits for, as Envoy's init manager names it. */

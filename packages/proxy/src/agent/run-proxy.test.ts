@@ -83,8 +83,8 @@ test('a static bootstrap serves, logs and counts', async (t) => {
   await eventually(() => assert.equal(log(), '200 /x?y=1 back main\n410 /gone - gone\n'));
   const metrics = (await get('/stats/prometheus')).body;
   assert.match(metrics, /^istio_requests_total\{.*response_code="200".*source_workload="a".*\} 1$/m);
-  assert.match(metrics, /^envoy_cluster_upstream_rq_total\{cluster_name="back"\} 1$/m);
-  assert.match(metrics, /^envoy_http_downstream_rq_xx\{envoy_response_code_class="4",http_conn_manager_prefix="front"\} 1$/m);
+  assert.match(metrics, /^envoy_cluster_upstream_rq_total\{envoy_cluster_name="back"\} 1$/m);
+  assert.match(metrics, /^envoy_http_downstream_rq_xx\{envoy_response_code_class="4",envoy_http_conn_manager_prefix="front"\} 1$/m);
   assert.match(metrics, /^envoy_server_live\{\} 1$/m);
 });
 

@@ -222,7 +222,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     adsClusterName: bootstrap.ads?.clusterName ?? '',
     hidesUnusedStats: options.hidesUnusedStats ?? false,
     layers,
-    includesStat: bootstrap.includesStat,
+    statsSettings: bootstrap.stats,
     sourceStats: () =>
       sourceStats(config, {
         first: (kind) => dynamic?.counts(kind) ?? counters.of(kind, ''),

@@ -3,7 +3,7 @@
 import { type Clock, type Logger, messageOf, type Transport } from '@lateen/base';
 import { type AdminSource, exposition } from '../admin/admin.ts';
 import type { EndpointHandler, EndpointReply, EndpointRequest } from '../admin/http-endpoint.ts';
-import { PROMETHEUS_TYPE } from '../admin/stats.ts';
+import { PROMETHEUS_TYPE } from '../admin/prometheus.ts';
 import { fetchAppMetrics } from './app-metrics.ts';
 import { probeApp } from './app-probes.ts';
 import type { MetricsTarget, ProxyEnvironment } from './environment.ts';

@@ -198,6 +198,7 @@ const METADATA_SOURCES: Readonly<Record<string, Compile>> = {
 const pathOperator: Compile = (argument = '') => {
   const [query, which = 'ORIG_OR_PATH'] = argument.split(':');
   return (record) => {
+    if (which === 'ORIG' && record.originalPath === record.path) return undefined;
     const path = which === 'PATH' ? record.path : record.originalPath;
     return query === 'NQ' ? withoutQuery(path) : path;
   };
@@ -285,7 +286,7 @@ const READERS: Record<FormatOperator, Compile> = {
   RESPONSE_TX_DURATION: plain(({ durationMs, responseDurationMs }) =>
     rounded(responseDurationMs === undefined ? undefined : durationMs - responseDurationMs),
   ),
-  RESPONSE_FLAGS: plain((record) => formatResponseFlags(record.responseFlags)),
+  RESPONSE_FLAGS: plain((record) => formatResponseFlags(record.responseFlags, record.kind)),
   RESPONSE_FLAGS_LONG: plain((record) => longFlags(record.responseFlags)),
   RESPONSE_HEADERS_BYTES: plain((record) => record.headerBytes?.response() ?? 0),
   ROUTE_NAME: plain((record) => record.routeName),
@@ -334,7 +335,7 @@ const READERS: Record<FormatOperator, Compile> = {
   EMIT_TIME: (argument) => (record) => formatTime(record.startTimeMs + record.durationMs, argument),
   EMIT_TIME_LOCAL: (argument) => (record) => formatTime(record.startTimeMs + record.durationMs, argument),
   ENVIRONMENT: (argument = '') => {
-    const value = environmentVariable(argument);
+    const value = environmentVariable(argument) ?? '-';
     return () => value;
   },
   HOSTNAME: plain(() => HOSTNAME),

@@ -70,12 +70,19 @@ export function sumOf(counts: HistogramCounts): number {
   }, 0);
 }
 
-/** How many lie below each bound. */
-export const bucketsOf = (counts: HistogramCounts): readonly { readonly bound: number; readonly count: number }[] =>
-  BOUNDS.map((bound) => ({
+/** How many lie below each bound; default Envoy's bounds. */
+export const bucketsOf = (
+  counts: HistogramCounts,
+  bounds: readonly number[] = BOUNDS,
+): readonly { readonly bound: number; readonly count: number }[] =>
+  bounds.map((bound) => ({
     bound,
     count: counts.reduce((sum, [bin, count]) => sum + (isBelow(bin, bound) ? count : 0), 0),
   }));
+
+/** What was recorded, as precisely as it is kept. */
+export const binsOf = (counts: HistogramCounts): readonly { readonly low: number; readonly width: number; readonly count: number }[] =>
+  counts.map(([bin, count]) => ({ ...rangeOf(bin), count }));
 
 function isBelow(bin: number, bound: number): boolean {
   const { low, width } = rangeOf(bin);

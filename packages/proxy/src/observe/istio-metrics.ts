@@ -189,7 +189,10 @@ function httpLabels(edge: Edge): Labels {
   };
 }
 
-const tcpLabels = (edge: Edge): Labels => ({ ...edgeLabels(edge, 'tcp'), response_flags: formatResponseFlags(edge.record.responseFlags) });
+const tcpLabels = (edge: Edge): Labels => ({
+  ...edgeLabels(edge, 'tcp'),
+  response_flags: formatResponseFlags(edge.record.responseFlags, 'tcp'),
+});
 
 function edgeLabels({ reporter, local, record, service }: Edge, protocol: string): Labels {
   const isSource = reporter === 'source';

@@ -123,9 +123,10 @@ export type Stat = {
   readonly name: string;
   readonly family: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  /** Of a histogram: how many were recorded. */
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'text';
+  /** Of a histogram: how many were recorded; 0 of a text. */
   readonly value: number;
+  readonly text?: string;
   /** Of a histogram. */
   readonly counts?: HistogramCounts;
 };

@@ -69,7 +69,7 @@ test('two threads share the port; their numbers and logs are one', async (t) => 
   assert.equal(await admin('/stats?filter=^server.concurrency$'), 'server.concurrency: 2\n');
   const exposition = await admin('/stats/prometheus');
   assert.match(exposition, /^istio_requests_total\{.*response_code="200".*\} 60$/m);
-  assert.match(exposition, /^envoy_cluster_upstream_rq_total\{cluster_name="back"\} 60$/m);
+  assert.match(exposition, /^envoy_cluster_upstream_rq_total\{envoy_cluster_name="back"\} 60$/m);
   await eventually(() => assert.equal(log().split('\n').length - 1, 60));
 });
 
