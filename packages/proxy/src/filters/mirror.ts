@@ -18,7 +18,7 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
   const { proxy } = exchange.context;
   for (const mirror of mirrors) {
     if (mirror.fraction < 1 && proxy.random() >= mirror.fraction) continue;
-    const cluster = proxy.clusters.get(mirror.clusterHeader ? (exchange.header(mirror.clusterHeader) ?? '') : mirror.cluster);
+    const cluster = proxy.clusters.get(mirror.clusterHeader ? (exchange.headerValues(mirror.clusterHeader)[0] ?? '') : mirror.cluster);
     const { decision, connection } = exchange;
     const metadataMatch = decision?.kind === 'forward' ? decision.metadataMatch : undefined;
     const host = cluster?.pick({ host: connection.localIp, port: connection.localPort }, { metadataMatch });

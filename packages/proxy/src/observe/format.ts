@@ -127,6 +127,9 @@ const portOf = (address: string): FormatValue => {
   return colon < 0 ? undefined : Number(address.slice(colon + 1));
 };
 
+/** The socket's peer, whatever a PROXY header says. */
+const directRemoteAddress = ({ connection }: RequestRecord): string => connection.directRemoteAddress ?? connection.remoteAddress;
+
 /** "namespace:key:key" into metadata; strings print bare, the rest as JSON. */
 function metadataOperator(read: (record: RequestRecord) => { get(namespace: string): unknown } | undefined): Compile {
   return (argument = '') => {
@@ -237,9 +240,9 @@ const READERS: Record<FormatOperator, Compile> = {
   CONNECTION_ID: plain((record) => record.connection.id),
   CONNECTION_TERMINATION_DETAILS: plain((record) => record.connectionTerminationDetails),
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS: plain((record) => record.connection.localAddress),
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: plain((record) => record.connection.remoteAddress),
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: plain((record) => record.connection.remoteIp),
-  DOWNSTREAM_DIRECT_REMOTE_PORT: plain((record) => record.connection.remotePort),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: plain(directRemoteAddress),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(directRemoteAddress(record))),
+  DOWNSTREAM_DIRECT_REMOTE_PORT: plain((record) => portOf(directRemoteAddress(record))),
   DOWNSTREAM_LOCAL_ADDRESS: plain((record) => record.connection.localAddress),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((record) => record.connection.localIp),
   DOWNSTREAM_LOCAL_PORT: plain((record) => record.connection.localPort),
@@ -326,7 +329,7 @@ const READERS: Record<FormatOperator, Compile> = {
   UPSTREAM_TLS_VERSION: plain(({ upstreamTls }) => upstreamTls?.version),
   UPSTREAM_TRANSPORT_FAILURE_REASON: plain((record) => record.upstreamTransportFailureReason),
   VIRTUAL_CLUSTER_NAME: plain((record) => record.virtualCluster),
-  ACCESS_LOG_TYPE: plain((record) => (record.kind === 'http' ? 'DownstreamEnd' : 'TcpConnectionEnd')),
+  ACCESS_LOG_TYPE: plain((record) => record.accessLogType ?? (record.kind === 'http' ? 'DownstreamEnd' : 'TcpConnectionEnd')),
   COMMON_DURATION: commonDuration,
   // Flags that extensions of Envoy's define.
   CUSTOM_FLAGS: nothing,

@@ -121,10 +121,18 @@ const OPTIONAL_ARGUMENT_OPERATORS = [
   'UPSTREAM_PEER_CERT_V_END',
 ] as const;
 
+const ONE_ALTERNATIVE = /^[^?]*(?:\?[^?]*)?$/;
+
 /** What arguments look like where only some are known. */
 const CHECKS: Readonly<Record<string, RegExp>> = {
   // When a connection was made is not kept with the requests that it carries.
   COMMON_DURATION: /^(?!.*US_(?:CX|HS)_)\w+:\w+(?::(?:ms|us|ns))?$/,
+  FILTER_STATE: /^[^:]+(?::(?:PLAIN|TYPED|FIELD:.+))?$/,
+  REQ: ONE_ALTERNATIVE,
+  RESP: ONE_ALTERNATIVE,
+  TRAILER: ONE_ALTERNATIVE,
+  // A line break would end the header or the line.
+  START_TIME: /^(?!.*%[-_0^#]?\d*n)/,
   GRPC_STATUS: /^(?:CAMEL_STRING|SNAKE_STRING|NUMBER)?$/,
   METADATA: /^(?:DYNAMIC|CLUSTER|ROUTE|UPSTREAM_HOST|VIRTUAL_HOST):/,
   PATH: /^(?:WQ|NQ)?(?::(?:ORIG|PATH|ORIG_OR_PATH))?$/,
@@ -187,6 +195,7 @@ function readOperator(text: string, start: number): Result<{ part: Exclude<Forma
   if (operator === '' || !end) return fail(`malformed operator at ${JSON.stringify(text.slice(start - 1, start + 30))}`);
   const problem = problemOf(operator, argument);
   if (problem) return fail(problem);
+  if (end[1] !== undefined && PLAIN.has(operator)) return fail(`operator %${operator}% takes no length`);
   return ok({ part: { operator, argument, maxLength: end[1] === undefined ? undefined : Number(end[1]) }, end: OPERATOR_END.lastIndex });
 }
 

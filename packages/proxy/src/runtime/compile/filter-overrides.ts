@@ -51,10 +51,10 @@ const OVERRIDES = [
     setFilterStateHttpFilter.ConfigSchema,
     (message, report): HttpFilterOverride => ({ kind: 'set_filter_state', levels: [compileSetFilterState(message, report)] }),
   ),
-  extension(
-    headerToMetadataHttpFilter.ConfigSchema,
-    (message, report): HttpFilterOverride => ({ kind: 'header_to_metadata', ...compileHeaderToMetadata(message, report) }),
-  ),
+  extension(headerToMetadataHttpFilter.ConfigSchema, (message, report): HttpFilterOverride => {
+    if (message.requestRules.length + message.responseRules.length === 0) report.refuse('request_rules or response_rules are required');
+    return { kind: 'header_to_metadata', ...compileHeaderToMetadata(message, report) };
+  }),
 ];
 
 const NONE: FilterOverrides = new Map();

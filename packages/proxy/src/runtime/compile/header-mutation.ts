@@ -63,13 +63,27 @@ export function compileHeaderOption(option: HeaderValueOption, report: Report): 
   if (!isChangeable(name)) report.at('header').at('key').refuse(':-prefixed or host headers may not be modified');
   const raw = option.header?.rawValue;
   const text = raw?.length ? new TextDecoder().decode(raw) : (option.header?.value ?? '');
-  const value = report.at('header').at('value').take(parseFormat(text));
-  // The deprecated boolean wins when present, as in Envoy.
+  const value = report
+    .at('header')
+    .at('value')
+    .take(parseFormat(withoutArrays(text)));
+  if (option.append !== undefined && option.appendAction !== Action.APPEND_IF_EXISTS_OR_ADD) {
+    report.at('append').refuse('excludes append_action');
+  }
   const action =
     option.append === undefined ? ACTIONS[option.appendAction] : option.append ? 'append_if_exists_or_add' : 'overwrite_if_exists_or_add';
   if (!action) report.at('append_action').refuse(`unknown value ${option.appendAction}`);
   return value && action ? { kind: 'set', name, value, action, keepEmptyValue: option.keepEmptyValue } : undefined;
 }
+
+/** Headers know older forms, too: UPSTREAM_METADATA(["ns", "key"]) and PER_REQUEST_STATE(key). */
+const withoutArrays = (text: string): string =>
+  text
+    .replaceAll(/%((?:UPSTREAM|DYNAMIC)_METADATA)\(\s*\[([^\]]*)\]\s*\)%/g, (whole, operator: string, items: string) => {
+      const names = items.split(',').map((item) => /^\s*"([^"\\]*)"\s*$/.exec(item)?.[1]);
+      return names.length > 1 && names.every((name) => name !== undefined) ? `%${operator}(${names.join(':')})%` : whole;
+    })
+    .replaceAll(/%PER_REQUEST_STATE\(([^():]+)\)%/g, '%FILTER_STATE($1:PLAIN)%');
 
 /** A list of mutations, each one a removal, an addition or a removal of all names that match. */
 export function compileMutationList(items: readonly commonMutationRules.HeaderMutation[], report: Report, field: string): HeaderMutation[] {
@@ -105,13 +119,17 @@ export function compileMutations(mutations: headerMutationHttpFilter.Mutations |
 }
 
 function compileQueryMutation(mutation: KeyValueMutation, report: Report): QueryMutation | undefined {
-  if (mutation.remove !== '') return { kind: 'remove', name: mutation.remove };
   const { append } = mutation;
+  if (mutation.remove !== '') {
+    if (append) report.refuse('only one of append and remove can be specified');
+    return { kind: 'remove', name: mutation.remove };
+  }
   const { record, entry } = append ?? {};
   const name = record?.key ?? entry?.key ?? '';
   const value = record ? record.value && toJson(ValueSchema, record.value) : entry && new TextDecoder().decode(entry.value);
   if (name === '') report.refuse('remove or append with a key is required');
-  const text = value === undefined || typeof value === 'string' ? (value ?? '') : JSON.stringify(value);
+  const text = typeof value === 'string' ? value : '';
+  if (value !== undefined && typeof value !== 'string') report.at('append').at('record').refuse('must have a string as value');
   const format = report.at('append').take(parseFormat(text));
   const action = ACTIONS[append?.action ?? 0];
   return format && action ? { kind: 'set', name, value: format, action } : undefined;

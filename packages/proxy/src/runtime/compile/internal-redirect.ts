@@ -53,6 +53,11 @@ export function compileInternalRedirect(action: RouteAction, report: Report): In
 
 function compilePolicy(policy: InternalRedirectPolicy, report: Report): InternalRedirectRuntime {
   check(policy, report);
+  policy.responseHeadersToCopy.forEach((name, i) => {
+    if (name.startsWith(':') || name.toLowerCase() === 'host') {
+      report.at('response_headers_to_copy', i).refuse(':-prefixed or host headers may not be specified here');
+    }
+  });
   const codes = policy.redirectResponseCodes.filter((code) => REDIRECTS.has(code));
   return {
     maxRedirects: policy.maxInternalRedirects ?? 1,

@@ -40,6 +40,10 @@ export function compileLocalRateLimit(message: filter.LocalRateLimit, report: Re
   check(message, report);
   if (message.statPrefix === '') report.at('stat_prefix').refuse('must not be empty');
   const status = message.status?.code ?? 429;
+  const names = message.descriptors.map(({ entries }) => JSON.stringify(entries.map(({ key, value }) => [key, value])));
+  names.forEach((name, i) => {
+    if (names.indexOf(name) < i) report.at('descriptors', i).refuse('is there twice');
+  });
   return {
     statPrefix: message.statPrefix,
     status: status >= 400 ? status : 429,

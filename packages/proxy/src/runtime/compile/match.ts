@@ -59,6 +59,7 @@ export function compileStringMatcher(matcher: typeMatcherString.StringMatcher, r
     case 'contains':
       return textMatch(pattern.case, pattern.value, matcher.ignoreCase);
     case 'safeRegex':
+      if (matcher.ignoreCase) report.at('ignore_case').refuse('has no effect on safe_regex');
       return regexMatch(pattern.value, report.at('safe_regex'));
     case 'custom':
       report.at('custom').refuse('is not supported');
@@ -84,6 +85,15 @@ export function headerReader(name: string): (view: RequestView) => string | unde
     default:
       return (view) => view.header(name);
   }
+}
+
+/** As above; of several lines of a header the first. */
+export function firstHeaderReader(name: string): (view: RequestView) => string | undefined {
+  const read = headerReader(name);
+  return (view) => {
+    const value = read(view);
+    return value?.includes(',') ? (view.headerValues(name)[0] ?? value) : value;
+  };
 }
 
 type HeaderTest = { readonly text: string; test(header: (name: string) => string | undefined): boolean };
@@ -256,7 +266,8 @@ function compileValueMatcher(matcher: typeMatcherValue.ValueMatcher | undefined,
     case 'boolMatch':
       return (value) => value === pattern.value;
     case 'presentMatch':
-      return (value) => (value !== undefined) === pattern.value;
+      // As Envoy: false takes nothing.
+      return (value) => pattern.value && value !== undefined;
     case 'stringMatch': {
       const text = compileStringMatcher(pattern.value, report.at('string_match'));
       return (value) => typeof value === 'string' && text.test(value);

@@ -102,7 +102,7 @@ function compileNoted(pair: toMetadata.Config_KeyValuePair, report: Report): Not
   if (pair.key === '') report.at('key').refuse('must not be empty');
   const isBase64 = pair.encode === toMetadata.Config_ValueEncode.BASE64;
   const type = TYPES[pair.type] ?? 'string';
-  if (type === 'protobuf_value' && !isBase64) report.at('encode').refuse('must be BASE64 for PROTOBUF_VALUE');
+  if (pair.value !== '' && pair.regexValueRewrite) report.at('value').refuse('excludes regex_value_rewrite');
   return {
     namespace: pair.metadataNamespace || 'envoy.filters.http.header_to_metadata',
     key: pair.key,

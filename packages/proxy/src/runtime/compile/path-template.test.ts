@@ -12,6 +12,11 @@ test('templates match whole paths, and rewrite by their variables', () => {
     ['/tail/{rest=**}.txt', '/tail/a/b.txt', '/{rest}', '/a/b'],
     ['/o/{a}/x/{b=**}', '/o/1/x/2/3', '/{b}/r/{a}', '/2/3/r/1'],
     ['/plus/a+b', '/plus/aab', '/', undefined],
+    ['/{foo}/**.ts', '/x/y/z.ts', '/{foo}', '/x'],
+    ['/*_suf', '/a_suf', '/s', '/s'],
+    ['/a*b', '/axb', '/', undefined],
+    ['/a*b', '/a*b', '/*', '/*'],
+    ['/{v==na/*}/end/', '/=na/x/end/', '/{v}', '/=na/x'],
   ];
   for (const [template, path, rewrite, expected] of cases) {
     const compiled = compilePathTemplate(template);
@@ -24,10 +29,11 @@ test('templates match whole paths, and rewrite by their variables', () => {
 });
 
 test('malformed templates are refused', () => {
-  for (const template of ['no/slash', '/{a', '/{1}', '/{a}/{a}', '/**/x/*', '/a**', '/{a}/{b}/{c}/{d}/{e}/{f}', '/{a=**}/{b}']) {
+  const templates = ['no/slash', '/{a', '/{1}', '/{a}/{a}', '/**/x/*', '/{a}/{b}/{c}/{d}/{e}/{f}', '/{a=**}/{b}', '/a//b', '/{a}-{b}'];
+  for (const template of [...templates, '/{a=}', '/{a=*b}', '/x?y', '/a b', '/{a=/*}', '/{abcdefghijklmnopq}', '/**a/b']) {
     assert.equal(compilePathTemplate(template).ok, false, template);
   }
   const compiled = compilePathTemplate('/{a}');
   assert.ok(compiled.ok);
-  for (const rewrite of ['{a}', '/{b}', '/*']) assert.equal(compiled.value.compileRewrite(rewrite).ok, false, rewrite);
+  for (const rewrite of ['{a}', '/{b}', '/a//b', '/{a}?b', '/a b']) assert.equal(compiled.value.compileRewrite(rewrite).ok, false, rewrite);
 });

@@ -76,7 +76,8 @@ function compileRedirectPath(action: RedirectAction, condition: PathCondition, r
       return (path) => target + path.slice(pathOf(path).length);
     }
     case 'prefixRewrite':
-      return replaceMatchedPrefix(condition, rewrite.value);
+      if (condition.kind === 'template') report.at('prefix_rewrite').refuse('cannot be used with path_match_policy');
+      return rewrite.value === '' ? (path) => path : replaceMatchedPrefix(condition, rewrite.value);
     case 'regexRewrite':
       return compileRegexRewrite(rewrite.value, report.at('regex_rewrite'));
     case undefined:

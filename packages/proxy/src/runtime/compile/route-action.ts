@@ -94,8 +94,16 @@ const upgradesOf = ({ upgradeConfigs }: RouteAction): ForwardAction['upgrades'] 
     ? NO_UPGRADES
     : new Map(upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]));
 
+function checkUpgrades({ upgradeConfigs }: RouteAction, report: Report): void {
+  const types = upgradeConfigs.map(({ upgradeType }) => upgradeType.toLowerCase());
+  types.forEach((type, i) => {
+    if (types.indexOf(type) < i) report.at('upgrade_configs', i).refuse(`duplicate upgrade ${JSON.stringify(type)}`);
+  });
+}
+
 export function compileForwardAction(action: RouteAction, context: ActionContext, report: Report): ForwardAction {
   check(action, report);
+  checkUpgrades(action, report);
   const { virtualHost, condition, tableMirrors } = context;
   const retryPolicy = action.retryPolicy ?? virtualHost.retryPolicy;
   const mirrors =
@@ -159,6 +167,7 @@ function compilePathRewrite(action: RouteAction, condition: PathCondition, repor
     report.refuse('only one of prefix_rewrite, regex_rewrite and path_rewrite_policy can be specified');
   }
   if (action.prefixRewrite !== '') {
+    if (condition.kind === 'template') report.at('prefix_rewrite').refuse('cannot be used with path_match_policy');
     return { kind: condition.kind === 'path' ? 'path' : 'prefix', apply: replaceMatchedPrefix(condition, action.prefixRewrite) };
   }
   if (action.pathRewritePolicy) return compileTemplateRewrite(action.pathRewritePolicy, condition, report.at('path_rewrite_policy'));

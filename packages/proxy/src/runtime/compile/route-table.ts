@@ -171,6 +171,7 @@ const DEFAULT_DIRECT_BODY_BYTES = 4096;
 
 function compileVirtualCluster({ name, headers }: VirtualCluster, report: Report): VirtualHostRuntime['virtualClusters'][number] {
   if (name === '') report.at('name').refuse('must not be empty');
+  if (headers.length === 0) report.at('headers').refuse('must not be empty');
   const matchers = headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
   return { name, matches: (view) => matchers.every((matcher) => matcher.test(view)) };
 }

@@ -24,6 +24,7 @@ import {
   compileMetadataMatcher,
   compileQueryMatcher,
   compileTlsCondition,
+  firstHeaderReader,
   headerReader,
   type RequestCondition,
 } from './match.ts';
@@ -231,20 +232,21 @@ function compileForward(message: RouteAction, rule: Rule & { own: Level }, repor
       return always({ ...shared, cluster: specifier.value });
     }
     case 'clusterHeader': {
-      const read = headerReader(specifier.value.toLowerCase());
+      const read = firstHeaderReader(specifier.value.toLowerCase());
       return (view) => ({ ...shared, cluster: read(view) ?? '' });
     }
     case 'weightedClusters': {
       const at = report.at('weighted_clusters');
       const weighted = specifier.value;
       checkWeighted(weighted, at);
+      // total_weight is deprecated: as in Envoy the sum of the weights counts.
       const header = weighted.randomValueSpecifier.case === 'headerName' ? weighted.randomValueSpecifier.value.toLowerCase() : '';
       return pickByWeight(
         weighted.clusters.map((entry, i) => ({
           weight: entry.weight ?? 0,
           decide: compileEntry(entry, { rule, shared }, at.at('clusters', i)),
         })),
-        { header, totalWeight: weighted.totalWeight },
+        header,
         at,
       );
     }
@@ -276,6 +278,8 @@ function compileEntry(
   report: Report,
 ): Decide {
   checkEntry(entry, report);
+  if (entry.weight === undefined) report.at('weight').refuse('is required');
+  if (entry.name !== '' && entry.clusterHeader !== '') report.refuse('only one of name and cluster_header can be specified');
   const merged = { ...shared.metadataMatch, ...lbMetadataOf(entry.metadataMatch) };
   const decision = {
     ...shared,
@@ -288,22 +292,15 @@ function compileEntry(
     if (entry.name === '') report.at('name').refuse('must not be empty');
     return always(decision);
   }
-  const read = headerReader(entry.clusterHeader.toLowerCase());
+  const read = firstHeaderReader(entry.clusterHeader.toLowerCase());
   return (view) => ({ ...decision, cluster: read(view) ?? '' });
 }
 
-type Choice = {
-  /** Header with the number to choose by; empty: chance. */
-  header: string;
-  /** The deprecated field; must be the sum where it is set. */
-  totalWeight: number | undefined;
-};
-
-function pickByWeight(entries: readonly { weight: number; decide: Decide }[], { header, totalWeight }: Choice, report: Report): Decide {
+/** `header` has the number to choose by; empty: chance. */
+function pickByWeight(entries: readonly { weight: number; decide: Decide }[], header: string, report: Report): Decide {
   const total = entries.reduce((sum, entry) => sum + entry.weight, 0);
   if (total === 0) report.refuse('the sum of weights must be positive');
   if (total > 0xffff_ffff) report.refuse('the sum of weights must be below 2^32');
-  if (totalWeight !== undefined && totalWeight !== total) report.at('total_weight').refuse(`must be the sum of the weights, ${total}`);
   const read = header === '' ? () => undefined : headerReader(header);
   return (view, random) => {
     const told = read(view);
