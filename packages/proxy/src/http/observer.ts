@@ -22,7 +22,14 @@ export type TcpProgress = RequestRecord & {
   takeUnreported(): { readonly received: number; readonly sent: number };
 };
 
+/** What a TCP proxy counts of itself ("tcp.<stat_prefix>.…"). */
+export type TcpCounter = 'downstream_cx_no_route' | 'idle_timeout' | 'max_downstream_connection_duration';
+
 export type TcpObserver = {
+  /** A connection has come; `finish` follows. */
+  started?(): void;
+  count?(counter: TcpCounter): void;
+  /** The upstream is connected, or never will be. */
   connectionOpened(record: TcpProgress): void;
   /** Hears of open connections every so often. */
   readonly progress?: { readonly intervalMs: number; report(record: TcpProgress): void } | undefined;

@@ -55,11 +55,11 @@ export type ResponseFlag = (typeof RESPONSE_FLAGS)[number];
 /** The bit of a flag. */
 export const flagBit = (flag: ResponseFlag): number => 2 ** RESPONSE_FLAGS.indexOf(flag);
 
-/** "URX,UF", or "-" for none: the access log's form. URX is set before the cause of the last attempt, so it leads. */
-export function formatResponseFlags(bits: number): string {
+/** "URX,UF", or "-" for none: the access log's form. With HTTP, URX is set before the cause of the last attempt, so it leads. */
+export function formatResponseFlags(bits: number, kind: RequestRecord['kind'] = 'http'): string {
   if (bits === 0) return '-';
   const set = RESPONSE_FLAGS.filter((_, i) => (bits >>> i) & 1);
-  return set.includes('URX') ? ['URX', ...set.filter((flag) => flag !== 'URX')].join(',') : set.join(',');
+  return kind === 'http' && set.includes('URX') ? ['URX', ...set.filter((flag) => flag !== 'URX')].join(',') : set.join(',');
 }
 
 export type HeaderBytes = {
@@ -78,6 +78,8 @@ export type UpstreamTimes = { readonly beginMs: number; endMs: number | undefine
 /** One finished HTTP request or TCP connection. Durations are milliseconds from the start; undefined = did not happen. */
 export interface RequestRecord {
   readonly kind: 'http' | 'tcp';
+  /** Of a line that does not stand for a whole request or TCP connection. */
+  readonly accessLogType?: string;
   readonly connection: ConnectionInfo;
   /** Unique in this process. */
   readonly streamId: number;

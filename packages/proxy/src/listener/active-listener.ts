@@ -9,7 +9,7 @@ import { type Connection, ignoring } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { FilterChainRuntime, ListenerFilterRuntime, ListenerRuntime } from '../runtime/model.ts';
 import { TcpRecord } from '../tcp/tcp-record.ts';
-import { secureDownstream } from '../tls/downstream-tls.ts';
+import { HANDSHAKE_TIMEOUT, secureDownstream } from '../tls/downstream-tls.ts';
 import { tlsStatsOf } from '../tls/tls-stats.ts';
 import { ActiveChain, type ChainServices } from './active-chain.ts';
 import { describeConnection, type Facts, localOf, remoteOf } from './connection-info.ts';
@@ -33,6 +33,21 @@ type LogEntry = { readonly record: TcpRecord; carrier: Connection | undefined };
 /** Where a connection comes from and goes to; a PROXY header may say otherwise than the socket. */
 type Ends = { local: SocketAddress; remote: SocketAddress };
 
+/** What is known of a connection that no chain was looked for. */
+const UNKNOWN = {
+  serverName: '',
+  transportProtocol: 'raw_buffer',
+  direct: undefined,
+  proxyHeader: undefined,
+  dynamicMetadata: undefined,
+} as const;
+
+/** Closes it unserved. As with what the kernel drops unread, a client that has sent something learns that nobody took it. */
+function refuse(connection: Connection): void {
+  if (connection.bytesRead > 0) connection.reset();
+  else connection.destroy();
+}
+
 export class ActiveListener {
   readonly name: string;
   readonly stats = new ListenerStats();
@@ -44,6 +59,8 @@ export class ActiveListener {
   private readonly drainedChains = new Set<ActiveChain>();
   /** Connections that have not begun at a chain. */
   private readonly pending = new Set<Connection>();
+  /** All of them, those before a chain too: what the limit counts. */
+  private open = 0;
   private buckets = new WeakMap<RateLimitFilter, TokenBucketState>();
   private draining = false;
   private log: { readonly of: ListenerRuntime; readonly write: ((record: RequestRecord) => void) | undefined } | undefined;
@@ -102,7 +119,7 @@ export class ActiveListener {
     const { stats } = this;
     if (!ignoreGlobalConnLimit && total.active >= proxy.overload.maxDownstreamConnections) stats.downstream_global_cx_overflow++;
     else if (!bypassOverloadManager && proxy.overload.refusesConnections) stats.downstream_cx_overload_reject++;
-    else if (stats.downstream_cx_active >= connectionLimit(this.name)) stats.downstream_cx_overflow++;
+    else if (this.open >= connectionLimit(this.name)) stats.downstream_cx_overflow++;
     else return true;
     socket.on('error', () => {});
     socket.resetAndDestroy();
@@ -112,25 +129,35 @@ export class ActiveListener {
   private serve(connection: Connection, ends: Ends, found: Inspected | undefined): void {
     const { stats, services } = this;
     const { ignoreGlobalConnLimit } = this.current;
-    const { clock } = services.proxy;
-    const openedMs = clock.monotonicMs();
-    stats.downstream_cx_total++;
-    stats.downstream_cx_active++;
     if (!ignoreGlobalConnLimit) services.total.active++;
+    this.open++;
     this.pending.add(connection);
     connection.onceClosed(() => {
-      stats.downstream_cx_active--;
-      stats.downstream_cx_destroy++;
-      stats.downstream_cx_length_ms.record(clock.monotonicMs() - openedMs);
       if (!ignoreGlobalConnLimit) services.total.active--;
+      this.open--;
       this.pending.delete(connection);
     });
     stats.downstream_pre_cx_active++;
     const how = { timeouts: services.proxy.timeouts, counters: services.counters, takeToken: this.takeToken };
-    inspect(connection, this.current, how, { local: ends.local, found }, (outcome) => {
+    const onTimeout = () => void stats.downstream_pre_cx_timeout++;
+    inspect(connection, this.current, how, { local: ends.local, found, onTimeout }, (outcome) => {
       stats.downstream_pre_cx_active--;
-      if (typeof outcome === 'string') this.giveUp(connection, outcome);
+      if (typeof outcome === 'string') this.giveUp(connection, ends, outcome);
       else this.dispatch(connection, ends, outcome);
+    });
+  }
+
+  /** From the moment that a chain has it, as in Envoy. */
+  private countConnection(connection: Connection): void {
+    const { stats } = this;
+    const { clock } = this.services.proxy;
+    const openedMs = clock.monotonicMs();
+    stats.downstream_cx_total++;
+    stats.downstream_cx_active++;
+    connection.onceClosed(() => {
+      stats.downstream_cx_active--;
+      stats.downstream_cx_destroy++;
+      stats.downstream_cx_length_ms.record(clock.monotonicMs() - openedMs);
     });
   }
 
@@ -146,11 +173,10 @@ export class ActiveListener {
     return false;
   };
 
-  private giveUp(connection: Connection, why: InspectionFailure): void {
-    if (why === 'timeout') this.stats.downstream_pre_cx_timeout++;
-    else if (why === 'remote_close') this.stats.downstream_listener_filter_remote_close++;
-    else this.stats.downstream_listener_filter_error++;
-    connection.destroy();
+  private giveUp(connection: Connection, { local, remote }: Ends, why: InspectionFailure): void {
+    if (why === 'remote_close') this.stats.downstream_listener_filter_remote_close++;
+    this.startEntry(connection, { id: connection.id, local, remote, ...UNKNOWN });
+    refuse(connection);
   }
 
   private dispatch(connection: Connection, ends: Ends, found: Inspected): void {
@@ -166,15 +192,15 @@ export class ActiveListener {
       this.stats.no_filter_chain_match++;
       entry?.record.addFlag('NR');
       if (entry) entry.record.responseCodeDetails = 'filter_chain_not_found';
-      connection.destroy();
-      return;
+      return refuse(connection);
     }
+    this.countConnection(connection);
     const chain = this.chainOf(runtime);
     const admission = chain.filters.admit();
     if (admission.kind === 'closed') return this.closeLater(connection, admission.delayMs);
     connection.onceClosed(admission.release);
     // No handshake ends without the client's last word.
-    if (runtime.tls && found.ended) return this.giveUp(connection, 'remote_close');
+    if (runtime.tls && found.ended) return refuse(connection);
     if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes, entry });
     this.pending.delete(connection);
     if (entry) entry.carrier = connection;
@@ -191,6 +217,7 @@ export class ActiveListener {
     const { write } = this.log;
     if (!write) return undefined;
     const record = new TcpRecord(describeConnection({ ...facts, tls: undefined }), proxy.clock);
+    record.accessLogType = 'NotSet';
     const entry: LogEntry = { record, carrier: undefined };
     connection.onceClosed(() => {
       record.complete();
@@ -219,7 +246,10 @@ export class ActiveListener {
     secureDownstream(connection, tls, { unread, timeoutMs: transportSocketConnectTimeoutMs, services }, (secured, failure) => {
       this.pending.delete(connection);
       if (!secured) {
-        if (entry) entry.record.downstreamTransportFailureReason = failure.replaceAll(' ', '_');
+        const isLate = failure === HANDSHAKE_TIMEOUT;
+        if (isLate) this.stats.downstream_cx_transport_socket_connect_timeout++;
+        if (entry && isLate) entry.record.connectionTerminationDetails = failure;
+        else if (entry) entry.record.downstreamTransportFailureReason = failure.replaceAll(' ', '_');
         return;
       }
       // A protocol that ALPN settled is not guessed from bytes.

@@ -3,15 +3,18 @@
 
 export type ClientHello = { readonly serverName: string; readonly applicationProtocols: readonly string[] };
 
-/** `more`: not all there yet. `not_tls`: something else. */
+/** `more`: not all there yet. `not_tls`: something else. `too_large`, `bad_version`: TLS that nobody serves. */
 export type HelloResult =
   | { readonly kind: 'hello'; readonly hello: ClientHello }
   | { readonly kind: 'more' }
-  | { readonly kind: 'not_tls' };
+  | { readonly kind: 'not_tls' }
+  | { readonly kind: 'too_large' }
+  | { readonly kind: 'bad_version' };
 
 const MORE: HelloResult = { kind: 'more' };
 const NOT_TLS: HelloResult = { kind: 'not_tls' };
-/** A hello longer than this is refused (Envoy: 16 KiB). */
+const TOO_LARGE: HelloResult = { kind: 'too_large' };
+const BAD_VERSION: HelloResult = { kind: 'bad_version' };
 const MAX_HELLO = 16 * 1024;
 const HANDSHAKE = 22;
 const CLIENT_HELLO = 1;
@@ -30,7 +33,7 @@ function handshakeMessage(bytes: Uint8Array): Uint8Array | HelloResult {
   if (bytes.length < 9) return MORE;
   if (bytes[5] !== CLIENT_HELLO) return NOT_TLS;
   const size = 4 + u24(bytes, 6);
-  if (size > MAX_HELLO) return NOT_TLS;
+  if (size > MAX_HELLO) return TOO_LARGE;
   const message = new Uint8Array(size);
   let filled = 0;
   let at = 0;
@@ -52,6 +55,9 @@ function handshakeMessage(bytes: Uint8Array): Uint8Array | HelloResult {
 function parseMessage(message: Uint8Array): HelloResult {
   let serverName = '';
   let applicationProtocols: string[] = [];
+  if (message.length < 6) return NOT_TLS;
+  // SSL 3 and versions that do not exist. TLS 1.3 says 1.2 here.
+  if (message[4] !== 3 || (message[5] as number) < 1 || (message[5] as number) > 4) return BAD_VERSION;
   // Type and length (4), version (2), random (32), then three vectors before the extensions.
   let at = 38;
   at = skipVector(message, at, 1);
@@ -67,8 +73,11 @@ function parseMessage(message: Uint8Array): HelloResult {
     const end = at + 4 + u16(message, at + 2);
     if (end > message.length) return NOT_TLS;
     const body = message.subarray(at + 4, end);
-    if (type === SERVER_NAME) serverName = readServerName(body);
-    else if (type === ALPN) applicationProtocols = readProtocols(body);
+    if (type === SERVER_NAME) {
+      // No library makes such a name: it is there to be read differently by different readers.
+      if (body.includes(0, 5)) return NOT_TLS;
+      serverName = readServerName(body);
+    } else if (type === ALPN) applicationProtocols = readProtocols(body);
     at = end;
   }
   return { kind: 'hello', hello: { serverName, applicationProtocols } };

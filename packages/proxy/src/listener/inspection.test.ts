@@ -43,29 +43,51 @@ test('a ClientHello with any byte changed is parsed, refused or waited for; it n
     for (const value of [0, 1, 0x7f, 0xff]) {
       const changed = Buffer.from(bytes);
       changed[i] = value;
-      assert.ok(['hello', 'more', 'not_tls'].includes(parseClientHello(changed).kind));
+      assert.ok(['hello', 'more', 'not_tls', 'too_large', 'bad_version'].includes(parseClientHello(changed).kind));
     }
   }
   assert.equal(parseClientHello(Buffer.from('GET / HTTP/1.1\r\n')).kind, 'not_tls');
-  assert.equal(parseClientHello(Buffer.from([22, 3, 1, 0xff, 0xff, 1, 0xff, 0xff, 0xff])).kind, 'not_tls');
+  assert.equal(parseClientHello(Buffer.from([22, 3, 1, 0xff, 0xff, 1, 0xff, 0xff, 0xff])).kind, 'too_large');
+  for (const [minor, kind] of [
+    [0, 'bad_version'],
+    [1, 'hello'],
+    [5, 'bad_version'],
+  ] as const) {
+    const other = Buffer.from(bytes);
+    other[10] = minor;
+    assert.equal(parseClientHello(other).kind, kind);
+  }
+  const named = Buffer.from(bytes);
+  named[named.indexOf('a.test') + 1] = 0;
+  assert.equal(parseClientHello(named).kind, 'not_tls');
 });
 
 test('plaintext HTTP is told from everything else by its first line', () => {
   const cases: readonly (readonly [bytes: string, kind: string])[] = [
     ['GET / HTTP/1.1\r\n', 'http/1.1'],
-    ['\r\nGET / HTTP/1.1\r\n', 'http/1.1'],
+    ['\r\nGET / HTTP/1.1\r\n', 'other'],
+    ['FOO-1 / HTTP/1.1\r\n', 'http/1.1'],
+    ['GET  /a  HTTP/1.1\r\n', 'http/1.1'],
+    ['GET / HTTP/1.1 \r\n', 'http/1.1'],
+    ['GET / HTTP/1.1 x\r\n', 'other'],
+    ['GET /a b HTTP/1.1\r\n', 'other'],
+    ['GET /\xff HTTP/1.1\r\n', 'other'],
+    ['GET / HTTP/0.9\r\n', 'http/1.0'],
+    ['GET\r\n', 'other'],
     ['POST /x HTTP/1.0\r\n', 'http/1.0'],
     ['GET / HTTP/1.1\n', 'http/1.1'],
-    ['GET / HTTP/2.0\r\n', 'other'],
+    ['GET / HTTP/2.0\r\n', 'http/1.0'],
     ['GET /', 'more'],
     ['GE', 'more'],
     ['', 'more'],
     ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'h2c'],
     ['PRI * HT', 'more'],
     ['hello world\r\n', 'other'],
-    ['hello', 'other'],
+    ['hello', 'more'],
+    ['hel{o', 'other'],
     ['\x16\x03\x01', 'other'],
-    [`GET /${'a'.repeat(9000)}`, 'other'],
+    [`GET /${'a'.repeat(9000)}`, 'more'],
+    [`GET /${'a'.repeat(66_000)}`, 'too_long'],
   ];
   for (const [bytes, kind] of cases) assert.equal(sniffHttp(Buffer.from(bytes, 'latin1')), kind, JSON.stringify(bytes.slice(0, 20)));
 });

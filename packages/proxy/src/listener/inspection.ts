@@ -2,7 +2,7 @@
 // PROXY protocol filter takes bytes: its header is not the connection's own.
 
 import type { SocketAddress } from '@lateen/base';
-import type { Connection } from '../io/connection.ts';
+import { type Connection, ignoring } from '../io/connection.ts';
 import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
 import { type ProxyHeader, V2_FIXED_BYTES } from '../proxy-protocol/header.ts';
 import { parseProxyHeader } from '../proxy-protocol/parse.ts';
@@ -44,9 +44,10 @@ export function inspect(
   connection: Connection,
   listener: ListenerRuntime,
   services: InspectionServices,
-  given: { readonly local: SocketAddress; readonly found?: Inspected | undefined },
+  given: { readonly local: SocketAddress; readonly found?: Inspected | undefined; readonly onTimeout: () => void },
   done: (result: Inspected | InspectionFailure) => void,
 ): void {
+  const { onTimeout } = given;
   const filters = listener.listenerFilters.filter((filter) => !filter.isDisabled(given.local.port));
   const result: Inspected = given.found ?? {
     serverName: undefined,
@@ -71,9 +72,14 @@ export function inspect(
   if (first === 'refuse') return done('refused');
   const finish = (outcome: Inspected | InspectionFailure) => {
     timeout.cancel();
+    // Whoever closes the connection now is not its client.
+    connection.handler = ignoring;
     done(outcome);
   };
-  const timeout = new Timeout(() => finish(listener.continueOnListenerFiltersTimeout ? result : 'timeout'));
+  const timeout = new Timeout(() => {
+    onTimeout();
+    finish(listener.continueOnListenerFiltersTimeout ? result : 'timeout');
+  });
   if (listener.listenerFiltersTimeoutMs > 0) services.timeouts.arm(timeout, listener.listenerFiltersTimeoutMs);
   connection.handler = {
     onData(bytes) {
@@ -156,10 +162,19 @@ function metadataOf({ rules }: ProxyProtocol, { tlvs }: ProxyHeader): Inspected[
 function inspectTls(result: Inspected, counters: Counters): Step {
   if (!result.bytes) return 'more';
   const hello = parseClientHello(result.bytes);
-  if (hello.kind === 'more') return 'more';
-  if (hello.kind === 'not_tls') {
-    counters.count('tls_inspector.tls_not_found');
-    return 'next';
+  switch (hello.kind) {
+    case 'more':
+      return 'more';
+    case 'too_large':
+      counters.count('tls_inspector.client_hello_too_large');
+      return 'refuse';
+    case 'bad_version':
+      counters.count('tls_inspector.tls_not_found');
+      return 'refuse';
+    case 'not_tls':
+      counters.count('tls_inspector.tls_not_found');
+      return 'next';
+    case 'hello':
   }
   const { serverName, applicationProtocols } = hello.hello;
   result.transportProtocol = 'tls';
@@ -178,6 +193,10 @@ function inspectHttp(result: Inspected, counters: Counters): Step {
   if (!result.bytes) return 'more';
   const http = sniffHttp(result.bytes);
   if (http === 'more') return 'more';
+  if (http === 'too_long') {
+    counters.count('http_inspector.read_error');
+    return 'refuse';
+  }
   counters.count(`http_inspector.${HTTP_COUNTERS[http]}`);
   if (http !== 'other') result.applicationProtocols = [http];
   return 'next';

@@ -12,6 +12,7 @@ import { any, httpListener } from '../testing/runtime.ts';
 import { onStage } from '../testing/stage.ts';
 import { askSecurely, inlineCertificate, withTls } from '../testing/tls.ts';
 import { openWire } from '../testing/wire.ts';
+import type { ActiveListener } from './active-listener.ts';
 
 const FORMAT = parseFormat(
   '%RESPONSE_FLAGS%|%RESPONSE_CODE_DETAILS%|%DOWNSTREAM_TRANSPORT_FAILURE_REASON%|%REQUESTED_SERVER_NAME%|%BYTES_RECEIVED%',
@@ -52,6 +53,37 @@ test('each connection has a line in its log: served, refused by TLS, taken by no
         lines[3] as string,
         /^-\|-\|TLS_error:\|268435696:SSL_routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL:TLS_error_end\|a\.test\|0$/,
       );
+    },
+    { observer },
+  );
+});
+
+test('what ends before a chain was looked for has a line too, and is counted once', async () => {
+  const lines: string[] = [];
+  const observer = { ...silentObserver, listener: () => (record: Parameters<typeof lineOf>[0]) => void lines.push(lineOf(record)) };
+  const filter = (name: string) => ({ name, typed_config: any(`envoy.extensions.filters.listener.${name}`) });
+  const listener = {
+    ...httpListener('in', OK),
+    listener_filters: [filter('proxy_protocol.v3.ProxyProtocol'), filter('tls_inspector.v3.TlsInspector')],
+    listener_filters_timeout: '0.1s',
+  };
+  await onStage(
+    async ({ apply, port, proxy }) => {
+      await apply({ listeners: [listener] });
+      for (const sent of ['BOGUS\r\n', 'PROXY TCP4', '']) {
+        const wire = await openWire(port());
+        if (sent === '') wire.socket.end();
+        else wire.send(sent);
+        await wire.closed();
+      }
+      await eventually(() => lines.length === 3);
+      assert.deepEqual(lines, Array(3).fill('-|-|-|-|0'));
+      const { stats } = proxy.listeners()[0] as ActiveListener;
+      assert.deepEqual(
+        [stats.downstream_pre_cx_active, stats.downstream_pre_cx_timeout, stats.downstream_listener_filter_remote_close],
+        [0, 1, 1],
+      );
+      assert.deepEqual([stats.downstream_cx_total, stats.downstream_cx_active, stats.downstream_cx_destroy], [0, 0, 0]);
     },
     { observer },
   );

@@ -30,6 +30,12 @@ const CASES: [format: string, fields: Partial<RequestRecord>, expected: string][
   ['%METADATA(ROUTE:a:b)%', { decision: { route: { metadata: new Map([['a', { b: 'c' }]]) } } as unknown as RouteDecision }, 'c'],
   ['%FILTER_STATE(who:PLAIN)%', { filterStateText: (key) => (key === 'who' ? 'me' : undefined) }, 'me'],
   ['%VIRTUAL_CLUSTER_NAME% %ACCESS_LOG_TYPE% %STREAM_ID%', { virtualCluster: 'v' }, 'v DownstreamEnd b8d4f0a1-0000-4000-8000-000000000001'],
+  ['%ACCESS_LOG_TYPE%', { kind: 'tcp', accessLogType: 'TcpPeriodic' }, 'TcpPeriodic'],
+  [
+    '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_DIRECT_REMOTE_PORT%',
+    { connection: { ...recordOf().connection, directRemoteAddress: '[::1]:70' } },
+    '[::1]:70 ::1 70',
+  ],
   ['%REQ(x-two)%', { requestHeader: () => 'a,b', requestHeaderValues: () => ['a', 'b'] }, 'a'],
   ['%UPSTREAM_CLUSTER%', { cluster: undefined, upstreamCluster: 'gone' }, '-'],
   ['<%LOCAL_REPLY_BODY%>', { localReplyBody: '' }, '<>'],

@@ -110,11 +110,14 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
         for (const each of loggers) each(record);
       };
       return {
-        connectionOpened(record) {
+        started() {
           stats.downstream_cx_total++;
           stats.downstream_cx_active++;
-          istio?.tcpOpened(record);
         },
+        count(counter) {
+          stats[counter]++;
+        },
+        connectionOpened: (record) => istio?.tcpOpened(record),
         progress: filter?.kind === 'istio_stats' ? { intervalMs: filter.stats.tcpReportingIntervalMs, report: count } : undefined,
         log,
         finish(record) {

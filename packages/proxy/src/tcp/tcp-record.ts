@@ -8,6 +8,8 @@ import type { ClusterRuntime, EndpointRuntime } from '../runtime/model.ts';
 
 export class TcpRecord implements RequestRecord {
   readonly kind = 'tcp';
+  /** What the line that is being written stands for. */
+  accessLogType: 'TcpConnectionEnd' | 'TcpUpstreamConnected' | 'TcpPeriodic' | 'NotSet' = 'TcpConnectionEnd';
   connection: ConnectionInfo;
   readonly streamId: number;
   readonly startTimeMs: number;
@@ -25,7 +27,7 @@ export class TcpRecord implements RequestRecord {
   readonly responseCode = 0;
   responseFlags = 0;
   responseCodeDetails = '';
-  readonly connectionTerminationDetails = '';
+  connectionTerminationDetails = '';
   upstreamTransportFailureReason = '';
   downstreamTransportFailureReason = '';
   bytesReceived = 0;
@@ -42,9 +44,9 @@ export class TcpRecord implements RequestRecord {
   upstreamLocalAddress = '';
   upstreamTls: TlsFacts | undefined;
   upstreamAttemptCount = 0;
-  upstreamPeerPrincipal = '';
   downstreamPeer: PeerMetadata | undefined;
   upstreamPeer: PeerMetadata | undefined;
+  private filterState: Map<string, string> | undefined;
   readonly grpcStatus = undefined;
   readonly requestMessages = 0;
   readonly responseMessages = 0;
@@ -69,6 +71,20 @@ export class TcpRecord implements RequestRecord {
     this.reportedReceived = this.bytesReceived;
     this.reportedSent = this.bytesSent;
     return { received, sent };
+  }
+
+  /** Beside what the connection has. */
+  setFilterState(key: string, text: string): void {
+    this.filterState ??= new Map();
+    this.filterState.set(key, text);
+  }
+
+  filterStateText(key: string): string | undefined {
+    return this.filterState?.get(key) ?? this.connection.filterState?.get(key);
+  }
+
+  get upstreamPeerPrincipal(): string {
+    return this.upstreamTls?.peer?.uriSans[0] ?? '';
   }
 
   get downstreamRemoteAddress(): string {

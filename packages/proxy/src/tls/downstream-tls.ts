@@ -7,7 +7,7 @@ import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
 import type { CertificateFacts } from '../io/tls-facts.ts';
 import { type ClientHello, parseClientHello } from '../listener/client-hello.ts';
 import type { DownstreamTlsRuntime } from '../runtime/model.ts';
-import { describeTlsError } from './failure.ts';
+import { describeHandshakeError, describeTlsError } from './failure.ts';
 import { createTlsConnection } from './secured-connection.ts';
 import { type SecretLookup, type ServerContexts, serverContexts } from './server-contexts.ts';
 import { peerChainOf, tlsFacts } from './session.ts';
@@ -33,6 +33,9 @@ export type DownstreamTlsOptions = {
 };
 
 type Known = { readonly serverName: string; readonly local: CertificateFacts | undefined };
+/** The failure of a handshake that took longer than it may. */
+export const HANDSHAKE_TIMEOUT = 'transport socket timeout was reached';
+
 type Done = (secured: Connection | undefined, failure: string) => void;
 
 const DEFAULT_TIMEOUT_MS = 15_000;
@@ -64,7 +67,7 @@ class Handshake {
     this.services = services;
     this.stats = services.stats ?? uncounted;
     this.done = done;
-    this.timeout = new Timeout(() => this.fail('transport socket timeout'));
+    this.timeout = new Timeout(() => this.fail(HANDSHAKE_TIMEOUT));
     services.timeouts.arm(this.timeout, timeoutMs || DEFAULT_TIMEOUT_MS);
   }
 
@@ -72,14 +75,23 @@ class Handshake {
   read(bytes: Buffer | undefined): void {
     if (bytes) this.unread = this.unread ? Buffer.concat([this.unread, bytes]) : this.connection.keep(bytes);
     const result = this.unread ? parseClientHello(this.unread) : ({ kind: 'more' } as const);
-    if (result.kind === 'hello') return this.start(result.hello);
-    if (result.kind === 'not_tls') return this.refuse(describeTlsError('ERR_SSL_WRONG_VERSION_NUMBER') as string);
-    if ((this.unread?.length ?? 0) > MAX_UNREAD_BYTES) return this.refuse(describeTlsError('ERR_SSL_PACKET_LENGTH_TOO_LONG') as string);
+    switch (result.kind) {
+      case 'hello':
+        return this.start(result.hello);
+      case 'not_tls':
+        return this.refuseHello(isHttpRequest(this.unread) ? NOTHING_TO_SAY : ['WRONG_VERSION_NUMBER', PROTOCOL_VERSION]);
+      case 'bad_version':
+        return this.refuseHello(['UNSUPPORTED_PROTOCOL', PROTOCOL_VERSION]);
+      case 'too_large':
+        return this.refuseHello(['EXCESSIVE_MESSAGE_SIZE', ILLEGAL_PARAMETER]);
+      case 'more':
+        if ((this.unread?.length ?? 0) > MAX_UNREAD_BYTES) return this.refuseHello(['EXCESSIVE_MESSAGE_SIZE', ILLEGAL_PARAMETER]);
+    }
     this.connection.handler = {
       ...ignoring,
       onData: (more) => this.read(more),
-      onEnd: () => this.refuse('closed during the handshake'),
-      onClose: (error) => this.settle(undefined, error ?? 'closed during the handshake'),
+      onEnd: () => this.fail(''),
+      onClose: (error) => this.settle(undefined, describeHandshakeBreak(error)),
     };
     this.connection.resume();
   }
@@ -108,7 +120,7 @@ class Handshake {
     const protocol = tls.alpnProtocols.find((one) => hello.applicationProtocols.includes(one));
     const raw = this.connection.release(this.unread);
     this.unread = undefined;
-    const secured = createTlsConnection(raw, { ...ignoring, onClose: (error) => this.refuse(error ?? 'closed during the handshake') });
+    const secured = createTlsConnection(raw, { ...ignoring, onClose: (error) => this.onBreak(error) });
     this.secured = secured;
     const session = new TLSSocket(raw, {
       isServer: true,
@@ -119,8 +131,8 @@ class Handshake {
     });
     secured.wrap(session);
     // A client that is gone after its ClientHello: the socket is half open, so nobody else would end it.
-    session.once('end', () => this.refuse('closed during the handshake'));
-    if (raw.readableEnded) return this.refuse('closed during the handshake');
+    session.once('end', () => this.fail(''));
+    if (raw.readableEnded) return this.fail('');
     const staple = offered[0]?.secret.ocspStaple;
     if (staple) stapleOcsp(session, staple);
     session.once('secure', () => {
@@ -155,6 +167,19 @@ class Handshake {
     this.settle(secured, '');
   }
 
+  /** The client's first bytes are none that TLS begins with; it is told why with `alert`, if that says anything to it. */
+  private refuseHello([reason, alert]: readonly [reason: string, alert: number | undefined]): void {
+    // TLS 1.0 and a fatal alert: what every client understands before anything is agreed.
+    if (alert !== undefined) this.connection.write(Buffer.from([21, 3, 1, 0, 2, 2, alert]));
+    this.refuse(describeTlsError(`ERR_SSL_${reason}`) as string);
+  }
+
+  /** A client that merely leaves is at no fault. */
+  private onBreak(error: string | undefined): void {
+    if (error === undefined) this.fail('');
+    else this.refuse(error);
+  }
+
   /** A fault of the client. */
   private refuse(failure: string): void {
     if (!this.done) return;
@@ -176,6 +201,15 @@ class Handshake {
     done?.(secured, failure);
   }
 }
+
+const PROTOCOL_VERSION = 70;
+const ILLEGAL_PARAMETER = 47;
+const NOTHING_TO_SAY = ['HTTP_REQUEST', undefined] as const;
+
+const isHttpRequest = (bytes: Buffer | undefined): boolean => /^(?:GET |POST |HEAD |PUT )/.test(bytes?.toString('latin1', 0, 5) ?? '');
+
+const describeHandshakeBreak = (error: string | undefined): string =>
+  error === undefined ? '' : (describeHandshakeError(Object.assign(new Error(error), { code: error, syscall: 'read' })) ?? error);
 
 type Internals = { _handle?: { setOCSPResponse?(response: Uint8Array): void } | null };
 
