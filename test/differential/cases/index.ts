@@ -12,6 +12,7 @@ import { messages } from './messages.ts';
 import { noted } from './noted.ts';
 import { policies } from './policies.ts';
 import { resilience } from './resilience.ts';
+import { routing } from './routing.ts';
 
 export const GROUPS: Record<string, readonly Scene[]> = {
   matching,
@@ -25,4 +26,5 @@ export const GROUPS: Record<string, readonly Scene[]> = {
   'letter-case': letterCase,
   policies,
   noted,
+  routing,
 };

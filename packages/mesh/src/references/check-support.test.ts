@@ -87,7 +87,7 @@ const meshCases: [config: unknown, paths: string[]][] = [
   [{ tcpKeepalive: { probes: 3 } }, ['tcpKeepalive']],
   [{ hboneListenPort: 15009 }, ['hboneListenPort']],
   [{ localityLbSetting: { failoverPriority: ['topology.kubernetes.io/region'] } }, ['localityLbSetting.failoverPriority']],
-  [{ defaultHttpRetryPolicy: { attempts: 1, retryRemoteLocalities: true } }, ['defaultHttpRetryPolicy.retryRemoteLocalities']],
+  [{ defaultHttpRetryPolicy: { attempts: 1, retryRemoteLocalities: true } }, []],
 ];
 const proxyCases: [config: unknown, paths: string[]][] = [
   [{ drainDuration: '10s', concurrency: 1, interceptionMode: 'REDIRECT', proxyMetadata: { A: '1' }, image: { imageType: 'debug' } }, []],

@@ -38,7 +38,6 @@ export const FIELD_GAPS: Readonly<Record<string, readonly Gap[]>> = {
   VirtualService: [
     { path: 'http[].match[].headers', what: 'matching claims of a token', applies: hasClaim },
     { path: 'http[].match[].withoutHeaders', what: 'matching claims of a token', applies: hasClaim },
-    { path: 'http[].retries.retryRemoteLocalities', what: 'retrying in other localities', applies: isNot(false) },
     { path: 'http[].fault.delay.exponentialDelay', what: 'an exponential delay' },
     { path: 'http[].fault.abort.http2Error', what: 'an HTTP/2 error as fault' },
     { path: 'http[].mirror_percent', what: 'mirror_percent (write mirrorPercentage)' },
@@ -146,6 +145,5 @@ export const MESH_CONFIG_GAPS: readonly Gap[] = [
   { path: 'tcpKeepalive', what: 'TCP keep-alive by default (set it in a DestinationRule)' },
   { path: 'hboneListenPort', what: 'HBONE', applies: isNot(15008) },
   { path: 'localityLbSetting.failoverPriority', what: 'failover by labels' },
-  { path: 'defaultHttpRetryPolicy.retryRemoteLocalities', what: 'retrying in other localities', applies: isNot(false) },
   ...below('defaultConfig', PROXY_CONFIG),
 ];

@@ -1,13 +1,19 @@
 // Retries, with Istio's defaults.
 
 import { create } from '@bufbuild/protobuf';
-import { previousHostsRetryPredicate, type RetryPolicy, RetryPolicySchema } from '@lateen/xds/messages/config';
+import {
+  previousHostsRetryPredicate,
+  previousPrioritiesRetryPriority,
+  type RetryPolicy,
+  RetryPolicySchema,
+} from '@lateen/xds/messages/config';
 import type { HttpRetry } from '../model/index.ts';
 import { durationOf, extension, goDuration } from './pack.ts';
 
 /** Conditions under which a repeated request cannot have been served before. */
 const DEFAULT_RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled';
 const HOST_RESELECTIONS = 5n;
+const ATTEMPTS_PER_PRIORITY = 2;
 
 /** The policy of a rule, or the default when `retry` is undefined; undefined when the rule turns retries off. */
 export function retryPolicy(retry: HttpRetry | undefined, options: { usesConsistentHash: boolean }): RetryPolicy | undefined {
@@ -23,6 +29,15 @@ export function retryPolicy(retry: HttpRetry | undefined, options: { usesConsist
     retriableStatusCodes: statusCodes,
     ...(perTryTimeout && { perTryTimeout }),
     ...(baseInterval && { retryBackOff: { baseInterval } }),
+    ...(retry?.retryRemoteLocalities && {
+      retryPriority: extension(
+        'envoy.retry_priorities.previous_priorities',
+        previousPrioritiesRetryPriority.PreviousPrioritiesConfigSchema,
+        {
+          updateFrequency: ATTEMPTS_PER_PRIORITY,
+        },
+      ),
+    }),
     ...(avoidsPreviousHosts && {
       retryHostPredicate: [
         extension('envoy.retry_host_predicates.previous_hosts', previousHostsRetryPredicate.PreviousHostsPredicateSchema),

@@ -40,6 +40,7 @@ const BARE_RULES: RetryRuntime = {
   matchesRetriableHeaders: undefined,
   matchesRequest: undefined,
   hostSelectionMaxAttempts: 1,
+  previousPrioritiesEvery: undefined,
   avoidPreviousHosts: false,
   omitCanaryHosts: false,
   omitHostMetadata: undefined,

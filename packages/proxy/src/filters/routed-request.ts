@@ -13,6 +13,7 @@ import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
 import type { PoolUser } from '../upstream/http-pool.ts';
+import { PreviousPriorities } from '../upstream/previous-priorities.ts';
 import { openTunnel } from '../upstream/tunnel-pool.ts';
 import { acceptsTunnel, originalDestination } from './destination.ts';
 import { grpcDeadlineMs, tellGrpcDeadline } from './grpc-timeout.ts';
@@ -46,6 +47,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private breaker!: BreakerState;
   private host: Host | undefined;
   private triedHosts: Set<Host> | undefined;
+  /** Of a request whose retries leave priorities out. */
+  private priorities: PreviousPriorities | undefined;
   private client: ClientStream | undefined;
   private wait: { cancel(): void } | undefined;
   private rules: RetryRuntime | undefined;
@@ -149,6 +152,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       metadataMatch: this.decision.metadataMatch,
       avoid,
       rejects,
+      priorities: this.priorities,
       attempts: this.rules?.hostSelectionMaxAttempts ?? 1,
     });
     if (!host) {
@@ -239,7 +243,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   }
 
   /** Schedules another attempt, if the limits allow one. */
-  private retry(response?: Head): boolean {
+  private retry(response?: Head, wasTimeout = false): boolean {
     const { rules, exchange, cluster, breaker } = this;
     if (!rules || this.replay?.overflowed || exchange.upgrade !== '') return false;
     this.count ??= new RetryCount(rules.numRetries, breaker, cluster.stats);
@@ -250,6 +254,12 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     }
     this.triedHosts ??= new Set();
     if (this.host) this.triedHosts.add(this.host);
+    const every = rules.previousPrioritiesEvery;
+    if (every !== undefined && this.host) {
+      this.priorities ??= new PreviousPriorities(every);
+      this.priorities.add(this.host);
+    }
+    if (this.decision.virtualHost.includeIsTimeoutRetryHeader) exchange.head.set('x-envoy-is-timeout-retry', String(wasTimeout));
     this.retryPending = true;
     this.endTry();
     this.client = undefined;
@@ -445,7 +455,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const { cluster } = this;
     if (this.host) cluster.reportLocal(this.host, 'timeout');
     this.dropAttempt();
-    if (!this.responding && this.rules && retriesTimeout(this.rules) && this.retry()) return;
+    if (!this.responding && this.rules && retriesTimeout(this.rules) && this.retry(undefined, true)) return;
     this.giveUp({ status: 504, body: 'upstream request timeout', details, flag: 'UT' });
   }
 

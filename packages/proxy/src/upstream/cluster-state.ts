@@ -17,6 +17,7 @@ import type { HttpPool, PoolRequest } from './http-pool.ts';
 import { assignLoad, type LoadServices, type LoadSettings, type LocalityHosts, type LocalZone } from './load-assignment.ts';
 import { type LocalOutcome, OutlierDetector } from './outlier.ts';
 import type { Picker } from './picker.ts';
+import type { PreviousPriorities } from './previous-priorities.ts';
 import { SubsetBalancer } from './subset-balancer.ts';
 
 /** Resolves a name to addresses. `ttlMs` 0 = unknown. Rejects when there is none. */
@@ -30,6 +31,8 @@ export type UpstreamContext = {
   readonly random: () => number;
   readonly resolve: Resolver;
   readonly logger: Logger;
+  /** Appends to a log file. Default: nothing is written. */
+  readonly openLog?: ((path: string) => { write(line: string): void }) | undefined;
   /** Of TLS contexts, by the key of a named reference. */
   readonly secret?: SecretLookup;
   /** Of a cluster and priority, by name: where several threads count together. Default: a breaker of its own for each. */
@@ -48,6 +51,8 @@ export type HostChoice = {
   /** Further hosts to pass over. */
   readonly rejects?: ((host: Host) => boolean) | undefined;
   readonly attempts?: number;
+  /** Of a retry that leaves priorities out. */
+  readonly priorities?: PreviousPriorities | undefined;
 };
 
 const NO_HOSTS: EndpointsRuntime = { clusterName: '', localities: [], overprovisioningFactorPercent: 140 };
@@ -132,6 +137,8 @@ export class ClusterState {
     for (const host of this.hosts.values()) {
       host.failedActiveCheck = false;
       host.degradedByCheck = false;
+      host.timedOutCheck = false;
+      host.excludedByFailure = false;
       host.awaitsFirstCheck = false;
       host.ignoredUntilChecked = false;
     }
@@ -271,13 +278,16 @@ export class ClusterState {
   }
 
   /** A host for a new request; undefined when there is none to use. */
-  pick(target: SocketAddress | undefined, { hash, metadataMatch, avoid, rejects, attempts = 1 }: HostChoice = {}): Host | undefined {
+  pick(
+    target: SocketAddress | undefined,
+    { hash, metadataMatch, priorities, avoid, rejects, attempts = 1 }: HostChoice = {},
+  ): Host | undefined {
     if (this.runtime.discovery.kind === 'original_dst') return target && this.originalHost(target);
     this.balancer ??= this.createBalancer();
     const { balancer } = this;
-    let host = balancer.pick({ hash, metadataMatch });
+    let host = balancer.pick({ hash, metadataMatch, priorities });
     for (let attempt = 1; attempt < attempts && host && (avoid?.has(host) || rejects?.(host)); attempt++) {
-      host = balancer.pick({ hash, metadataMatch, attempt });
+      host = balancer.pick({ hash, metadataMatch, priorities, attempt });
     }
     if (!host) this.stats.upstream_cx_none_healthy++;
     return host;

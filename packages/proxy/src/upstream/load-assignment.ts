@@ -6,7 +6,8 @@ import { EdfScheduler } from './edf-scheduler.ts';
 import { shareAmong } from './hash-table.ts';
 import type { Host } from './host.ts';
 import { createHashPicker, createPicker, type Picker, type PickerServices, type PickOptions } from './picker.ts';
-import { type PriorityLoad, sharePriorities } from './priority-load.ts';
+import type { PriorityView } from './previous-priorities.ts';
+import { capacityOf, type PriorityHealth, type PriorityLoad, sharePriorities } from './priority-load.ts';
 import { createZoneChooser } from './zone-routing.ts';
 
 export type LocalityHosts = {
@@ -31,18 +32,33 @@ export type LoadSettings = Pick<ClusterRuntime, 'lb' | 'localityWeighted' | 'zon
 export function assignLoad(settings: LoadSettings, localities: readonly LocalityHosts[], services: LoadServices): Picker {
   const priorities = [...new Set(localities.map((one) => one.priority))].sort((a, b) => a - b);
   const groups = priorities.map((priority) => localities.filter((one) => one.priority === priority));
-  const loads = sharePriorities(
-    groups.map((group) => healthOf(group, settings.weightedPriorityHealth === true)),
-    settings.overprovisioningPercent,
-    settings.healthyPanicThresholdPercent,
-  );
+  const health = groups.map((group) => healthOf(group, settings.weightedPriorityHealth === true));
+  const loads = sharePriorities(health, settings.overprovisioningPercent, settings.healthyPanicThresholdPercent);
   const levels = groups.map(
     (group, i) => new Level(settings, group, { load: loads[i] as PriorityLoad, services, isFirst: priorities[i] === 0 }),
   );
   const [only] = levels;
   const whole = loads.findIndex((load) => load.healthy === 100);
-  if (whole >= 0) return levels[whole]?.healthy ?? NOBODY;
-  if (!only) return NOBODY;
+  const usual = whole >= 0 ? (levels[whole]?.healthy ?? NOBODY) : only ? split(levels, only, services) : NOBODY;
+  if (levels.length < 2) return usual;
+  const views = groups.map((group, i): PriorityView => {
+    const capacity = capacityOf(health[i] as PriorityHealth, settings.overprovisioningPercent);
+    return { ...capacity, has: (host) => group.some(({ hosts }) => hosts.includes(host)) };
+  });
+  return {
+    pick(options) {
+      const shares = options?.priorities?.shares(views);
+      if (!shares) return usual.pick(options);
+      let point = percentile(options, services.random);
+      let at = 0;
+      while (at < shares.length - 1 && point >= (shares[at] as number)) point -= shares[at++] as number;
+      return levels[at]?.healthy.pick(options) ?? levels[at]?.degraded.pick(options);
+    },
+  };
+}
+
+/** Among all priorities, by their loads. */
+function split(levels: readonly Level[], only: Level, services: LoadServices): Picker {
   return {
     pick(options) {
       let point = percentile(options, services.random);

@@ -7,6 +7,7 @@ import { EdfScheduler } from './edf-scheduler.ts';
 import { createHashLookup, type HashPolicyLb, shareAmong, type WeightedHost } from './hash-table.ts';
 import type { Host } from './host.ts';
 import { createLoadBound } from './load-bound.ts';
+import type { PreviousPriorities } from './previous-priorities.ts';
 
 export type PickOptions = {
   /** Of the request; only consistent hashing looks at it, and picks at random without. */
@@ -15,6 +16,8 @@ export type PickOptions = {
   readonly attempt?: number;
   /** Only hosts of the subset with these values; only clusters with subsets look at it. */
   readonly metadataMatch?: LbMetadata | undefined;
+  /** Of a retry that leaves priorities out. */
+  readonly priorities?: PreviousPriorities | undefined;
 };
 
 export type Picker = {

@@ -11,16 +11,23 @@ export type PriorityLoad = {
   panicking: boolean;
 };
 
+/** How much traffic a priority could take, in percent of all, by healthy and by degraded hosts. */
+export type PriorityCapacity = { readonly healthy: number; readonly degraded: number };
+
+export function capacityOf({ total, healthy, degraded }: PriorityHealth, overprovisioningPercent: number): PriorityCapacity {
+  const capacity = (part: number) => (total === 0 ? 0 : Math.min(100, Math.floor((part * overprovisioningPercent + 1e-9) / total)));
+  return { healthy: capacity(healthy), degraded: capacity(degraded) };
+}
+
 /** One load per priority, in the same order. */
 export function sharePriorities(
   levels: readonly PriorityHealth[],
   overprovisioningPercent: number,
   panicThresholdPercent: number,
 ): PriorityLoad[] {
-  const capacity = (part: number, total: number) =>
-    total === 0 ? 0 : Math.min(100, Math.floor((part * overprovisioningPercent + 1e-9) / total));
-  const healthy = levels.map((level) => capacity(level.healthy, level.total));
-  const degraded = levels.map((level) => capacity(level.degraded, level.total));
+  const capacities = levels.map((level) => capacityOf(level, overprovisioningPercent));
+  const healthy = capacities.map((one) => one.healthy);
+  const degraded = capacities.map((one) => one.degraded);
   const available = Math.min(100, sum(healthy) + sum(degraded));
   const loads = levels.map((): PriorityLoad => ({ healthy: 0, degraded: 0, panicking: false }));
   if (loads.length === 0) return loads;

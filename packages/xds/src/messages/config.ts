@@ -40,6 +40,7 @@ export * from './gen/envoy/extensions/filters/network/http_connection_manager/v3
 export * from './gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
 export * as preserveCaseFormatter from './gen/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.ts';
 export * as previousHostsRetryPredicate from './gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts';
+export * as previousPrioritiesRetryPriority from './gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts';
 export * as proxyProtocolTransportSocket from './gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts';
 export * as rawBufferTransportSocket from './gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.ts';
 export * as upstreamHttp from './gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts';

@@ -86,9 +86,11 @@ function compileTemplateMatch(config: Any | undefined, report: Report): PathTemp
   );
 }
 
+const isLiteral = ({ kind }: PathCondition): boolean => kind === 'path' || kind === 'prefix' || kind === 'separated_prefix';
+
 /** Replaces the matched part of the path and keeps the query. The matched part of a regex match is the whole path. */
 export function replaceMatchedPrefix(condition: PathCondition, replacement: string): (pathWithQuery: string) => string {
-  const fixedLength = condition.kind === 'prefix' || condition.kind === 'separated_prefix' ? condition.literal.length : undefined;
+  const fixedLength = isLiteral(condition) ? condition.literal.length : undefined;
   return (pathWithQuery) => {
     const rest = pathWithQuery.slice(fixedLength ?? pathOf(pathWithQuery).length);
     return replacement + rest;

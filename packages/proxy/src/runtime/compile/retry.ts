@@ -2,6 +2,7 @@ import {
   omitCanaryHostsPredicate,
   omitHostMetadataPredicate,
   previousHostsRetryPredicate,
+  previousPrioritiesPredicate,
   RetryPolicy_ResetHeaderFormat as ResetFormat,
   type RetryPolicy,
   type RetryPolicy_RateLimitedRetryBackOff,
@@ -18,6 +19,7 @@ const check = honours(RetryPolicySchema, [
   'numRetries',
   'perTryTimeout',
   'perTryIdleTimeout',
+  'retryPriority',
   'retryHostPredicate',
   'hostSelectionRetryMaxAttempts',
   'retriableStatusCodes',
@@ -35,6 +37,13 @@ const HOST_PREDICATES = [
     omitHostMetadataPredicate.OmitHostMetadataConfigSchema,
     (message): Partial<HostPredicates> => ({ omitHostMetadata: lbMetadataOf(message.metadataMatch) }),
   ),
+];
+/** After how many attempts the priorities are looked at. */
+const PRIORITIES = [
+  extension(previousPrioritiesPredicate.PreviousPrioritiesConfigSchema, ({ updateFrequency }, report): number => {
+    if (updateFrequency < 1) report.at('update_frequency').refuse('must be positive');
+    return updateFrequency;
+  }),
 ];
 const KNOWN: ReadonlySet<string> = new Set(RETRY_CONDITIONS);
 
@@ -68,6 +77,8 @@ export function compileRetryPolicy(policy: RetryPolicy, report: Report): RetryRu
     matchesRetriableHeaders: headers.length ? (header) => headers.some((matcher) => matcher.test(header)) : undefined,
     matchesRequest: requests.length ? (view) => requests.some((matcher) => matcher.test(view)) : undefined,
     hostSelectionMaxAttempts: Math.max(1, Number(policy.hostSelectionRetryMaxAttempts)),
+    previousPrioritiesEvery:
+      policy.retryPriority && compileAny(policy.retryPriority.configType.value, PRIORITIES, report.at('retry_priority').at('typed_config')),
     avoidPreviousHosts: hosts.avoidPreviousHosts ?? false,
     omitCanaryHosts: hosts.omitCanaryHosts ?? false,
     omitHostMetadata: hosts.omitHostMetadata,

@@ -42,6 +42,7 @@ const checkTable = honours(RouteConfigurationSchema, [
   'maxDirectResponseBodySizeBytes',
   'requestMirrorPolicies',
   'ignorePortInHostMatching',
+  'ignorePathParametersInPathMatching',
   'typedPerFilterConfig',
   'metadata',
   'vhostHeader',
@@ -61,6 +62,7 @@ const checkHost = honours(VirtualHostSchema, [
   'typedPerFilterConfig',
   'includeRequestAttemptCount',
   'includeAttemptCountInResponse',
+  'includeIsTimeoutRetryHeader',
   'retryPolicy',
   'requestMirrorPolicies',
   'perRequestBufferLimitBytes',
@@ -81,6 +83,7 @@ export function compileRouteTable(config: RouteConfiguration, report: Report): R
     report,
   );
   const hostOf = compileHostOf(config);
+  const matchedPath = config.ignorePathParametersInPathMatching ? pathWithoutParameters : pathOf;
   return {
     name: config.name,
     virtualHosts: hosts.map((host) => host.runtime),
@@ -88,9 +91,9 @@ export function compileRouteTable(config: RouteConfiguration, report: Report): R
     match(view, random) {
       const name = hostOf(view);
       const host = name === undefined ? undefined : domains.find(name);
-      return host ? matchHost(host, view, random) : NO_VIRTUAL_HOST;
+      return host ? matchHost(host, { path: matchedPath(view.path), view, random }) : NO_VIRTUAL_HOST;
     },
-    explain: (view, random) => explain(domains, { view, random, name: hostOf(view) ?? '' }),
+    explain: (view, random) => explain(domains, { path: matchedPath(view.path), view, random, name: hostOf(view) ?? '' }),
   };
 }
 
@@ -109,9 +112,15 @@ function compileHostOf({ ignorePortInHostMatching, vhostHeader }: RouteConfigura
   };
 }
 
-function matchHost(host: CompiledHost, view: RequestView, random: Random): RouteDecision {
+/** "/a;b=c/d" -> "/a", as Envoy. */
+const pathWithoutParameters = (pathWithQuery: string): string => pathOf(pathWithQuery).split(';', 1)[0] as string;
+
+/** `path` is what path conditions look at. */
+type Routed = { path: string; view: RequestView; random: Random };
+
+function matchHost(host: CompiledHost, { path, view, random }: Routed): RouteDecision {
   if (needsHttps(host.runtime, view)) return host.httpsRedirect;
-  const rule = host.rules.find(pathOf(view.path), view, random);
+  const rule = host.rules.find(path, view, random);
   return rule ? rule.decide(view, random) : { kind: 'not_found', reason: 'no_route', virtualHost: host.runtime, route: undefined };
 }
 
@@ -142,6 +151,7 @@ function compileHost(message: VirtualHost, { config, level }: TableScope, report
     requireTls: REQUIRE_TLS[message.requireTls] ?? 'none',
     includeRequestAttemptCount: message.includeRequestAttemptCount,
     includeAttemptCountInResponse: message.includeAttemptCountInResponse,
+    includeIsTimeoutRetryHeader: message.includeIsTimeoutRetryHeader,
     filterOverrides: overrides,
     virtualClusters: message.virtualClusters.map((each, i) => compileVirtualCluster(each, report.at('virtual_clusters', i))),
     rateLimits: compileRateLimits(message.rateLimits, report),
@@ -198,10 +208,7 @@ function httpsRedirectOf(virtualHost: VirtualHostRuntime): RedirectDecision {
   };
 }
 
-function explain(
-  domains: DomainMap<CompiledHost>,
-  { view, random, name }: { view: RequestView; random: Random; name: string },
-): RouteExplanation {
+function explain(domains: DomainMap<CompiledHost>, { path, view, random, name }: Routed & { name: string }): RouteExplanation {
   const found = domains.explain(name);
   if (!found) return { decision: NO_VIRTUAL_HOST, host: name, domain: undefined, steps: [] };
   const host = found.value;
@@ -214,7 +221,6 @@ function explain(
       steps: [{ route: httpsRedirect.route, matched: true, reason: httpsRedirect.route.condition }],
     };
   }
-  const path = pathOf(view.path);
   const steps: RouteExplanation['steps'] = [];
   for (const rule of host.rules.rules) {
     const failed = whyNot(rule, { path, view, random });

@@ -45,6 +45,8 @@ export type VirtualHostRuntime = {
   /** Adds `x-envoy-attempt-count` to requests / responses. */
   readonly includeRequestAttemptCount: boolean;
   readonly includeAttemptCountInResponse: boolean;
+  /** Adds `x-envoy-is-timeout-retry` to retries: whether a time limit had ended the attempt before. */
+  readonly includeIsTimeoutRetryHeader: boolean;
   readonly filterOverrides: ReadonlyMap<string, HttpFilterOverride>;
   /** Named kinds of requests that are counted apart; the first that matches is the request's. */
   readonly virtualClusters: readonly { readonly name: string; matches(view: RequestView): boolean }[];
@@ -256,6 +258,8 @@ export type RetryRuntime = {
   /** How often another endpoint is picked when a predicate rejects one (1 = no reselection). */
   readonly hostSelectionMaxAttempts: number;
   readonly avoidPreviousHosts: boolean;
+  /** Retries go to other priorities than the attempts before, which are looked at after so many attempts; undefined: as any request. */
+  readonly previousPrioritiesEvery: number | undefined;
   /** Hosts with the metadata `envoy.lb` `canary: true` are not retried on. */
   readonly omitCanaryHosts: boolean;
   /** Hosts whose `envoy.lb` metadata has all of these are not retried on. */
