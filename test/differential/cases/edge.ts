@@ -51,7 +51,32 @@ const paths = (normalizes: boolean): Case[] =>
     ),
   );
 
+const REFERERS = [
+  'https://example.test/a?b',
+  '/a/b',
+  'page.html',
+  'android-app+1.0://example.test/',
+  'http://[::1]:80/',
+  'https://example.test/#fragment',
+  '/a#fragment',
+  'https://user:secret@example.test/',
+  'https://example.test/  /a',
+  'a\\b',
+  'about:blank',
+  'a:b/c',
+  'http://example.test:65536/',
+  'http://ex_ample.test/',
+  '1http://example.test/',
+  'http://',
+];
+
 export const edge: readonly Scene[] = [
+  {
+    name: 'referers',
+    routes: [to(ANY, 'a')],
+    legs: ['h1-h1', 'h2-h1'],
+    cases: REFERERS.map((referer) => get('/', { headers: { referer } })),
+  },
   { name: 'paths-as-they-are', routes: ROUTES, cases: paths(false), legs: ['h1-h1', 'h2-h2'] },
   { name: 'paths-normalized', routes: ROUTES, manager: { normalize_path: true }, cases: paths(true), legs: ['h1-h1', 'h2-h2'] },
   { name: 'paths-merged', routes: ROUTES, manager: { merge_slashes: true }, cases: paths(false), legs: ['h1-h1'] },
@@ -146,6 +171,10 @@ export const edge: readonly Scene[] = [
             'x-envoy-max-retries': '3',
             'x-envoy-upstream-rq-timeout-ms': '5000',
             'x-envoy-decorator-operation': 'x',
+            'x-envoy-original-host': 'h',
+            'x-envoy-original-url': 'http://h/',
+            'x-envoy-attempt-count': '7',
+            'x-envoy-upstream-stream-duration-ms': '9000',
             'x-envoy-expected-rq-timeout-ms': '9',
           },
         }),
@@ -247,6 +276,7 @@ export const edge: readonly Scene[] = [
       ask('404 of the upstream stays', { path: '/up', upstream: { status: 404 } }),
       get('/nothing', { method: 'HEAD' }),
       get('/nothing', GRPC),
+      raw('what is no request', 'GET / HTTP/1.1\r\nhost: h\r\nnothing\r\n\r\n', { seesClose: true }),
     ],
   },
   {

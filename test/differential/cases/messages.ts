@@ -8,6 +8,8 @@ const H = 'Host: example.test\r\n{tag}';
 const post = (headers: string, body: string) => `POST / HTTP/1.1\r\n${H}${headers}\r\n${body}`;
 const CHUNKED = 'Transfer-Encoding: chunked\r\n';
 
+const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi';
+
 const BODY_FIRST = 'nothing of a request whose body is broken from its first byte goes upstream';
 /** Where Lateen refuses more than Envoy does. */
 const STRICTER: Record<string, string> = {
@@ -123,6 +125,10 @@ export const messages: readonly Scene[] = [
       raw('https target', `GET https://abs.test/x HTTP/1.1\r\n${H}\r\n`),
       raw('OPTIONS *', `OPTIONS * HTTP/1.1\r\n${H}\r\n`),
       raw('an empty line first', `\r\nGET / HTTP/1.1\r\n${H}\r\n`),
+      raw('several empty lines first', ['\r\n\r', `\n\r\nGET / HTTP/1.1\r\n${H}\r\n`]),
+      raw('proxy-connection: close', `GET / HTTP/1.1\r\n${H}Proxy-Connection: close\r\n\r\n`, { seesClose: true }),
+      raw('QUERY', `QUERY / HTTP/1.1\r\n${H}Content-Type: a/b\r\nContent-Length: 2\r\n\r\nhi`),
+      raw('QUERY without a type', `QUERY / HTTP/1.1\r\n${H}\r\n`, { seesClose: true }),
       raw('spaces around a value', `GET / HTTP/1.1\r\n${H}X-A: \t b \t\r\n\r\n`),
       raw('no space after the colon', `GET / HTTP/1.1\r\n${H}X-A:b\r\n\r\n`),
       raw('an empty value', `GET / HTTP/1.1\r\n${H}X-A:\r\n\r\n`),
@@ -134,6 +140,75 @@ export const messages: readonly Scene[] = [
       raw('custom method', `PROPFIND / HTTP/1.1\r\n${H}\r\n`),
       raw('content-length twice, the same', post('Content-Length: 5\r\nContent-Length: 5\r\n', 'hello')),
     ],
+  },
+  {
+    name: 'informational-passed-on',
+    manager: { proxy_100_continue: true, via: 'me' },
+    routes: [to(ANY, 'a')],
+    cases: [
+      ...[[100], [102], [103], [104], [150], [103, 103], [100, 103]].map((statuses) =>
+        ask(statuses.join(', '), { upstream: { informational: statuses } }),
+      ),
+      raw('expect', [post('Expect: 100-continue\r\nContent-Length: 5\r\n', ''), 'hello']),
+    ],
+  },
+  {
+    name: 'answers-without-body',
+    clusters: { once: { ...withEndpoints('a'), http_options: { common_http_protocol_options: { max_requests_per_connection: 1 } } } },
+    routes: [to(ANY, 'once')],
+    cases: [
+      ['204 of length 0', '204 N\r\ncontent-length: 0\r\n\r\n'],
+      ['204 of length 2', '204 N\r\ncontent-length: 2\r\n\r\nhi'],
+      ['204 in chunks', '204 N\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
+      ['304 of length 2', '304 N\r\ncontent-length: 2\r\n\r\n'],
+      ['103 of length 0', `103 E\r\ncontent-length: 0\r\n\r\n${OK}`],
+      ['103 of length 3', `103 E\r\ncontent-length: 3\r\n\r\n${OK}`],
+      ['103 in chunks', `103 E\r\ntransfer-encoding: chunked\r\n\r\n${OK}`],
+    ].map(([name, bytes]) => ask(name as string, { upstream: { raw: `HTTP/1.1 ${bytes}` } })),
+  },
+  {
+    name: 'bodies-kept-for-retries',
+    isSequential: true,
+    routes: [0, 10].map((limit) =>
+      to(exact(`/${limit}`), 'a', { retry_policy: { retry_on: '5xx', num_retries: 1 } }, { per_request_buffer_limit_bytes: limit }),
+    ),
+    cases: [
+      ask('none kept, none there', { path: '/0', method: 'POST', upstream: { status: [503, 200] } }),
+      ask('none kept', { path: '/0', method: 'POST', body: 'x', upstream: { status: [503, 200] } }),
+      ask('as much as is kept', { path: '/10', method: 'POST', body: 'x'.repeat(10), upstream: { status: [503, 200] } }),
+      ask('more than is kept', { path: '/10', method: 'PUT', body: 'x'.repeat(11), upstream: { status: [503, 200] } }),
+      ask('more in chunks', { path: '/10', method: 'POST', chunks: ['xxxxxx', 'xxxxxx'], upstream: { status: [503, 200] } }),
+    ],
+  },
+  ...[false, true].map(
+    (stays): Scene => ({
+      name: stays ? 'bad-requests-that-end-nothing' : 'bad-requests',
+      manager: { stream_error_on_invalid_http_message: stays },
+      routes: [says(exact('/400'), 400, 'own'), says(exact('/403'), 403, 'own'), to(ANY, 'a')],
+      cases: [
+        raw('an answer of the route', `GET /400 HTTP/1.1\r\n${H}\r\n`, { seesClose: true }),
+        raw('another answer of the route', `GET /403 HTTP/1.1\r\n${H}\r\n`, { seesClose: true }),
+        raw('no host', 'GET / HTTP/1.1\r\n{tag}\r\n', { seesClose: true }),
+        raw('a colon missing', `GET / HTTP/1.1\r\n${H}nothing\r\n\r\n`, { seesClose: true }),
+        ask('an answer of the upstream', { upstream: { status: 400 } }, { seesClose: true }),
+      ],
+    }),
+  ),
+  ...Object.entries({ request_headers_timeout: '0.2s', request_timeout: '0.3s', stream_idle_timeout: '0.3s' }).map(
+    ([field, timeout]): Scene => ({
+      name: `slow-heads-${field.replaceAll('_', '-')}`,
+      manager: { [field]: timeout },
+      routes: [to(ANY, 'a')],
+      legs: ['h1-h1'],
+      cases: [raw('half a head', `GET / HTTP/1.1\r\n${H}`)],
+    }),
+  ),
+  {
+    name: 'long-trailers',
+    manager: { http_protocol_options: { enable_trailers: true } },
+    routes: [to(ANY, 'a')],
+    legs: ['h1-h1'],
+    cases: [raw('120 lines', [post(CHUNKED, '1\r\nx\r\n'), `0\r\n${'a: b\r\n'.repeat(120)}\r\n`])],
   },
   {
     name: 'refused',

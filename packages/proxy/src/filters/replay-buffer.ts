@@ -1,9 +1,14 @@
-// The body of a request as far as it has arrived, kept so that another attempt (or a mirror) can send it again.
+// The body of a request as far as it has arrived, kept until it could be sent, and then so that another attempt (or a mirror) can send
+// it again.
+
+/** What may arrive of a body before its connection stands: reading pauses then, so this is never outgrown while waiting. */
+const MIN_UNSENT_BYTES = 256 * 1024;
 
 export class ReplayBuffer {
   private readonly pieces: Buffer[] = [];
   private readonly limitBytes: number;
   private sizeBytes = 0;
+  private isSent = false;
   /** The body outgrew the limit: it cannot be sent again. */
   overflowed = false;
 
@@ -15,8 +20,14 @@ export class ReplayBuffer {
   add(bytes: Buffer): void {
     if (this.overflowed) return;
     this.sizeBytes += bytes.length;
+    this.pieces.push(bytes);
+    if (this.sizeBytes > (this.isSent ? this.limitBytes : Math.max(this.limitBytes, MIN_UNSENT_BYTES))) this.discard();
+  }
+
+  /** What is here went out: from now on it is only kept to be sent again. */
+  sent(): void {
+    this.isSent = true;
     if (this.sizeBytes > this.limitBytes) this.discard();
-    else this.pieces.push(bytes);
   }
 
   /** No further attempt: frees the memory. */

@@ -74,10 +74,9 @@ export function retriesReset(rules: RetryRuntime, reason: ResetReason, requestSe
   return on.has('refused-stream') && reason === 'remote refused stream reset';
 }
 
-/** Whether an attempt that took too long makes the rules try again: Envoy treats it as a 504 of the upstream. */
-export function retriesTimeout({ on, statusCodes }: RetryRuntime): boolean {
-  if (on.has('5xx') || on.has('gateway-error') || on.has('reset')) return true;
-  return on.has('retriable-status-codes') && statusCodes.has(504);
+/** Whether an attempt that took too long makes the rules try again: as one that was reset, whatever status codes are named. */
+export function retriesTimeout({ on }: RetryRuntime): boolean {
+  return on.has('5xx') || on.has('gateway-error') || on.has('reset');
 }
 
 /** Milliseconds before retry number `attempt` (1 = first): a random share of an exponentially growing interval. */

@@ -31,10 +31,11 @@ import { prepareUpstreamRequest, timeoutOf, updateAuthority } from './upstream-r
 
 /** How often a request may move to a fresh connection because the idle one it was given had just been closed. */
 const MAX_IDLE_RACES = 3;
-const DEFAULT_REPLAY_BYTES = 1024 * 1024;
-/** What may arrive of a body before its connection stands: reading pauses then, so this is never outgrown while waiting. */
-const MIN_REPLAY_BYTES = 256 * 1024;
+/** Of bodies that only a lost connection would have sent again. */
+const MAX_UNASKED_REPLAY_BYTES = 1024 * 1024;
 
+/** Informational answers that go to the client where any do: the first of them, as in Envoy. */
+const PASSED_ON: ReadonlySet<number> = new Set([100, 102, 103, 104]);
 const NO_COOKIES: readonly string[] = [];
 const IMMEDIATE_FAIL = knownId('x-envoy-immediate-health-check-fail');
 const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
@@ -56,6 +57,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private replay: ReplayBuffer | undefined;
   private requestHash: RequestHash | undefined;
   private requestSent = false;
+  private informed = false;
   private responding = false;
   private tunnel = false;
   /** The request asks for a tunnel: nothing behind its head goes out before the upstream has agreed. */
@@ -110,11 +112,22 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const { exchange } = this;
     const held = exchange.takeHeldData();
     if (exchange.first === undefined && exchange.requestEnded && held.length === 0) return;
-    const limitBytes =
-      this.decision.action.bufferLimitBytes ?? (this.cluster.runtime.perConnectionBufferLimitBytes || DEFAULT_REPLAY_BYTES);
-    this.replay = new ReplayBuffer(Math.max(MIN_REPLAY_BYTES, limitBytes));
+    this.replay = new ReplayBuffer(this.replayLimitBytes);
     if (exchange.first) this.replay.add(Buffer.from(exchange.first));
     for (const piece of held) this.replay.add(piece);
+  }
+
+  /** As Envoy: what may wait on the way in, or less where the route says so. */
+  private get replayLimitBytes(): number {
+    const { context, protocol } = this.exchange;
+    const limitBytes = protocol === 'HTTP/2' ? context.hcm.http2.initialStreamWindowBytes : context.bufferLimitBytes;
+    return Math.min(limitBytes, this.decision.action.bufferLimitBytes ?? (this.isRepeatAsked ? Infinity : MAX_UNASKED_REPLAY_BYTES));
+  }
+
+  /** The configuration speaks of further attempts or copies. */
+  private get isRepeatAsked(): boolean {
+    const { mirrors, internalRedirect } = this.decision.action;
+    return this.rules !== undefined || mirrors.length > 0 || internalRedirect !== undefined;
   }
 
   private armStreamTimeouts(): void {
@@ -194,13 +207,16 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     }
     client.sendHead(exchange, exchange.head, exchange.upgrade, { first, end, tunnel: this.asksTunnel });
     if (exchange.requestEnded && !end) client.sendEnd(exchange.requestTrailers);
-    if (this.replay && !this.mayRepeat()) this.replay.discard();
+    if (this.replay && !this.replay.overflowed) {
+      if (this.isRepeatAsked || isIdempotent(exchange.method)) this.replay.sent();
+      else this.replay.discard();
+      if (this.replay.overflowed) this.abandonReplay();
+    }
     exchange.stream.resumeRequest();
   }
 
-  private mayRepeat(): boolean {
-    const { mirrors, internalRedirect } = this.decision.action;
-    return this.rules !== undefined || isIdempotent(this.exchange.method) || mirrors.length > 0 || internalRedirect !== undefined;
+  private abandonReplay(): void {
+    if (this.isRepeatAsked) this.cluster.stats.retry_or_shadow_abandoned++;
   }
 
   onPoolFailure(reason: ResetReason, transportFailure: string): void {
@@ -286,18 +302,23 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     if (this.asksTunnel) return this.holdForTunnel(bytes);
     const keeps = client === undefined || (this.replay !== undefined && !this.replay.overflowed);
     if (keeps) {
-      this.replay ??= new ReplayBuffer(DEFAULT_REPLAY_BYTES);
+      this.replay ??= new ReplayBuffer(this.replayLimitBytes);
       this.replay.add(Buffer.from(bytes));
+      if (this.replay.overflowed) this.abandonReplay();
     }
     if (client) {
       if (!client.sendData(bytes, source)) this.exchange.stream.pauseRequest();
     } else if (this.replay?.overflowed) {
-      this.giveUp({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
+      this.giveUp({
+        status: 507,
+        body: 'exceeded request buffer limit while retrying upstream',
+        details: 'request_payload_exceeded_retry_buffer_limit',
+      });
     } else if (!this.retryPending) this.exchange.stream.pauseRequest();
   }
 
   private holdForTunnel(bytes: Buffer): void {
-    this.replay ??= new ReplayBuffer(MIN_REPLAY_BYTES);
+    this.replay ??= new ReplayBuffer(0);
     this.replay.add(Buffer.from(bytes));
     this.exchange.stream.pauseRequest();
   }
@@ -390,7 +411,10 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   }
 
   onInformational(head: Head): void {
-    if (head.status === 100 && this.exchange.context.hcm.proxy100Continue) this.exchange.stream.sendInformational(100);
+    const { context, stream } = this.exchange;
+    if (!context.hcm.proxy100Continue || this.informed || !PASSED_ON.has(head.status)) return;
+    this.informed = true;
+    stream.sendInformational(head.status, head);
   }
 
   onUpgraded(head: Head): void {

@@ -14,8 +14,8 @@ export class StreamFilter implements ServerStream {
   sendHead(head: Head, first: Buffer | undefined, end: boolean): void {
     this.next.sendHead(head, first, end);
   }
-  sendInformational(status: number): void {
-    this.next.sendInformational(status);
+  sendInformational(status: number, head: Head | undefined): void {
+    this.next.sendInformational(status, head);
   }
   sendData(bytes: Buffer, source: Connection | undefined): boolean {
     return this.next.sendData(bytes, source);

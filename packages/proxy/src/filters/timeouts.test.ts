@@ -78,7 +78,7 @@ const CASES: readonly Case[] = [
     hcm: { request_headers_timeout: '0.1s' },
     send: 'GET / HTTP/1.1\r\nhost',
     status: 408,
-    log: '408 DPE request_header_timeout',
+    log: '408 - request_header_timeout',
     afterMs: 100,
   },
 ];

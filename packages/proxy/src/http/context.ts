@@ -47,6 +47,8 @@ export type HcmContext = {
   readonly proxy: ProxyContext;
   readonly hcm: HcmRuntime;
   readonly observer: HttpObserver;
+  /** How much of a message may wait in memory (the listener's per_connection_buffer_limit_bytes). */
+  readonly bufferLimitBytes: number;
   /** In order; the router is last. */
   readonly filters: readonly HttpFilter[];
   /** True from the moment the listener drains: answers say "connection: close". */

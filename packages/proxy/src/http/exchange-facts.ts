@@ -112,7 +112,8 @@ export abstract class ExchangeFacts implements RequestView, RequestRecord, Clien
   }
 
   get downstreamRemoteAddress(): string {
-    return this.remoteAddress;
+    // Until the headers are settled, and for what never had any.
+    return this.remoteAddress || this.connection.remoteAddress;
   }
 
   get requestHeadersBytes(): number {

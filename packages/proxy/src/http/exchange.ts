@@ -8,15 +8,18 @@ import { ExchangeFacts } from './exchange-facts.ts';
 import { prepareRequestHeaders } from './forwarding-headers.ts';
 import type { Head } from './head.ts';
 import type { RequestTexts } from './head-memory.ts';
+import type { HeadFault } from './head-parser.ts';
 import { recycleResponseHead } from './head-pool.ts';
 import { applyHeaderMutations } from './header-mutations.ts';
 import { httpDate } from './http-date.ts';
+import type { Refusal } from './http1-server-host.ts';
 import { knownId } from './known-headers.ts';
 import { composeLocalReply, type LocalReply } from './local-reply.ts';
 import { METHODS, methodOf } from './request-method.ts';
 import type { ResponseFlag } from './request-record.ts';
 import { NO_PATH, readTarget } from './request-target.ts';
 import type { ConnectionInfo } from './request-view.ts';
+import { reasonOf } from './status-lines.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
 
 const DATE = knownId('date');
@@ -44,6 +47,8 @@ export interface RequestTap {
 
 /** Well-formed requests that make no sense: Envoy flags only what its codec refuses. */
 const FAULTS_OF_SENSE: ReadonlySet<string> = new Set(['path_normalization_failed', 'missing_host_header']);
+/** Of the fields behind a body; everything else that is wrong with one is a bad request. */
+const TOO_LARGE: ReadonlySet<string> = new Set(['http1.headers_too_large', 'http1.too_many_headers']);
 const HOLD_LIMIT_BYTES = 64 * 1024;
 const NOTHING: readonly Buffer[] = [];
 const NO_BYTES = Buffer.alloc(0);
@@ -130,13 +135,17 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
       return false;
     }
     if (target.kind === 'refused') {
-      const body = target.details === 'http1.invalid_url' ? 'Bad Request' : '';
+      const body = target.details.startsWith('http') ? 'Bad Request' : '';
       this.refuse({ status: target.status, body, details: target.details });
       return false;
     }
     const { path, authority } = target;
     this.path = this.originalPath = path;
     this.authority = authority;
+    if (this.method === 'QUERY' && !head.value('content-type')) {
+      this.respond({ status: 400, details: 'query_missing_content_type' });
+      return false;
+    }
     if (target.kind === 'redirect') {
       prepareRequestHeaders(head, context, this.connection, this);
       this.respond({ status: 307, details: 'path_normalization_failed', headers: [['location', path]] });
@@ -172,15 +181,16 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     if (value.includes(',')) head.set('expect', value);
     if (value.toLowerCase() !== '100-continue' || this.context.hcm.proxy100Continue) return;
     head.remove('expect');
-    if (!end) this.stream.sendInformational(100);
+    if (!end) this.stream.sendInformational(100, undefined);
   }
 
-  /** Answers a request that is not to be understood; what follows on the connection cannot be, either. */
+  /** Answers a request that is not to be understood; what follows on the connection mostly cannot be, either. */
   private refuse(reply: LocalReply): void {
     const { head } = this;
     if (this.path === '') this.path = this.originalPath = head.text(head.targetStart, head.targetEnd);
+    if (FAULTS_OF_SENSE.has(reply.details)) return this.respond(reply);
     this.stream.closeAfterResponse();
-    this.respond(FAULTS_OF_SENSE.has(reply.details) ? reply : { ...reply, flag: 'DPE' });
+    this.respond({ ...reply, flag: 'DPE' });
   }
 
   /** Goes on with the next filter; called by a filter that had stopped the request. */
@@ -285,7 +295,8 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     if (isBroken && !this.responseHead) {
       this.cancelForwarding();
       this.stream.closeAfterResponse();
-      return this.respond({ status: 400, body: 'Bad Request', details, flag: 'DPE' });
+      const status = TOO_LARGE.has(details) ? 431 : 400;
+      return this.respond({ status, body: reasonOf(status), details, flag: 'DPE' });
     }
     this.addFlag(isBroken ? 'DPE' : resetFlagOf(details));
     this.responseCodeDetails = details;
@@ -307,6 +318,8 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     this.cancelForwarding();
     if (reply.flag) this.addFlag(reply.flag);
     this.responseCodeDetails = reply.details;
+    // As Envoy: who sends nonsense once is not trusted with the framing of the next request.
+    if (reply.status === 400 && this.head.version < 20 && !this.context.hcm.http1.staysAfterBadRequest) this.stream.closeAfterResponse();
     const { head, body } = composeLocalReply(this, reply);
     this.sendResponse(head, body.length > 0 && this.method !== 'HEAD' ? body : undefined, true);
   }
@@ -318,11 +331,7 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     for (let i = Math.min(this.filterIndex, filters.length) - 1; i >= 0; i--) filters[i]!.onResponse?.(this, head);
     this.responseHead = head;
     this.responseCode = head.status;
-    if (head.known(DATE) < 0) head.add('date', httpDate(this.startTimeMs));
-    if (hcm.serverHeader === 'overwrite') {
-      head.removeKnown(SERVER, 'server');
-      head.add('server', hcm.serverName);
-    } else if (hcm.serverHeader === 'append_if_absent' && !head.hasKnown(SERVER, 'server')) head.add('server', hcm.serverName);
+    this.completeResponseHead(head);
     if (hcm.via !== '') head.set('via', head.has('via') ? `${head.value('via')}, ${hcm.via}` : hcm.via);
     if (hcm.alwaysSetRequestIdInResponse) {
       const id = this.head.value('x-request-id');
@@ -331,6 +340,15 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     if (context.isDraining()) this.stream.closeAfterResponse();
     if (first) this.bytesSent += first.length;
     this.stream.sendHead(head, first, end);
+  }
+
+  private completeResponseHead(head: Head): void {
+    const { hcm } = this.context;
+    if (head.known(DATE) < 0) head.add('date', httpDate(this.startTimeMs));
+    if (hcm.serverHeader === 'overwrite') {
+      head.removeKnown(SERVER, 'server');
+      head.add('server', hcm.serverName);
+    } else if (hcm.serverHeader === 'append_if_absent' && !head.hasKnown(SERVER, 'server')) head.add('server', hcm.serverName);
   }
 
   sendResponseData(bytes: Buffer, source: Connection): boolean {
@@ -350,6 +368,26 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     this.addFlag(status === 0 ? resetFlagOf(details) : 'DPE');
     this.context.observer.requestStarted();
     this.finish();
+  }
+
+  /** What HTTP/1.1 answers to what never became a request. */
+  refuseUnread({ status, details, body: text = reasonOf(status) }: HeadFault): Refusal {
+    if (status !== 408) this.addFlag('DPE');
+    else if (details === 'stream_idle_timeout') this.addFlag('SI');
+    this.responseCodeDetails = details;
+    const { head, body } = composeLocalReply(this, { status, body: text, details });
+    head.remove('content-length');
+    this.completeResponseHead(head);
+    let lines = '';
+    head.forEach((name, value) => {
+      lines += `${name}: ${value}\r\n`;
+    });
+    this.responseHead = head;
+    this.responseCode = head.status;
+    this.bytesSent = body.length;
+    this.context.observer.requestStarted();
+    this.finish();
+    return { status: head.status, lines, body };
   }
 
   /** The response cannot be completed: breaks the connection off. */

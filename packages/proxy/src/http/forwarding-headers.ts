@@ -7,11 +7,11 @@ import type { HcmContext, NodeIdentity } from './context.ts';
 import { settleForwardedClientCert } from './forwarded-client-cert.ts';
 import type { Head } from './head.ts';
 import { knownId } from './known-headers.ts';
+import { isReferer } from './referer.ts';
 import type { ConnectionInfo } from './request-view.ts';
 
 /** Only the proxies inside may set these. */
 const INTERNAL_HEADERS = [
-  'x-envoy-attempt-count',
   'x-envoy-decorator-operation',
   'x-envoy-downstream-service-cluster',
   'x-envoy-downstream-service-node',
@@ -22,7 +22,9 @@ const INTERNAL_HEADERS = [
   'x-envoy-internal',
   'x-envoy-ip-tags',
   'x-envoy-max-retries',
+  'x-envoy-original-host',
   'x-envoy-original-path',
+  'x-envoy-original-url',
   'x-envoy-retriable-header-names',
   'x-envoy-retriable-status-codes',
   'x-envoy-retry-grpc-on',
@@ -31,18 +33,20 @@ const INTERNAL_HEADERS = [
   'x-envoy-upstream-rq-per-try-timeout-ms',
   'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-stream-duration-ms',
 ] as const;
 const INTERNAL_IDS = INTERNAL_HEADERS.map(knownId);
 /** Of these, what other proxies inside may have set and a proxy between them leaves alone. */
 const EDGE_ONLY: ReadonlySet<string> = new Set([
-  'x-envoy-attempt-count',
   'x-envoy-decorator-operation',
   'x-envoy-downstream-service-cluster',
   'x-envoy-downstream-service-node',
   'x-envoy-external-address',
+  'x-envoy-original-host',
   'x-envoy-original-path',
 ]);
 
+const REFERER = knownId('referer');
 const REQUEST_ID = knownId('x-request-id');
 const FORWARDED_FOR = knownId('x-forwarded-for');
 const FORWARDED_PROTO = knownId('x-forwarded-proto');
@@ -59,6 +63,7 @@ export type ClientFacts = {
 /** Sanitises and completes the headers of a request; writes what was settled to `facts`. */
 export function prepareRequestHeaders(head: Head, context: HcmContext, connection: ConnectionInfo, facts: ClientFacts): void {
   const { hcm, proxy } = context;
+  if (head.known(REFERER) >= 0 && !isReferer(head.value('referer') ?? '')) head.remove('referer');
   const mayBeInternal = settleAddress(head, hcm, connection, facts);
   const isInternal = mayBeInternal && (hcm.isInternalAddress?.(ipOf(facts.remoteAddress)) ?? false);
   const isEdge = hcm.useRemoteAddress && !isInternal;
@@ -120,7 +125,7 @@ function settleAddress(head: Head, hcm: HcmRuntime, connection: ConnectionInfo, 
   }
   if (!hcm.skipXffAppend) {
     if (told === undefined) head.add('x-forwarded-for', connection.remoteIp);
-    else head.set('x-forwarded-for', `${told},${connection.remoteIp}`);
+    else head.set('x-forwarded-for', told === '' ? connection.remoteIp : `${told},${connection.remoteIp}`);
   }
   return told === undefined;
 }

@@ -42,7 +42,13 @@ export function readResponseFraming(framing: Framing, head: Head, method: string
   const bad = readLengths(framing, head);
   if (bad) return bad;
   const { status } = head;
-  if (status === 204 && framing.length > 0) return BAD_LENGTH;
+  if (status < 200 || status === 204) {
+    // RFC 9110 8.6 and RFC 9112 6.1: neither has a body, so neither may say how long it is. As Envoy, 0 passes for nothing.
+    const told: number = framing.body;
+    if (told === BODY_CHUNKED) return BAD_ENCODING;
+    if (framing.length > 0) return BAD_LENGTH;
+    if (head.known(CONTENT_LENGTH) >= 0) head.remove('content-length');
+  }
   if (method === 'HEAD' || status === 204 || status === 304 || status < 200 || (method === 'CONNECT' && status < 300)) {
     framing.body = BODY_NONE;
   }
@@ -122,7 +128,10 @@ function readConnection(framing: Framing, head: Head, isRequest: boolean): HeadF
     head.remove('connection');
   }
   if (head.known(KEEP_ALIVE) >= 0) head.remove('keep-alive');
-  if (head.known(PROXY_CONNECTION) >= 0) head.remove('proxy-connection');
+  if (head.known(PROXY_CONNECTION) >= 0) {
+    if (tokensOf(head.value('proxy-connection')).includes('close')) framing.keepAlive = false;
+    head.remove('proxy-connection');
+  }
   if (head.known(UPGRADE) >= 0) head.remove('upgrade');
   if (head.known(TE) >= 0) {
     const keepsTrailers = head
@@ -136,12 +145,13 @@ function readConnection(framing: Framing, head: Head, isRequest: boolean): HeadF
   return bad;
 }
 
+const tokensOf = (list: string | undefined): string[] => (list ?? '').split(',').map((token) => token.trim().toLowerCase());
+
 // Naming one of these in Connection would strip what the next hop relies on.
 const NEVER_NOMINATED = /^(?:host|forwarded|x-forwarded-.*|x-envoy-.*|content-length|authorization|cookie|:.*)$/;
 
 function readConnectionTokens(framing: Framing, head: Head, isRequest: boolean): HeadFault | undefined {
-  for (const token of (head.value('connection') ?? '').split(',')) {
-    const name = token.trim().toLowerCase();
+  for (const name of tokensOf(head.value('connection'))) {
     if (name === 'close') framing.keepAlive = false;
     else if (name === 'keep-alive') {
       if (head.version < 11) framing.keepAlive = true;

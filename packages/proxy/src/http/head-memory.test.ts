@@ -31,7 +31,10 @@ function serve(texts: readonly string[], maxBytes = 60 * 1024): { seen: Seen[]; 
         codec.sendHead(head.clone(), undefined, true);
         return stream;
       },
-      onMalformedRequest: (head) => refused.push(head.value('x-case')),
+      onMalformedRequest(head) {
+        refused.push(head.value('x-case'));
+        return { status: 400, body: Buffer.alloc(0), lines: '' };
+      },
       onHeadStarted() {},
       onIdle() {},
       onHalfClosed() {},
@@ -44,7 +47,6 @@ function serve(texts: readonly string[], maxBytes = 60 * 1024): { seen: Seen[]; 
       properCase: false,
       preserveCase: undefined,
       allowChunkedLength: false,
-      refusalHeaders: () => '',
     });
     connection.received(Buffer.from(text, 'latin1'));
   }

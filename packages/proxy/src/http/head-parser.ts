@@ -9,7 +9,7 @@ import { FIRST_ENVOY_ID, idOfBytes } from './known-headers.ts';
 export const INCOMPLETE = 0;
 
 /** What a negative result means: the answer to give, Envoy's response code details. */
-export type HeadFault = { readonly status: number; readonly details: string };
+export type HeadFault = { readonly status: number; readonly details: string /** Default: the status in words. */; readonly body?: string };
 
 const FAULTS: readonly HeadFault[] = [
   { status: 400, details: 'http1.codec_error' },
@@ -149,5 +149,7 @@ function parseVersion(bytes: Uint8Array, start: number, end: number): number {
   const major = (bytes[start + 5] as number) - 48;
   const minor = (bytes[start + 7] as number) - 48;
   if (bytes[start + 6] !== 46 || !(major >= 0 && major <= 9) || !(minor >= 0 && minor <= 9)) return BAD;
-  return major === 1 && minor <= 1 ? 10 + minor : BAD_VERSION;
+  if (major === 1 && minor <= 1) return 10 + minor;
+  // More digits are no version at all (RFC 9112 2.3).
+  return start + 8 < end && bytes[start + 8] !== CR ? BAD : BAD_VERSION;
 }

@@ -2,19 +2,33 @@
 
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
+import type { HcmRuntime } from '../runtime/model.ts';
 import type { HcmContext, ServedHttp } from './context.ts';
 import { Exchange } from './exchange.ts';
 import type { Head } from './head.ts';
 import type { HeadFault } from './head-parser.ts';
-import { httpDate } from './http-date.ts';
 import { Http1Server } from './http1-server.ts';
-import type { Http1ServerHost } from './http1-server-host.ts';
+import type { Http1ServerHost, Refusal } from './http1-server-host.ts';
 import type { Framing } from './message-framing.ts';
 import type { ConnectionInfo } from './request-view.ts';
 import type { ServerStreamHandler } from './stream.ts';
 
 /** How long a client that sent FIN may wait for its answer to begin before it is taken for gone. */
 const HALF_CLOSED_GRACE_MS = 5000;
+
+const SLOW_HEAD: HeadFault = { status: 408, details: 'request_header_timeout', body: 'request header timeout' };
+const SLOW_REQUEST: HeadFault = { status: 408, details: 'request_overall_timeout', body: 'request timeout' };
+const IDLE_STREAM: HeadFault = { status: 408, details: 'stream_idle_timeout', body: 'stream timeout' };
+
+/** How long a head may take, by the first of the limits to be reached; Infinity = no limit. */
+function headLimit(hcm: HcmRuntime): { limitMs: number; fault: HeadFault } {
+  const limits = [
+    { limitMs: hcm.requestHeadersTimeoutMs || Infinity, fault: SLOW_HEAD },
+    { limitMs: hcm.requestTimeoutMs || Infinity, fault: SLOW_REQUEST },
+    { limitMs: hcm.streamIdleTimeoutMs || Infinity, fault: IDLE_STREAM },
+  ];
+  return limits.reduce((first, each) => (each.limitMs < first.limitMs ? each : first));
+}
 
 export class HttpConnection implements Http1ServerHost, ServedHttp {
   private readonly context: HcmContext;
@@ -37,14 +51,12 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
     this.info = info;
     this.connection = connection;
     const { hcm, proxy } = context;
-    const server = hcm.serverHeader === 'pass_through' ? '' : `server: ${hcm.serverName}\r\n`;
     this.codec = new Http1Server(connection, this, {
       limits: { maxBytes: hcm.maxRequestHeadersBytes, maxCount: hcm.maxHeadersCount },
       trailers: hcm.http1.enableTrailers,
       properCase: hcm.http1.properCase,
       preserveCase: hcm.http1.preserveCase,
       allowChunkedLength: hcm.http1.allowChunkedLength,
-      refusalHeaders: () => `date: ${httpDate(proxy.clock.now())}\r\n${server}`,
     });
     this.openedMs = proxy.clock.monotonicMs();
     context.observer.connectionOpened('http1', connection);
@@ -90,16 +102,16 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
     return exchange;
   }
 
-  onMalformedRequest(head: Head, fault: HeadFault): void {
+  onMalformedRequest(head: Head, fault: HeadFault): Refusal {
     // Reported like any request, so that the log has one line for each answer.
     const exchange = new Exchange(this.context, this.info, this.codec, head);
-    exchange.refusedByCodec(fault.status, fault.details);
+    return exchange.refuseUnread(fault);
   }
 
   onHeadStarted(): void {
     const { hcm, proxy } = this.context;
-    const limitMs = hcm.requestHeadersTimeoutMs || hcm.streamIdleTimeoutMs || hcm.requestTimeoutMs;
-    if (limitMs > 0 && !this.headTimeout.armed) proxy.timeouts.arm(this.headTimeout, limitMs);
+    const { limitMs } = headLimit(hcm);
+    if (limitMs < Infinity && !this.headTimeout.armed) proxy.timeouts.arm(this.headTimeout, limitMs);
   }
 
   onIdle(): void {
@@ -152,6 +164,6 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
   }
 
   private onHeadTimeout(): void {
-    this.codec.refuseSlowHead();
+    this.codec.refuseSlowHead(headLimit(this.context.hcm).fault);
   }
 }

@@ -270,12 +270,9 @@ export class Http1Client implements ConnectionHandler, ClientStream {
 
   private beginInformational(bytes: Buffer, at: number): number {
     const { head, handler } = this;
-    if (head.status === 101) {
-      if (!this.upgrading) return this.fail('protocol error', '', bytes.length);
-      readResponseFraming(head.memory.framing, head, this.method);
-      return this.beginTunnel(at);
-    }
-    if (++this.informational > MAX_INFORMATIONAL) return this.fail('protocol error', '', bytes.length);
+    const isRefused = head.status === 101 ? !this.upgrading : ++this.informational > MAX_INFORMATIONAL;
+    if (isRefused || readResponseFraming(head.memory.framing, head, this.method)) return this.fail('protocol error', '', bytes.length);
+    if (head.status === 101) return this.beginTunnel(at);
     handler?.onInformational(head);
     return at;
   }

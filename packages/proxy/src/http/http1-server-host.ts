@@ -17,8 +17,14 @@ export type Http1ServerOptions = {
   readonly preserveCase: PreserveCase | undefined;
   /** Takes Content-Length out of a chunked request instead of refusing it. */
   readonly allowChunkedLength: boolean;
-  /** Header lines, each with CRLF, of the answer to what is no request. */
-  readonly refusalHeaders: () => string;
+};
+
+/** The answer to what is no request. */
+export type Refusal = {
+  readonly status: number;
+  readonly body: Buffer;
+  /** Header lines, each with CRLF; framing is the codec's. */
+  readonly lines: string;
 };
 
 /** The connection manager behind the codec. */
@@ -28,8 +34,8 @@ export interface Http1ServerHost {
    * Returns the request's handler; the answer may have been written already.
    */
   onRequest(head: Head, framing: Framing, first: Buffer | undefined, end: boolean): ServerStreamHandler;
-  /** A request that cannot be taken; the codec answers `fault` itself and closes. */
-  onMalformedRequest(head: Head, fault: HeadFault): void;
+  /** A request that cannot be taken; the codec sends the answer and closes. */
+  onMalformedRequest(head: Head, fault: HeadFault): Refusal;
   /** A request is being received (its head is not complete). */
   onHeadStarted(): void;
   /** Nothing is under way. */

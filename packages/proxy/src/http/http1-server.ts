@@ -3,7 +3,7 @@
 
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
-import { equalsAscii, TOKEN_LOWER } from './bytes.ts';
+import { CR, equalsAscii, LF, TOKEN_LOWER } from './bytes.ts';
 import { dropLengthOfChunked, readRequestFraming, upgradeLines } from './framing.ts';
 import { Head } from './head.ts';
 import { faultOf, type HeadFault, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
@@ -11,12 +11,15 @@ import { type CodecHead, recycleRequestHead, takeRequestHead } from './head-pool
 import type { Http1ServerHost, Http1ServerOptions } from './http1-server-host.ts';
 import { knownId } from './known-headers.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
-import { reasonOf, statusLine } from './status-lines.ts';
+import { statusLine } from './status-lines.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
 
 const CONTENT_LENGTH = knownId('content-length');
 // RFC 9110 9.3.6: it has no meaning, so peers would disagree on what it is.
 const BODY_OF_CONNECT: HeadFault = { status: 400, details: 'http1.body_disallowed' };
+
+/** RFC 9112 2.2: empty lines before a request line are ignored, "at least one". */
+const MAX_EMPTY_LINE_BYTES = 2 * 16;
 
 /** Pipelined bytes held while a request is answered. */
 const MAX_HELD = 64 * 1024;
@@ -44,7 +47,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   /** Partial head (or trailers) bytes in `head.bytes` (`trailers.bytes`). */
   private partial = 0;
   private held: Buffer | undefined;
-  private emptyLines = 0;
+  private emptyLineBytes = 0;
   private request: ServerStreamHandler | undefined;
   private requestDone = false;
   private responseDone = false;
@@ -113,12 +116,9 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   private readHead(bytes: Buffer, from: number): number {
     let at = from;
     if (this.partial === 0) {
-      // RFC 9112 2.2: an empty line before the request line is ignored. One; more is not HTTP.
-      if (bytes[at] === 13 && bytes[at + 1] === 10 && this.emptyLines === 0) {
-        this.emptyLines = 1;
-        return at + 2;
-      }
-      if (TOKEN_LOWER[bytes[at] as number] === 0) return this.refuseUnread(faultOf(-1), bytes.length);
+      const byte = bytes[at] as number;
+      if ((byte === CR || byte === LF) && this.skipsEmptyLine(byte)) return at + 1;
+      if (TOKEN_LOWER[byte] === 0 || (this.emptyLineBytes & 1) === 1) return this.refuseUnread(faultOf(-1), bytes.length);
       const { head } = this;
       const { limits } = this.options;
       const known = head.memory.repeat(head, bytes, at);
@@ -150,6 +150,12 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     return this.begin(bytes, at);
   }
 
+  private skipsEmptyLine(byte: number): boolean {
+    if (byte !== ((this.emptyLineBytes & 1) === 0 ? CR : LF) || this.emptyLineBytes === MAX_EMPTY_LINE_BYTES) return false;
+    this.emptyLineBytes++;
+    return true;
+  }
+
   private begin(bytes: Buffer, at: number): number {
     const { head } = this;
     const { framing } = head.memory;
@@ -163,7 +169,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
 
   private beginFramed(bytes: Buffer, at: number): number {
     const { framing } = this.head.memory;
-    this.emptyLines = 0;
+    this.emptyLineBytes = 0;
     this.requestDone = false;
     this.responseDone = false;
     this.responseStarted = false;
@@ -236,7 +242,10 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.partial += bytes.length - at;
     const size = parseTrailers(trailers, trailers.bytes, 0, this.partial, this.options.limits);
     if (size === INCOMPLETE) return bytes.length;
-    if (size < 0) return this.breakOff('http1.invalid_trailers', bytes.length);
+    if (size < 0) {
+      const { status, details } = faultOf(size);
+      return this.breakOff(status === 431 ? details : 'http1.invalid_trailers', bytes.length);
+    }
     trailers.size = size;
     this.partial = 0;
     this.requestDone = true;
@@ -269,17 +278,16 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   private refuse(fault: HeadFault, consumed: number): number {
     this.state = DISCARDING;
     this.closing = true;
-    this.host.onMalformedRequest(this.head, fault);
-    const body = reasonOf(fault.status);
-    const text = `${statusLine(fault.status)}content-length: ${body.length}\r\ncontent-type: text/plain\r\n${this.options.refusalHeaders()}connection: close\r\n\r\n${body}`;
-    this.connection.write(Buffer.from(text, 'latin1'));
+    const { status, body, lines } = this.host.onMalformedRequest(this.head, fault);
+    const text = `${statusLine(status)}${lines}content-length: ${body.length}\r\nconnection: close\r\n\r\n`;
+    this.connection.write(Buffer.concat([Buffer.from(text, 'latin1'), body]));
     this.hangUp();
     return consumed;
   }
 
   /** The head takes too long. */
-  refuseSlowHead(): void {
-    if (this.state === READING_HEAD) this.refuseUnread({ status: 408, details: 'request_header_timeout' }, 0);
+  refuseSlowHead(fault: HeadFault): void {
+    if (this.state === READING_HEAD) this.refuseUnread(fault, 0);
   }
 
   /** Takes a half-closed client for gone, unless its answer has begun. */
@@ -385,8 +393,13 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     return equalsAscii(this.head.bytes, 0, this.head.methodEnd, 'HEAD');
   }
 
-  sendInformational(status: number): void {
-    if (this.head.version >= 11) this.connection.write(Buffer.from(`${statusLine(status)}\r\n`, 'latin1'));
+  sendInformational(status: number, head: Head | undefined): void {
+    if (this.head.version < 11) return;
+    let text = statusLine(status);
+    head?.forEach((name, value) => {
+      text += `${name}: ${value}\r\n`;
+    });
+    this.connection.write(Buffer.from(`${text}\r\n`, 'latin1'));
   }
 
   sendData(bytes: Buffer, source: Connection | undefined): boolean {
@@ -412,9 +425,12 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   reset(): void {
+    // Length and chunks show by themselves that the answer was cut, and what came of it is the client's, however slowly it reads.
+    const isFramed = this.responseStarted && this.state !== TUNNEL && this.head.version >= 11;
     this.state = DISCARDING;
     this.request = undefined;
-    this.connection.reset();
+    if (isFramed) this.hangUp();
+    else this.connection.reset();
   }
 
   closeAfterResponse(): void {

@@ -93,7 +93,9 @@ const REFUSED: readonly (readonly [what: string, bytes: string, status: number])
   ['an upgrade that is not configured', get('Connection: upgrade\r\nUpgrade: websocket\r\n'), 403],
   ['a TLS client hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
   ['an unknown method', `BREW / HTTP/1.1\r\n${H}\r\n`, 400],
-  ['two empty lines first', `\r\n\r\nGET / HTTP/1.1\r\n${H}\r\n`, 400],
+  ['endless empty lines', '\r\n'.repeat(17), 400],
+  ['CR without LF before the request line', `\rGET / HTTP/1.1\r\n${H}\r\n`, 400],
+  ['LF before the request line', `\nGET / HTTP/1.1\r\n${H}\r\n`, 400],
 ];
 
 test('each malformed request is refused with its status, and no byte of it reaches the upstream', async (t) => {

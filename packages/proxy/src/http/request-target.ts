@@ -16,7 +16,7 @@ export type RequestTarget =
 
 const refused = (status: number, details: string): Extract<RequestTarget, { kind: 'refused' }> => ({ kind: 'refused', status, details });
 const MISSING_HOST = refused(400, 'missing_host_header');
-const BAD_HOST = refused(400, 'invalid_authority');
+const BAD_HOST = refused(400, 'http.invalid_authority');
 const BAD_TARGET = refused(400, 'http1.invalid_url');
 const ABSOLUTE = /^[a-z]+:\/\//i;
 /** `OPTIONS *`, and absolute targets where they are not allowed: there is nothing that it could be routed by. */
@@ -33,7 +33,7 @@ export function readTarget(head: Head, method: string, context: HcmContext, loca
   if (host === undefined && head.version < 11 && hcm.http1.defaultHostForHttp10 !== '') host = hcm.http1.defaultHostForHttp10;
   let target = raw;
   if (method === 'CONNECT') {
-    if (!isAuthority(raw) || !raw.includes(':')) return BAD_TARGET;
+    if (!isAuthority(raw) || !/:\d/.test(raw)) return BAD_TARGET;
     host = raw;
     target = '';
   } else if (!hcm.http1.allowAbsoluteUrl && ABSOLUTE.test(raw)) target = '*';

@@ -8,8 +8,8 @@ import type { Head } from './head.ts';
 export interface ServerStream {
   /** Head, and the part of the body that is at hand. `end`: nothing follows. */
   sendHead(head: Head, first: Buffer | undefined, end: boolean): void;
-  /** A 1xx other than 101. */
-  sendInformational(status: number): void;
+  /** A 1xx other than 101, with the lines of `head`. */
+  sendInformational(status: number, head: Head | undefined): void;
   /** Part of the body; `bytes` came from `source`, or need not be kept by it. False: wait for `onResponseDrain`. */
   sendData(bytes: Buffer, source: Connection | undefined): boolean;
   /** `trailers` are dropped where the protocol or its settings have no place for them. */

@@ -88,11 +88,13 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     writer.endHeaders(this.id, writeLines(out, writeStatus(out, start, status), head), end);
   }
 
-  sendInformational(status: number): void {
+  sendInformational(status: number, head: Head | undefined): void {
     if (this.gone || this.responseStarted) return;
     const { writer } = this.session;
-    const start = writer.beginHeaders(STATUS_BYTES);
-    writer.endHeaders(this.id, writeStatus(writer.output.bytes, start, status), false);
+    const start = writer.beginHeaders((head ? maxEncodedBytes(head) : 0) + STATUS_BYTES);
+    const out = writer.output.bytes;
+    const at = writeStatus(out, start, status);
+    writer.endHeaders(this.id, head ? writeLines(out, at, head) : at, false);
   }
 
   onSendDrained(): void {

@@ -11,6 +11,7 @@ import type { FilterChainRuntime, HcmRuntime, ListenerRuntime, TcpProxyRuntime }
 import { exchangeMetadata } from '../tcp/metadata-exchange.ts';
 import { answerDirectly, echo } from '../tcp/plain-terminals.ts';
 import { TcpConnection } from '../tcp/tcp-connection.ts';
+import { TcpRecord } from '../tcp/tcp-record.ts';
 import { type ConnectionFilters, createConnectionFilters, type SharedBuckets } from './connection-filters.ts';
 import type { Counters } from './counters.ts';
 import { awaitHttpVersion } from './first-bytes.ts';
@@ -49,8 +50,11 @@ export class ActiveChain {
     return this.served.size;
   }
 
-  /** Serves a connection whose bytes are plaintext by now. `protocol`: what ALPN or the inspector found; empty: nothing did. */
-  begin(connection: Connection, plain: ConnectionInfo, protocol: string): void {
+  /**
+   * Serves a connection whose bytes are plaintext by now. `protocol`: what ALPN or the inspector found; empty: nothing did. `record`:
+   * what the listener's log will write of the connection.
+   */
+  begin(connection: Connection, plain: ConnectionInfo, { protocol, record }: { protocol: string; record: TcpRecord | undefined }): void {
     const info = this.filters.describe(plain);
     const served: Served = { connection, http: undefined };
     this.served.add(served);
@@ -60,17 +64,36 @@ export class ActiveChain {
       case 'http':
         return this.beginHttp(served, terminal.hcm, { info, protocol });
       case 'tcp':
-        return this.beginTcp(connection, terminal.tcp, info);
+        return this.beginTcp(connection, terminal.tcp, { info, record });
       case 'echo':
         return echo(connection);
       case 'direct_response':
+        if (record) record.responseCodeDetails = 'direct_response';
         return answerDirectly(connection, terminal.text);
     }
   }
 
-  private beginTcp(connection: Connection, tcp: TcpProxyRuntime, info: ConnectionInfo): void {
+  /** A connection that this chain has and will not serve: a filter or its handshake refused it. The TCP proxy's log has a line for it. */
+  reportRefused(record: TcpRecord): void {
+    const { terminal } = this.runtime;
+    if (terminal.kind !== 'tcp') return;
+    const observer = this.tcpObserver(terminal.tcp);
+    const { accessLogType } = record;
+    observer.started?.();
+    record.accessLogType = 'TcpConnectionEnd';
+    record.complete();
+    observer.finish(record);
+    record.accessLogType = accessLogType;
+  }
+
+  private beginTcp(
+    connection: Connection,
+    tcp: TcpProxyRuntime,
+    { info, record }: { info: ConnectionInfo; record: TcpRecord | undefined },
+  ): void {
     const { proxy } = this.services;
-    const joined = new TcpConnection({ proxy, tcp, observer: this.tcpObserver(tcp) }, connection, info);
+    const services = { proxy, tcp, observer: this.tcpObserver(tcp), record: record ?? new TcpRecord(info, proxy.clock) };
+    const joined = new TcpConnection(services, connection, info);
     const exchange = this.runtime.networkFilters.find((filter) => filter.kind === 'metadata_exchange')?.exchange;
     if (exchange && !connection.closed && info.tls?.applicationProtocol === exchange.protocol) {
       exchangeMetadata(connection, proxy.node, joined, (peer) => joined.setDownstreamPeer(peer));
@@ -99,6 +122,7 @@ export class ActiveChain {
         proxy,
         hcm,
         observer: observer.http(this.listener, hcm),
+        bufferLimitBytes: this.listener.perConnectionBufferLimitBytes,
         filters: [
           ...(this.listener.bypassOverloadManager ? [] : [createOverloadGate(proxy.overload)]),
           ...createFilterChain(hcm, proxy.node),

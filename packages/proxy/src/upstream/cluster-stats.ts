@@ -95,6 +95,8 @@ export class ClusterStats {
   upstream_cx_connect_fail = 0;
   upstream_cx_connect_timeout = 0;
   upstream_cx_overflow = 0;
+  /** TCP: connections given up after all attempts. */
+  upstream_cx_connect_attempts_exceeded = 0;
   upstream_cx_pool_overflow = 0;
   upstream_cx_destroy = 0;
   upstream_cx_max_requests = 0;
@@ -117,6 +119,8 @@ export class ClusterStats {
   upstream_rq_retry_success = 0;
   upstream_rq_retry_overflow = 0;
   upstream_rq_retry_limit_exceeded = 0;
+  /** Bodies that outgrew what is kept of them for retries and mirrors. */
+  retry_or_shadow_abandoned = 0;
   upstream_rq_1xx = 0;
   upstream_rq_2xx = 0;
   upstream_rq_3xx = 0;

@@ -331,7 +331,8 @@ export function compileKeyFormat(options: Http1ProtocolOptions | undefined, repo
 
 type KeyFormat = 'properCase' | 'preserveCase';
 
-function compileHttp1({ httpProtocolOptions: options }: HttpConnectionManager, report: Report): HcmRuntime['http1'] {
+function compileHttp1(message: HttpConnectionManager, report: Report): HcmRuntime['http1'] {
+  const { httpProtocolOptions: options } = message;
   const at = report.at('http_protocol_options');
   if (options) checkHttp1(options, at);
   return {
@@ -339,6 +340,7 @@ function compileHttp1({ httpProtocolOptions: options }: HttpConnectionManager, r
     defaultHostForHttp10: options?.defaultHostForHttp10 ?? '',
     enableTrailers: options?.enableTrailers ?? false,
     allowChunkedLength: options?.allowChunkedLength ?? false,
+    staysAfterBadRequest: options?.overrideStreamErrorOnInvalidHttpMessage ?? message.streamErrorOnInvalidHttpMessage ?? false,
     allowAbsoluteUrl: options?.allowAbsoluteUrl ?? true,
     ...compileKeyFormat(options, at),
   };
