@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type DescriptorProto, type EnumDescriptorProto, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { generateValidationRules } from './xds-rules.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const deps = join(root, 'node_modules/@grpc/grpc-js-xds/deps');
@@ -62,6 +63,17 @@ const ROOTS = [
 const PATCHES: { file: string; find: string | RegExp; replace: string }[] = [
   // opencensus messages are not in the package, and Istio no longer emits them.
   { file: 'envoy/config/trace/v3/trace.proto', find: /import public "envoy\/config\/trace\/v3\/opencensus.proto";\r?\n/, replace: '' },
+  // Envoy has further fields for the same (NEWER_FIELDS), so none of the older ones is required.
+  {
+    file: 'envoy/config/common/mutation_rules/v3/mutation_rules.proto',
+    find: /option \(validate\.required\) = true;/,
+    replace: '',
+  },
+  {
+    file: 'envoy/config/core/v3/base.proto',
+    find: 'KeyValue entry = 1 [(validate.rules).message = {required: true}];',
+    replace: 'KeyValue entry = 1;',
+  },
   // The package's validate.proto is older than Envoy's use of it.
   {
     file: 'validate/validate.proto',
@@ -255,10 +267,12 @@ export function generateXdsMessages(outDir: string): void {
     const image = join(work, 'image.binpb');
     const paths = [...ROOTS, 'istio', 'io', 'stats', 'envoy/tcp/metadataexchange'].flatMap((path) => ['--path', `proto/${path}`]);
     execFileSync(buf, ['build', '--exclude-source-info', ...paths, '-o', image], { cwd: work, stdio: 'inherit' });
+    const rules = generateValidationRules(readFileSync(image));
     writeFileSync(image, withoutAnnotations(readFileSync(image)));
     execFileSync(buf, ['generate', image], { cwd: work, stdio: 'inherit' });
     rmSync(outDir, { recursive: true, force: true });
     cpSync(join(work, 'gen'), outDir, { recursive: true });
+    writeFileSync(join(outDir, 'validation-rules.ts'), rules);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

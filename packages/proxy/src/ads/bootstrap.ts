@@ -19,6 +19,7 @@ import {
   type Secret,
 } from '@lateen/xds/messages/proxy';
 import { compileConfigSource } from '../runtime/compile/config-source.ts';
+import { checkFieldRules } from '../runtime/compile/field-rules.ts';
 import { createReport, honours, type Report } from '../runtime/compile/report.ts';
 import { socketAddressOf } from '../runtime/compile/values.ts';
 import type { ConfigSourceRuntime } from '../runtime/model.ts';
@@ -121,6 +122,9 @@ const named = ({ nodeId, nodeCluster, nodeZone }: BootstrapOverrides): JsonValue
 /** The same for a bootstrap that is a message already. @throws CodedError LAT4001 with every reason. */
 export function readBootstrap(message: Bootstrap, origin: string): BootstrapSettings {
   const { report, reasons } = createReport('bootstrap');
+  // Static resources are checked one by one when they are added.
+  const { staticResources: _resources, ...rest } = message;
+  checkFieldRules(BootstrapSchema, rest, report);
   const settings = settingsOf(message, report);
   if (reasons.length > 0) throw refusal(origin, reasons.join('\n'));
   return settings;

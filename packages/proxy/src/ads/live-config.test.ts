@@ -57,6 +57,7 @@ const listener = (name: string, routeConfigName: string): MessageInitShape<typeo
             value: anyPack(
               HttpConnectionManagerSchema,
               create(HttpConnectionManagerSchema, {
+                statPrefix: 'in',
                 routeSpecifier: {
                   case: 'rds',
                   value: { routeConfigName, configSource: { configSourceSpecifier: { case: 'ads', value: {} } } },
@@ -120,7 +121,11 @@ test('an update is refused as a whole with every reason, and the last good one s
   const { config, runtimes, push } = setup();
   push('cluster', ClusterSchema, [{ name: 'good' }]);
   const before = config.runtime;
-  const verdict = push('cluster', ClusterSchema, [{ name: 'fine' }, { name: 'bad', filters: [{}] }, { name: 'worse', filters: [{}] }]);
+  const verdict = push('cluster', ClusterSchema, [
+    { name: 'fine' },
+    { name: 'bad', filters: [{ name: 'f' }] },
+    { name: 'worse', filters: [{ name: 'f' }] },
+  ]);
   assert.deepEqual(verdict, {
     ok: false,
     error: ['cluster "bad": filters: is not supported', 'cluster "worse": filters: is not supported'],

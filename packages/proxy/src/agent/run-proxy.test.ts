@@ -158,11 +158,11 @@ for (const [name, text, reason] of refusals) {
 
 test('static resources that do not compile stop the start with every reason', async () => {
   const bootstrap = parseBootstrap(
-    'static_resources: {clusters: [{name: a, health_checks: [{timeout: 1s, interval: 1s}]}], listeners: [{name: l}]}',
+    'static_resources: {clusters: [{name: a, health_checks: [{timeout: 1s, interval: 1s, healthy_threshold: 1}]}], listeners: [{name: l}]}',
     'b',
   );
   await assert.rejects(
     runProxy({ bootstrap, logger: silentLogger, appendLog() {} }),
-    /cluster "a": health_checks\[0\]: http_health_check.* is required\n(?:.*\n)*listener "l"/,
+    /cluster "a": health_checks\[0\]\.unhealthy_threshold: is required\n.*health_checks\[0\]: one of http_health_check.* is required\n(?:.*\n)*listener "l"/,
   );
 });

@@ -20,7 +20,7 @@ export function seeded(seed: number): () => number {
 }
 
 export type Endpoint = { address: string; health?: string; weight?: number; metadata?: JsonObject };
-export type Place = { zone?: string; region?: string; priority?: number; weight?: number; endpoints: readonly Endpoint[] };
+export type Place = { zone?: string; region?: string; priority?: number; weight?: number | undefined; endpoints: readonly Endpoint[] };
 
 export function loadAssignment(places: readonly Place[], policy: JsonObject = {}): JsonObject {
   return {

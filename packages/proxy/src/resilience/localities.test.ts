@@ -7,8 +7,9 @@ import { type Balanced, balanced, type Place } from './balanced.ts';
 
 const zoneOf = (host: Host) => host.locality?.zone ?? '';
 
-function zone(name: string, options: { weight?: number; priority?: number; healthy?: number; sick?: number }): Place {
-  const { weight = 1, priority = 0, healthy = 10, sick = 0 } = options;
+function zone(name: string, options: { weight?: number | undefined; priority?: number; healthy?: number; sick?: number }): Place {
+  const { priority = 0, healthy = 10, sick = 0 } = options;
+  const weight = 'weight' in options ? options.weight : 1;
   const number = name.charCodeAt(0);
   return {
     zone: name,
@@ -49,7 +50,7 @@ const ROWS: readonly Row[] = [
     places: [zone('a', { healthy: 0, sick: 10 }), zone('b', {}), zone('c', {})],
     shares: { b: 50, c: 50 },
   },
-  { name: 'a locality of weight 0 gets nothing', places: [zone('a', { weight: 0 }), zone('b', {})], shares: { b: 100 } },
+  { name: 'a locality without a weight gets nothing', places: [zone('a', { weight: undefined }), zone('b', {})], shares: { b: 100 } },
   {
     name: 'a region that is lost is replaced by the next priority',
     places: [zone('a', { healthy: 0, sick: 10 }), zone('f', { priority: 1 })],

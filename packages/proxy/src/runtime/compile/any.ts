@@ -3,6 +3,7 @@
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { messageOf } from '@lateen/base';
+import { checkFieldRules } from './field-rules.ts';
 import type { Report } from './report.ts';
 
 type Case<T> = { readonly schema: DescMessage; compile(message: never, report: Report): T };
@@ -15,7 +16,7 @@ export function extension<Desc extends DescMessage, T>(schema: Desc, compile: (m
 /** Looks the type up among `cases`; reports and gives undefined when it is not there or does not decode. */
 export function compileAny<T>(any: Any | undefined, cases: readonly Case<T>[], report: Report): T | undefined {
   if (!any?.typeUrl) {
-    report.refuse('typed_config is missing');
+    report.refuse('is required');
     return undefined;
   }
   const typeName = any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1);
@@ -25,7 +26,9 @@ export function compileAny<T>(any: Any | undefined, cases: readonly Case<T>[], r
     return undefined;
   }
   try {
-    return known.compile(fromBinary(known.schema, any.value) as never, report);
+    const message = fromBinary(known.schema, any.value);
+    checkFieldRules(known.schema, message, report);
+    return known.compile(message as never, report);
   } catch (error) {
     report.refuse(`${any.typeUrl} cannot be decoded: ${messageOf(error)}`);
     return undefined;

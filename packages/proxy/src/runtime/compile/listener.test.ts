@@ -329,7 +329,7 @@ const refusals: [string, object, string[]][] = [
     },
     [
       'listener "x": filter_chains[0].filters[0].typed_config.http_protocol_options.header_key_format.stateful_formatter.typed_config: type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors is not supported here',
-      'listener "x": filter_chains[1].filters[0].typed_config.http_protocol_options.header_key_format.stateful_formatter.typed_config: typed_config is missing',
+      'listener "x": filter_chains[1].filters[0].typed_config.http_protocol_options.header_key_format.stateful_formatter.typed_config: is required',
     ],
   ],
   [

@@ -8,6 +8,8 @@ export type Report = {
   /** The report for a field, or for one item of a repeated field. Names as in the proto (snake_case). */
   at(field: string, index?: number | string): Report;
   refuse(reason: string): void;
+  /** Refuses for what Envoy's .proto files ask of the field; what else is found at this very field is not told any more. */
+  break(reason: string): void;
   /** The value, or undefined after its error was reported. */
   take<T>(result: Result<T>): T | undefined;
   /** A rollback mark: how many reasons there are so far. */
@@ -17,12 +19,20 @@ export type Report = {
 /** `subject` is e.g. `listener "0.0.0.0_9080"`; reasons read `listener "…": filter_chains[0].filters[1]: reason`. */
 export function createReport(subject: string): { report: Report; reasons: readonly string[] } {
   const reasons: string[] = [];
+  const broken = new Set<string>();
+  const add = (path: string, reason: string) => void reasons.push(path === '' ? `${subject}: ${reason}` : `${subject}: ${path}: ${reason}`);
   const create = (path: string): Report => ({
     at(field, index) {
       const own = index === undefined ? field : typeof index === 'number' ? `${field}[${index}]` : `${field}[${JSON.stringify(index)}]`;
       return create(path === '' ? own : `${path}.${own}`);
     },
-    refuse: (reason) => void reasons.push(path === '' ? `${subject}: ${reason}` : `${subject}: ${path}: ${reason}`),
+    refuse(reason) {
+      if (!broken.has(path)) add(path, reason);
+    },
+    break(reason) {
+      broken.add(path);
+      add(path, reason);
+    },
     take(result) {
       if (result.ok) return result.value;
       this.refuse(result.error);

@@ -336,10 +336,10 @@ test('every reason of a refusal is reported with its field path', () => {
   );
   assert.ok(!compiled.ok);
   assert.deepEqual(compiled.error, [
+    'route configuration "9080": virtual_hosts[0].routes[2]: one of route, redirect, direct_response, filter_action, non_forwarding_action is required',
     'route configuration "9080": virtual_hosts[0].routes[0].match.safe_regex.regex: error parsing regexp: missing closing ): `(`',
     'route configuration "9080": virtual_hosts[0].routes[1].route.hedge_policy: is not supported',
     'route configuration "9080": virtual_hosts[0].routes[1].route.retry_policy.retry_on: unknown condition "sometimes"',
-    'route configuration "9080": virtual_hosts[0].routes[2]: an action (route, redirect, direct_response) is required',
     'route configuration "9080": virtual_hosts[0].routes[3].request_headers_to_add[0].header.value: unknown operator %NOPE%',
     'route configuration "9080": virtual_hosts[0].domains[1]: "X" is already the domain of another virtual host',
   ]);
