@@ -105,8 +105,8 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   const node = { id, cluster, metadata };
   const registry = createMetricRegistry();
   const sinks = createLogSinks({ append: options.appendLog, clock, logger });
-  const observer = createObserver({ registry, node, clock, random, sinks });
   const { layers } = bootstrap;
+  const observer = createObserver({ registry, node, clock, random, sinks, runtime: (key) => layers.number(key) });
   const drainMs = options.drainMs ?? DEFAULT_DRAIN_MS;
   const maxOpenFiles = readMaxOpenFiles();
   const concurrency = options.concurrency ?? 1;
@@ -125,6 +125,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     random,
     node,
     observer,
+    openLog: (path) => sinks.open(path),
     ...(bootstrap.localClusterName && { local: { locality: localityOf(bootstrap.node), clusterName: bootstrap.localClusterName } }),
     overload: {
       settings: { ...bootstrap.overload, maxDownstreamConnections },

@@ -93,7 +93,7 @@ const compiled = new WeakMap<LocalReplyMapper, (record: RequestRecord) => boolea
 function passes(mapper: LocalReplyMapper, exchange: Exchange): boolean {
   let test = compiled.get(mapper);
   if (!test) {
-    test = compileLogFilter(mapper.filter, exchange.context.proxy.random);
+    test = compileLogFilter(mapper.filter, { random: exchange.context.proxy.random });
     compiled.set(mapper, test);
   }
   return test(exchange);

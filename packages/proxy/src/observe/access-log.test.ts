@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { silentLogger } from '@lateen/base';
 import { assertGolden, createVirtualClock } from '@lateen/base/testing';
 import { flagBit } from '../http/request-record.ts';
-import { type AccessLogRuntime, type JsonFormat, type JsonFormatValue, parseFormat } from '../runtime/index.ts';
+import { type AccessLogFilter, type AccessLogRuntime, type JsonFormat, type JsonFormatValue, parseFormat } from '../runtime/index.ts';
 import { compileAccessLog, createLogSinks } from './access-log.ts';
 import { recordOf } from './testdata/record.ts';
 
@@ -28,7 +28,7 @@ const textLog = (text: string): AccessLogRuntime => ({
 
 function linesOf(log: AccessLogRuntime, ...records: ReturnType<typeof recordOf>[]): string {
   let text = '';
-  const write = compileAccessLog(log, { write: (line) => (text += line) }, () => 0.5);
+  const write = compileAccessLog(log, { write: (line) => (text += line) }, { random: () => 0.5, runtime: (key) => RUNTIME.get(key) });
   for (const record of records) write(record);
   return text;
 }
@@ -61,6 +61,20 @@ test("Istio's default text format", () => {
   assertGolden(`${import.meta.dirname}/testdata/access-log.golden.txt`, linesOf(textLog(ISTIO_TEXT), ...Object.values(RECORDS)));
 });
 
+test('JSON: metadata keeps its types; what is unknown is left out of lists, too, when empty values are', () => {
+  const dynamicMetadata = new Map([['ns', { n: 3, b: true, o: { i: 'x' }, l: [1, 'a'], nul: null }]]);
+  const fields: JsonFormat = new Map<string, JsonFormatValue>([
+    ...['n', 'b', 'o', 'l', 'nul'].map((key): [string, JsonFormatValue] => [key, format(`%DYNAMIC_METADATA(ns:${key})%`)]),
+    ['list', { items: [format('%RESPONSE_CODE%'), format('%REQ(nope)%')] }],
+    ['mixed', format('x%REQ(nope)%')],
+  ]);
+  const line = (omitEmpty: boolean) =>
+    JSON.parse(linesOf({ path: '/x', format: { kind: 'json', fields, omitEmpty }, filter: undefined }, recordOf({ dynamicMetadata })));
+  const known = { n: 3, b: true, o: { i: 'x' }, l: [1, 'a'] };
+  assert.deepEqual(line(false), { ...known, nul: null, list: [200, null], mixed: 'x-' });
+  assert.deepEqual(line(true), { ...known, list: [200], mixed: 'x' });
+});
+
 test("Istio's JSON format keeps numbers and writes null for what is unknown", () => {
   const fields: JsonFormat = new Map<string, JsonFormatValue>([
     ['start_time', format('%START_TIME%')],
@@ -88,35 +102,47 @@ const operators: [string, string][] = [
   ['%START_TIME(%Y/%m/%dT%H:%M:%S.%3f %s)%', '2026/01/02T03:04:05.678 1767323045'],
   ['%REQ(USER-AGENT):4%', 'curl'],
   ['%REQ(ABSENT?X-FORWARDED-FOR)%', '10.0.0.9'],
+  ['<%REQ(X-EMPTY)%> <%REQ(X-EMPTY?USER-AGENT)%> <%LOCAL_REPLY_BODY%><%CUSTOM_FLAGS%>', '<> <> <><>'],
+  ['%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(16)% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT(0)%', '10.0.0.0/16 0.0.0.0/0'],
+  ['%CLUSTER_METADATA(istio:services):9%', '[{"host":'],
   ['%REQ_WITHOUT_QUERY(:PATH)%', '/reviews/0'],
   ['%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_REMOTE_PORT%', '10.0.0.9 0'],
   ['%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%', '10.0.0.9:40312'],
   ['%UPSTREAM_REMOTE_PORT%', '9080'],
   ['%UPSTREAM_CLUSTER%', 'outbound|9080||reviews.default.svc.cluster.local;'],
   ['%DYNAMIC_METADATA(istio.authz:policy)%', '-'],
-  [
-    '%CLUSTER_METADATA(istio:services)%',
-    '[{\\"host\\":\\"reviews.default.svc.cluster.local\\",\\"name\\":\\"reviews\\",\\"namespace\\":\\"default\\"}]',
-  ],
+  ['%CLUSTER_METADATA(istio:services)%', '[{"host":"reviews.default.svc.cluster.local","name":"reviews","namespace":"default"}]'],
   ['%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%', 'DeadlineExceeded DEADLINE_EXCEEDED 4'],
   ['%REQUEST_DURATION% %RESPONSE_DURATION% %RESPONSE_TX_DURATION%', '1 11 1'],
 ];
 for (const [text, expected] of operators) {
-  test(`operator ${text}`, () => assert.equal(linesOf(textLog(text), recordOf({ grpcStatus: 4 })), expected));
+  const record = recordOf({ grpcStatus: 4, headers: { 'content-type': 'application/grpc', 'x-empty': '' } });
+  test(`operator ${text}`, () => assert.equal(linesOf(textLog(text), record), expected));
 }
 
+const statusCode = (op: 'eq' | 'ge', value: number, runtimeKey = ''): AccessLogFilter => ({ kind: 'status_code', op, value, runtimeKey });
+const sampled = (numerator: number, fields: { isIndependent?: boolean; runtimeKey?: string } = {}): AccessLogFilter => ({
+  kind: 'runtime',
+  numerator,
+  denominator: 10,
+  isIndependent: false,
+  runtimeKey: '',
+  ...fields,
+});
+const RUNTIME = new Map([
+  ['six', 6],
+  ['five_hundred', 500],
+]);
+
 const filters: [string, AccessLogRuntime['filter'], number][] = [
-  ['status at least 500', { kind: 'status_code', op: 'ge', value: 500 }, 1],
+  ['status at least 500', statusCode('ge', 500), 1],
   ['any flag', { kind: 'response_flag', flags: [] }, 2],
   ['flag NR', { kind: 'response_flag', flags: ['NR'] }, 1],
   [
     'either',
     {
       kind: 'or',
-      filters: [
-        { kind: 'response_flag', flags: ['NR'] },
-        { kind: 'status_code', op: 'eq', value: 503 },
-      ],
+      filters: [{ kind: 'response_flag', flags: ['NR'] }, statusCode('eq', 503)],
     },
     2,
   ],
@@ -124,14 +150,20 @@ const filters: [string, AccessLogRuntime['filter'], number][] = [
     'both',
     {
       kind: 'and',
-      filters: [
-        { kind: 'response_flag', flags: ['NR'] },
-        { kind: 'status_code', op: 'eq', value: 503 },
-      ],
+      filters: [{ kind: 'response_flag', flags: ['NR'] }, statusCode('eq', 503)],
     },
     0,
   ],
-  ['sampled out', { kind: 'runtime', fraction: 0.5 }, 0],
+  ['sampled out', sampled(5, { isIndependent: true }), 0],
+  ['sampled in', sampled(6, { isIndependent: true }), 5],
+  // The id begins with b8d4f0a1: 5 of 10.
+  ['sampled by the id of the request: out', sampled(5), 0],
+  ['sampled by the id of the request: in', sampled(6), 5],
+  ['sampled as the runtime says', sampled(0, { runtimeKey: 'six' }), 5],
+  ['a status that the runtime says', statusCode('ge', 200, 'five_hundred'), 1],
+  ['a duration in whole milliseconds', { kind: 'duration', op: 'eq', value: 12, runtimeKey: '' }, 5],
+  ['the gRPC status that 404 stands for', { kind: 'grpc_status', statuses: [12], exclude: false }, 1],
+  ['no gRPC status at all is Unknown', { kind: 'grpc_status', statuses: [2], exclude: true }, 2],
 ];
 for (const [name, filter, expected] of filters) {
   test(`filter: ${name}`, () => {

@@ -4,7 +4,16 @@ import type { Clock, Logger, Timer } from '@lateen/base';
 import { messageOf } from '@lateen/base';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
 import type { AccessLogFilter, AccessLogRuntime, BodyFormat, Format, FormatPart, JsonFormat, JsonFormatValue } from '../runtime/index.ts';
-import { compileFormat, compileOperator, type FormatReader, type FormatValue, sanitize } from './format.ts';
+import {
+  compileFormat,
+  compileOperator,
+  EMPTY_IS_KNOWN,
+  type FormatReader,
+  type FormatValue,
+  grpcStatusOf,
+  plainText,
+  sanitize,
+} from './format.ts';
 
 export type LogSink = {
   /** Takes a whole line with its newline. */
@@ -14,14 +23,22 @@ export type LogSink = {
 /** Writes a line for each record that passes the filter. */
 export type AccessLogger = (record: RequestRecord) => void;
 
-export function compileAccessLog(log: AccessLogRuntime, sink: LogSink, random: () => number): AccessLogger {
+/** What filters of logs ask for. */
+export type LogFilterContext = {
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** The number that the runtime has for a key. Default: none. */
+  readonly runtime?: ((key: string) => number | undefined) | undefined;
+};
+
+export function compileAccessLog(log: AccessLogRuntime, sink: LogSink, context: LogFilterContext): AccessLogger {
   const render =
     log.format.kind === 'text'
       ? compileText(log.format.text, log.format.omitEmpty ? '' : '-')
       : compileJson(log.format.fields, log.format.omitEmpty);
   const { filter } = log;
   if (!filter) return (record) => sink.write(render(record));
-  const passes = compileLogFilter(filter, random);
+  const passes = compileLogFilter(filter, context);
   return (record) => {
     if (passes(record)) sink.write(render(record));
   };
@@ -39,17 +56,22 @@ export function hasOperator({ format }: AccessLogRuntime, test: (operator: Exclu
 }
 
 function compileText(format: Format, unknown: string): (record: RequestRecord) => string {
-  const parts = format.map((part) => (typeof part === 'string' ? part : compileOperator(part)));
+  const parts = format.map((part) => (typeof part === 'string' ? part : compilePart(part, unknown)));
   return (record) => {
     let line = '';
-    for (const part of parts) {
-      if (typeof part === 'string') line += part;
-      else {
-        const value = part(record);
-        line += value === undefined || value === '' ? unknown : typeof value === 'string' ? sanitize(value) : String(value);
-      }
-    }
+    for (const part of parts) line += typeof part === 'string' ? part : part(record);
     return line;
+  };
+}
+
+function compilePart(part: Exclude<FormatPart, string>, unknown: string): (record: RequestRecord) => string {
+  const read = compileOperator(part);
+  const empty = EMPTY_IS_KNOWN.has(part.operator) ? '' : unknown;
+  return (record) => {
+    const value = read(record);
+    if (typeof value === 'string') return value === '' ? empty : sanitize(value);
+    // JSON has escapes of its own.
+    return value === undefined ? unknown : plainText(value).slice(0, part.maxLength);
   };
 }
 
@@ -91,25 +113,27 @@ function jsonValue(value: JsonFormatValue, omitEmpty: boolean): JsonReader {
   if (isObjectFormat(value)) return jsonObject(value, omitEmpty);
   if ('items' in value) {
     const items = value.items.map((item) => jsonValue(item, omitEmpty));
-    return (record) => items.map((read) => read(record));
+    return (record) => items.map((read) => read(record)).filter((item) => !omitEmpty || item !== null);
   }
   const [only] = value;
   // A single operator keeps its type; an unknown one is null.
   if (value.length === 1 && only !== undefined && typeof only !== 'string') {
     const read: FormatReader = compileOperator(only);
+    const isEmptyKnown = EMPTY_IS_KNOWN.has(only.operator);
     return (record) => {
       const got = read(record);
-      return got === undefined || got === '' ? null : got;
+      return got === undefined || (got === '' && !isEmptyKnown) ? null : got;
     };
   }
+  const unknown = omitEmpty ? '' : '-';
   const readers = value.map((part) => (typeof part === 'string' ? part : compileOperator(part)));
-  return (record) => readers.map((read) => (typeof read === 'string' ? read : textOf(read(record)))).join('');
+  return (record) => readers.map((read) => (typeof read === 'string' ? read : textOf(read(record), unknown))).join('');
 }
 
 // Array.isArray does not see readonly arrays, nor instanceof readonly maps.
 const isObjectFormat = (value: Exclude<JsonFormatValue, number | boolean | null>): value is JsonFormat => value instanceof Map;
 
-const textOf = (value: FormatValue): string => (value === undefined || value === '' ? '-' : String(value));
+const textOf = (value: FormatValue, unknown: string): string => (value === undefined || value === '' ? unknown : plainText(value));
 
 const HEALTH_CHECK_DETAILS = new Set(['health_check_ok', 'health_check_cached', 'health_check_failed']);
 
@@ -117,17 +141,17 @@ const HEALTH_CHECK_DETAILS = new Set(['health_check_ok', 'health_check_cached', 
 const NO_VIEW = { method: '', path: '', authority: '', scheme: '', header: () => undefined, headerValues: () => [] };
 
 /** Also of local reply mappers. */
-export function compileLogFilter(filter: AccessLogFilter, random: () => number): (record: RequestRecord) => boolean {
+export function compileLogFilter(filter: AccessLogFilter, context: LogFilterContext): (record: RequestRecord) => boolean {
   switch (filter.kind) {
     case 'status_code':
-      return (record) => compare(record.responseCode, filter);
+      return compareWith((record) => record.responseCode, filter, context);
     case 'duration':
-      return (record) => compare(record.durationMs, filter);
+      return compareWith((record) => Math.floor(record.durationMs), filter, context);
     case 'not_health_check':
       // No filter here marks a request as a health check except the one that answers it itself.
       return (record) => !HEALTH_CHECK_DETAILS.has(record.responseCodeDetails);
     case 'runtime':
-      return () => random() < filter.fraction;
+      return sample(filter, context);
     case 'traceable':
       // Nothing is traced: Envoy, too, takes only requests that a trace was decided for.
       return () => false;
@@ -138,11 +162,11 @@ export function compileLogFilter(filter: AccessLogFilter, random: () => number):
       return (record) => types.has(record.kind) !== filter.exclude;
     }
     case 'and': {
-      const all = filter.filters.map((each) => compileLogFilter(each, random));
+      const all = filter.filters.map((each) => compileLogFilter(each, context));
       return (record) => all.every((passes) => passes(record));
     }
     case 'or': {
-      const all = filter.filters.map((each) => compileLogFilter(each, random));
+      const all = filter.filters.map((each) => compileLogFilter(each, context));
       return (record) => all.some((passes) => passes(record));
     }
     case 'header':
@@ -157,15 +181,36 @@ export function compileLogFilter(filter: AccessLogFilter, random: () => number):
     }
     case 'grpc_status': {
       const statuses = new Set(filter.statuses);
-      return (record) => record.grpcStatus !== undefined && statuses.has(record.grpcStatus) !== filter.exclude;
+      return (record) => statuses.has(grpcStatusOf(record)) !== filter.exclude;
     }
   }
 }
 
-function compare(actual: number, { op, value }: { op: 'eq' | 'ge' | 'le' | 'ne'; value: number }): boolean {
-  if (op === 'eq') return actual === value;
-  if (op === 'ne') return actual !== value;
-  return op === 'ge' ? actual >= value : actual <= value;
+type Comparison = Extract<AccessLogFilter, { kind: 'status_code' | 'duration' }>;
+
+function compareWith(
+  read: (record: RequestRecord) => number,
+  { op, value, runtimeKey }: Comparison,
+  { runtime }: LogFilterContext,
+): (record: RequestRecord) => boolean {
+  return (record) => {
+    const actual = read(record);
+    const expected = runtime?.(runtimeKey) ?? value;
+    if (op === 'eq') return actual === expected;
+    if (op === 'ne') return actual !== expected;
+    return op === 'ge' ? actual >= expected : actual <= expected;
+  };
+}
+
+type Sampling = Extract<AccessLogFilter, { kind: 'runtime' }>;
+
+/** By the first eight digits of the request's id where it has one, so that all its logs and hops agree. */
+function sample({ runtimeKey, numerator, denominator, isIndependent }: Sampling, { random, runtime }: LogFilterContext) {
+  return (record: RequestRecord): boolean => {
+    const id = isIndependent ? undefined : /^[\da-f]{8}(?=-)/i.exec(record.requestHeader('x-request-id') ?? '')?.[0];
+    const drawn = id === undefined ? Math.floor(random() * denominator) : Number.parseInt(id, 16) % denominator;
+    return drawn < (runtime?.(runtimeKey) ?? numerator);
+  };
 }
 
 export type LogSinks = {

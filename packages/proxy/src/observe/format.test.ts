@@ -4,6 +4,7 @@ import { flagBit, type RequestRecord } from '../http/request-record.ts';
 import type { CertificateFacts, TlsFacts } from '../io/tls-facts.ts';
 import { parseFormat, type RouteDecision } from '../runtime/index.ts';
 import { compileFormat, compileHeaderFormat } from './format.ts';
+import { networkOf } from './network-of.ts';
 import { recordOf } from './testdata/record.ts';
 
 const peer: CertificateFacts = {
@@ -50,7 +51,33 @@ const CASES: [format: string, fields: Partial<RequestRecord>, expected: string][
     'abcd 2026-01-02 TLSv1.3 ff',
   ],
   ['%UPSTREAM_TLS_CIPHER% %UPSTREAM_PEER_SUBJECT%', { upstreamTls: tls }, 'TLS_AES_128_GCM_SHA256 CN=client'],
-  ['%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%', { grpcStatus: 4 }, 'DeadlineExceeded DEADLINE_EXCEEDED 4'],
+  [
+    '%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%',
+    { grpcStatus: 4, requestHeader: () => 'application/grpc' },
+    'DeadlineExceeded DEADLINE_EXCEEDED 4',
+  ],
+  ['%GRPC_STATUS% %GRPC_STATUS_NUMBER%', { responseCode: 503, requestHeader: () => 'application/grpc+proto' }, 'Unavailable 14'],
+  ['%GRPC_STATUS% %GRPC_STATUS_NUMBER%', { responseCode: 503 }, '- -'],
+  ['%RESPONSE_CODE_DETAILS%|%RESPONSE_CODE_DETAILS(ALLOW_WHITESPACES)%', { responseCodeDetails: 'a b' }, 'a_b|a b'],
+  [
+    '%REQUEST_HEADER(x)% %RESPONSE_HEADER(x)% %RESPONSE_TRAILER(x)%',
+    { requestHeader: () => 'q', responseHeader: () => 'r', responseTrailer: () => 't' },
+    'q r t',
+  ],
+  ['%REQUESTED_SERVER_NAME(SNI_FIRST)% %REQUESTED_SERVER_NAME(HOST_FIRST:HOST)%', { authority: 'host.test' }, 'host.test host.test'],
+  ['%REQUESTED_SERVER_NAME(SNI_FIRST)%', { connection: { ...recordOf().connection, requestedServerName: 'sni.test' } }, 'sni.test'],
+  [
+    '%COALESCE({"operators": ["REQUESTED_SERVER_NAME", {"command": "REQ", "param": ":authority", "max_length": 4}]})%',
+    { authority: 'host.test' },
+    'host',
+  ],
+  ['%BYTES_RETRANSMITTED% %PACKETS_RETRANSMITTED% %DOWNSTREAM_LOCAL_IP_SAN% %TLS_JA3_FINGERPRINT%', {}, '0 0 - -'],
+  [
+    '%UPSTREAM_HOST% %UPSTREAM_REMOTE_ADDRESS% %UPSTREAM_REMOTE_PORT%',
+    { upstreamHost: '10.0.0.1:80', upstreamLocalAddress: '' },
+    '10.0.0.1:80 - -',
+  ],
+  ['%DOWNSTREAM_PEER_CERT_V_START%', { connection: { ...recordOf().connection, tls } }, '2026-01-02T00:00:00.000Z'],
 ];
 
 for (const [text, fields, expected] of CASES) {
@@ -60,6 +87,21 @@ for (const [text, fields, expected] of CASES) {
     assert.equal(compileFormat(format.value)(recordOf(fields)), expected);
   });
 }
+
+test('networks of addresses', () => {
+  for (const [ip, bits, expected] of [
+    ['10.1.10.23', 16, '10.1.0.0/16'],
+    ['10.1.10.23', 31, '10.1.10.22/31'],
+    ['10.1.10.23', 32, '10.1.10.23/32'],
+    ['10.1.10.23', 33, undefined],
+    ['2001:db8:1234:5678:9abc:def0:1234:5678', 64, '2001:db8:1234:5678::/64'],
+    ['2001:db8:1234:5678:9abc::1', 20, '2001::/20'],
+    ['::1', 128, '::1/128'],
+    ['::1', 0, '::/0'],
+  ] as const) {
+    assert.equal(networkOf(ip, bits), expected);
+  }
+});
 
 test('in header values what is unknown is nothing', () => {
   const format = parseFormat('a%REQ(nope)%b');
@@ -76,6 +118,12 @@ test('arguments that no operator knows are refused', () => {
     '%METADATA(NOWHERE:a)%',
     '%GRPC_STATUS(LOUD)%',
     '%QUERY_PARAM()%',
+    '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(129)%',
+    '%REQUESTED_SERVER_NAME(LAST)%',
+    '%RESPONSE_CODE_DETAILS(X)%',
+    '%COALESCE({"operators": []})%',
+    '%COALESCE({"operators": ["NIX"]})%',
+    '%COALESCE(no JSON)%',
   ]) {
     assert.equal(parseFormat(text).ok, false, text);
   }

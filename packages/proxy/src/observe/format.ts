@@ -1,18 +1,21 @@
 // Gives every operator of the substitution format its meaning: parsed format in, closures over the request record out.
 // Values come from the network, so what would forge a second line or break the quoting is escaped here.
 
-import { createHash } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import { type Json, stableStringify } from '@lateen/base';
+import { parseCertificates } from '@lateen/pki';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
 import type { CertificateFacts } from '../io/tls-facts.ts';
 import { queryParameter } from '../runtime/compile/match.ts';
+import { parseCoalesce } from '../runtime/format.ts';
 import type { Format, FormatOperator, FormatPart } from '../runtime/index.ts';
+import { networkOf } from './network-of.ts';
 import { environmentVariable, HOSTNAME } from './process-facts.ts';
 import { longFlags } from './response-flags.ts';
 import { formatTime } from './time-format.ts';
 
-/** An operator's value; undefined prints as "-". Numbers stay numbers in JSON logs. */
-export type FormatValue = string | number | undefined;
+/** An operator's value; undefined prints as "-". What is no text keeps its type in JSON logs; objects and lists are JSON in texts. */
+export type FormatValue = string | number | boolean | object | undefined;
 export type FormatReader = (record: RequestRecord) => FormatValue;
 
 type Operator = Exclude<FormatPart, string>;
@@ -37,13 +40,29 @@ function compileText(format: Format, unknown: string): (record: RequestRecord) =
   };
 }
 
-// No body is a body of no length.
-const EMPTY_IS_KNOWN: ReadonlySet<string> = new Set(['LOCAL_REPLY_BODY']);
+/** Operators that tell "empty" from "unknown": a header may be there without a value. The others say nothing by an empty text. */
+export const EMPTY_IS_KNOWN: ReadonlySet<string> = new Set([
+  'CUSTOM_FLAGS',
+  'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID',
+  'DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID',
+  'LOCAL_REPLY_BODY',
+  'QUERY_PARAM',
+  'REQ',
+  'REQUEST_HEADER',
+  'RESP',
+  'RESPONSE_HEADER',
+  'RESPONSE_TRAILER',
+  'TRAILER',
+]);
 
 const textOf = (read: FormatReader, unknown: string) => (record: RequestRecord) => {
   const value = read(record);
-  return value === undefined || value === '' ? unknown : String(value);
+  return value === undefined || value === '' ? unknown : plainText(value);
 };
+
+/** Without escapes. */
+export const plainText = (value: Exclude<FormatValue, undefined>): string =>
+  typeof value === 'object' ? stableStringify(value as Json) : String(value);
 
 /** Filter state prints as the JSON that it is unless it is asked for plainly. */
 function asText(part: Operator): FormatReader {
@@ -116,6 +135,9 @@ const requestHeader = (record: RequestRecord, name: string): string | undefined 
 const firstLine = (joined: string | undefined, lines: () => readonly string[] | undefined): string | undefined =>
   joined?.includes(',') ? (lines()?.[0] ?? joined) : joined;
 
+const responseHeader = (record: RequestRecord, name: string): string | undefined =>
+  firstLine(record.responseHeader(name), () => record.responseHeaderValues?.(name));
+
 const withoutQuery = (path: string | undefined): string | undefined => path?.split('?', 1)[0];
 
 const hostOf = (address: string): string => {
@@ -130,7 +152,18 @@ const portOf = (address: string): FormatValue => {
 /** The socket's peer, whatever a PROXY header says. */
 const directRemoteAddress = ({ connection }: RequestRecord): string => connection.directRemoteAddress ?? connection.remoteAddress;
 
-/** "namespace:key:key" into metadata; strings print bare, the rest as JSON. */
+/** An address without its port, or with an argument the network of so many bits: "10.1.0.0/16". */
+const withoutPort =
+  (read: (record: RequestRecord) => string): Compile =>
+  (argument) => {
+    if (!argument) return read;
+    return (record) => {
+      const ip = read(record);
+      return ip === '' ? undefined : networkOf(ip, Number(argument));
+    };
+  };
+
+/** "namespace:key:key" into metadata. */
 function metadataOperator(read: (record: RequestRecord) => { get(namespace: string): unknown } | undefined): Compile {
   return (argument = '') => {
     const [namespace = '', ...keys] = argument.split(':');
@@ -141,7 +174,7 @@ function metadataOperator(read: (record: RequestRecord) => { get(namespace: stri
           typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
       }
       if (value === null) return undefined;
-      return value === undefined || typeof value === 'string' ? value : stableStringify(value as Json);
+      return value === null ? undefined : (value as FormatValue);
     };
   };
 }
@@ -166,10 +199,19 @@ const GRPC_CODES = [
   'Unauthenticated',
 ];
 
+/** gRPC's own mapping, for answers that say nothing themselves. */
+const GRPC_OF_HTTP: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14 };
+
+/** The status of an answer, or what its code stands for to gRPC. */
+export const grpcStatusOf = ({ grpcStatus, responseCode }: RequestRecord): number => grpcStatus ?? GRPC_OF_HTTP[responseCode] ?? 2;
+
+const isGrpc = (record: RequestRecord): boolean => /^application\/grpc(?:$|[+;])/.test(record.requestHeader('content-type') ?? '');
+
 function grpcStatus(argument: string | undefined): FormatReader {
-  if (argument === 'NUMBER') return (record) => record.grpcStatus;
+  if (argument === 'NUMBER') return (record) => (isGrpc(record) ? grpcStatusOf(record) : undefined);
   const snake = argument === 'SNAKE_STRING';
-  return ({ grpcStatus: code }) => {
+  return (record) => {
+    const code = isGrpc(record) ? grpcStatusOf(record) : undefined;
     const name = code === undefined ? undefined : (GRPC_CODES[code] ?? String(code));
     return snake ? name?.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase() : name;
   };
@@ -181,11 +223,10 @@ const filterState: Compile = (argument = '') => {
   return form === 'FIELD' ? () => undefined : (record) => record.filterStateText?.(key);
 };
 
-/** Certificate times: "Jan  1 00:00:00 2030 GMT"-like in Envoy's default, else by format. */
 function validity(read: (record: RequestRecord) => number | undefined): Compile {
   return (argument) => (record) => {
     const ms = read(record);
-    return ms === undefined ? undefined : formatTime(ms, argument || '%b %e %H:%M:%S %Y GMT');
+    return ms === undefined ? undefined : formatTime(ms, argument);
   };
 }
 
@@ -204,6 +245,32 @@ const pathOperator: Compile = (argument = '') => {
     if (which === 'ORIG' && record.originalPath === record.path) return undefined;
     const path = which === 'PATH' ? record.path : record.originalPath;
     return query === 'NQ' ? withoutQuery(path) : path;
+  };
+};
+
+/** "SNI_FIRST:HOST": the server name, or the host that was asked for, as it came (ORIG) or as it went. */
+const requestedServerName: Compile = (argument = '') => {
+  const [prefers = 'SNI_ONLY', which = 'ORIG_OR_HOST'] = argument.split(':');
+  if (prefers === '' || prefers === 'SNI_ONLY') return (record) => record.connection.requestedServerName;
+  const host = (record: RequestRecord) => {
+    const original = record.requestHeader('x-envoy-original-host');
+    if (which === 'ORIG') return original;
+    return which === 'HOST' ? record.authority : (original ?? record.authority);
+  };
+  if (prefers === 'HOST_FIRST') return host;
+  return (record) => record.connection.requestedServerName || host(record);
+};
+
+/** The first of several operators that has a value. */
+const coalesce: Compile = (argument = '') => {
+  const parts = parseCoalesce(argument);
+  const reads = parts.ok ? parts.value.map(compileOperator) : [];
+  return (record) => {
+    for (const read of reads) {
+      const value = read(record);
+      if (value !== undefined && value !== '') return value;
+    }
+    return undefined;
   };
 };
 
@@ -234,17 +301,32 @@ const commonDuration: Compile = (argument = '') => {
 export const readsUpstreamTimes = ({ operator, argument = '' }: Operator): boolean =>
   operator === 'REQUEST_TX_DURATION' || (operator === 'COMMON_DURATION' && argument.includes('US_TX_'));
 
+/** Where the connection went to, once there was one. */
+const upstreamRemoteAddress = (record: RequestRecord): string => (record.upstreamLocalAddress === '' ? '' : record.upstreamHost);
+
 const READERS: Record<FormatOperator, Compile> = {
+  // Of QUIC connections.
+  BYTES_RETRANSMITTED: plain(() => 0),
+  PACKETS_RETRANSMITTED: plain(() => 0),
   BYTES_RECEIVED: plain((record) => record.bytesReceived),
   BYTES_SENT: plain((record) => record.bytesSent),
   CONNECTION_ID: plain((record) => record.connection.id),
   CONNECTION_TERMINATION_DETAILS: plain((record) => record.connectionTerminationDetails),
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS: plain((record) => record.connection.localAddress),
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS: plain(directRemoteAddress),
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(directRemoteAddress(record))),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: plain(() => ''),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: withoutPort((record) => record.connection.localIp),
+  DOWNSTREAM_DIRECT_LOCAL_PORT: plain((record) => record.connection.localPort),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: withoutPort((record) => hostOf(directRemoteAddress(record))),
   DOWNSTREAM_DIRECT_REMOTE_PORT: plain((record) => portOf(directRemoteAddress(record))),
   DOWNSTREAM_LOCAL_ADDRESS: plain((record) => record.connection.localAddress),
-  DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((record) => record.connection.localIp),
+  // Of internal listeners.
+  DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: plain(() => ''),
+  DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: withoutPort((record) => record.connection.localIp),
+  DOWNSTREAM_LOCAL_EMAIL_SAN: sans((record) => record.connection.tls?.local?.emailSans),
+  DOWNSTREAM_LOCAL_IP_SAN: sans((record) => record.connection.tls?.local?.ipSans),
+  // OpenSSL's names of other kinds are not read.
+  DOWNSTREAM_LOCAL_OTHERNAME_SAN: nothing,
   DOWNSTREAM_LOCAL_PORT: plain((record) => record.connection.localPort),
   DOWNSTREAM_LOCAL_URI_SAN: plain((record) => record.connection.localPrincipal),
   DOWNSTREAM_PEER_URI_SAN: plain(({ connection }) => connection.tls?.peer?.uriSans.join(',') || connection.peerPrincipal),
@@ -253,6 +335,26 @@ const READERS: Record<FormatOperator, Compile> = {
   DOWNSTREAM_PEER_CERT: plain(({ connection }) => encodedPem(connection.tls?.peer)),
   DOWNSTREAM_PEER_CERT_V_START: validity(({ connection }) => connection.tls?.peer?.validFromMs),
   DOWNSTREAM_PEER_CERT_V_END: validity(({ connection }) => connection.tls?.peer?.validToMs),
+  DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1: plain(({ connection }) =>
+    chainOf(connection.tls?.peer)
+      .map(({ fingerprint }) => bareHex(fingerprint))
+      .join(','),
+  ),
+  DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256: plain(({ connection }) =>
+    chainOf(connection.tls?.peer)
+      .map(({ fingerprint256 }) => bareHex(fingerprint256))
+      .join(','),
+  ),
+  DOWNSTREAM_PEER_CHAIN_SERIALS: plain(({ connection }) =>
+    chainOf(connection.tls?.peer)
+      .map(({ serialNumber }) => bareHex(serialNumber))
+      .join(','),
+  ),
+  DOWNSTREAM_PEER_EMAIL_SAN: sans((record) => record.connection.tls?.peer?.emailSans),
+  DOWNSTREAM_PEER_IP_SAN: sans((record) => record.connection.tls?.peer?.ipSans),
+  DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256: plain(({ connection }) => bareHex(chainOf(connection.tls?.peer)[1]?.fingerprint256 ?? '')),
+  DOWNSTREAM_PEER_ISSUER_SERIAL: plain(({ connection }) => bareHex(chainOf(connection.tls?.peer)[1]?.serialNumber ?? '')),
+  DOWNSTREAM_PEER_OTHERNAME_SAN: nothing,
   DOWNSTREAM_PEER_DNS_SAN: plain(({ connection }) => connection.tls?.peer?.dnsSans.join(',')),
   DOWNSTREAM_PEER_FINGERPRINT_1: plain(({ connection }) => connection.tls?.peer && sha1Of(connection.tls.peer)),
   DOWNSTREAM_PEER_FINGERPRINT_256: plain(({ connection }) => connection.tls?.peer && bareHex(connection.tls.peer.fingerprint256)),
@@ -265,7 +367,7 @@ const READERS: Record<FormatOperator, Compile> = {
   // A connection whose handshake failed carries no request.
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: plain((record) => record.downstreamTransportFailureReason ?? ''),
   DOWNSTREAM_REMOTE_ADDRESS: plain((record) => record.downstreamRemoteAddress),
-  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(record.downstreamRemoteAddress)),
+  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: withoutPort((record) => hostOf(record.downstreamRemoteAddress)),
   DOWNSTREAM_REMOTE_PORT: plain((record) => portOf(record.downstreamRemoteAddress)),
   DURATION: plain((record) => Math.floor(record.durationMs)),
   DYNAMIC_METADATA: metadataOperator((record) => record.dynamicMetadata),
@@ -275,16 +377,21 @@ const READERS: Record<FormatOperator, Compile> = {
   GRPC_STATUS: grpcStatus,
   GRPC_STATUS_NUMBER: () => grpcStatus('NUMBER'),
   PROTOCOL: plain((record) => record.protocol),
+  COALESCE: coalesce,
   REQ: headerOperator(requestHeader),
+  REQUEST_HEADER: headerOperator(requestHeader),
   REQ_WITHOUT_QUERY: headerOperator((record, name) => withoutQuery(requestHeader(record, name))),
-  RESP: headerOperator((record, name) => firstLine(record.responseHeader(name), () => record.responseHeaderValues?.(name))),
+  RESP: headerOperator(responseHeader),
+  RESPONSE_HEADER: headerOperator(responseHeader),
+  RESPONSE_TRAILER: headerOperator((record, name) => record.responseTrailer(name)),
   TRAILER: headerOperator((record, name) => record.responseTrailer(name)),
-  REQUESTED_SERVER_NAME: plain((record) => record.connection.requestedServerName),
+  REQUESTED_SERVER_NAME: requestedServerName,
   REQUEST_DURATION: plain((record) => rounded(record.requestDurationMs)),
   REQUEST_TX_DURATION: plain((record) => rounded(record.upstreamTimes?.endMs)),
   REQUEST_HEADERS_BYTES: plain((record) => record.headerBytes?.request() ?? 0),
   RESPONSE_CODE: plain((record) => record.responseCode),
-  RESPONSE_CODE_DETAILS: plain((record) => record.responseCodeDetails),
+  RESPONSE_CODE_DETAILS: (argument) => (record) =>
+    argument === 'ALLOW_WHITESPACES' ? record.responseCodeDetails : record.responseCodeDetails.replace(/\s/g, '_'),
   RESPONSE_DURATION: plain((record) => rounded(record.responseDurationMs)),
   RESPONSE_TX_DURATION: plain(({ durationMs, responseDurationMs }) =>
     rounded(responseDurationMs === undefined ? undefined : durationMs - responseDurationMs),
@@ -298,13 +405,19 @@ const READERS: Record<FormatOperator, Compile> = {
   STREAM_ID: plain((record) => record.requestHeader('x-request-id') ?? record.streamId),
   UNIQUE_ID: plain((record) => `${record.connection.id}-${record.streamId}`),
   TRACE_ID: plain((record) => traceId(record)),
+  // Nothing looks so closely at a ClientHello.
+  TLS_JA3_FINGERPRINT: nothing,
+  TLS_JA4_FINGERPRINT: nothing,
+  // Of extensions of clusters, for logs of the router.
+  UPSTREAM_FILTER_STATE: nothing,
   // A cluster that does not exist has no name in Envoy's logs.
   UPSTREAM_CLUSTER: plain((record) => record.cluster?.observabilityName),
   UPSTREAM_CLUSTER_RAW: plain((record) => record.cluster?.name),
   UPSTREAM_HOST: plain((record) => record.upstreamHost),
   UPSTREAM_HOST_NAME: plain((record) => record.endpoint?.hostname || record.upstreamHost),
   UPSTREAM_LOCAL_ADDRESS: plain((record) => record.upstreamLocalAddress),
-  UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(record.upstreamLocalAddress)),
+  UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: withoutPort((record) => hostOf(record.upstreamLocalAddress)),
+  UPSTREAM_LOCAL_IP_SAN: sans(({ upstreamTls }) => upstreamTls?.local?.ipSans),
   UPSTREAM_LOCAL_PORT: plain((record) => portOf(record.upstreamLocalAddress)),
   UPSTREAM_HEADER_BYTES_RECEIVED: plain((record) => record.headerBytes?.receivedFromUpstream() ?? 0),
   UPSTREAM_HOST_NAME_WITHOUT_PORT: plain((record) => record.endpoint?.hostname.replace(/:\d+$/, '') || hostOf(record.upstreamHost)),
@@ -314,16 +427,23 @@ const READERS: Record<FormatOperator, Compile> = {
   UPSTREAM_PEER_CERT: plain(({ upstreamTls }) => encodedPem(upstreamTls?.peer)),
   UPSTREAM_PEER_CERT_V_START: validity(({ upstreamTls }) => upstreamTls?.peer?.validFromMs),
   UPSTREAM_PEER_CERT_V_END: validity(({ upstreamTls }) => upstreamTls?.peer?.validToMs),
+  UPSTREAM_PEER_IP_SAN: sans(({ upstreamTls }) => upstreamTls?.peer?.ipSans),
   UPSTREAM_PEER_DNS_SAN: plain(({ upstreamTls }) => upstreamTls?.peer?.dnsSans.join(',')),
   UPSTREAM_PEER_ISSUER: plain(({ upstreamTls }) => upstreamTls?.peer?.issuer),
   UPSTREAM_PEER_SUBJECT: plain(({ upstreamTls }) => upstreamTls?.peer?.subject),
   UPSTREAM_TLS_SESSION_ID: plain(({ upstreamTls }) => upstreamTls?.sessionId),
-  UPSTREAM_WIRE_BYTES_RECEIVED: plain((record) => (record.upstreamHost === '' ? 0 : record.responseHeadersBytes + record.bytesSent)),
+  // An answer made here came from no upstream.
+  UPSTREAM_WIRE_BYTES_RECEIVED: plain((record) =>
+    record.upstreamHost === '' || (record.kind === 'http' && record.responseDurationMs === undefined)
+      ? 0
+      : record.responseHeadersBytes + record.bytesSent,
+  ),
   UPSTREAM_PEER_URI_SAN: plain((record) => record.upstreamPeerPrincipal),
   UPSTREAM_PROTOCOL: plain((record) => record.upstreamProtocol),
-  UPSTREAM_REMOTE_ADDRESS: plain((record) => record.upstreamHost),
-  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((record) => hostOf(record.upstreamHost)),
-  UPSTREAM_REMOTE_PORT: plain((record) => portOf(record.upstreamHost)),
+  UPSTREAM_REMOTE_ADDRESS: plain(upstreamRemoteAddress),
+  UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: nothing,
+  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: withoutPort((record) => hostOf(upstreamRemoteAddress(record))),
+  UPSTREAM_REMOTE_PORT: plain((record) => portOf(upstreamRemoteAddress(record))),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: plain((record) => record.upstreamAttemptCount),
   UPSTREAM_TLS_CIPHER: plain(({ upstreamTls }) => upstreamTls?.cipher),
   UPSTREAM_TLS_VERSION: plain(({ upstreamTls }) => upstreamTls?.version),
@@ -332,7 +452,7 @@ const READERS: Record<FormatOperator, Compile> = {
   ACCESS_LOG_TYPE: plain((record) => record.accessLogType ?? (record.kind === 'http' ? 'DownstreamEnd' : 'TcpConnectionEnd')),
   COMMON_DURATION: commonDuration,
   // Flags that extensions of Envoy's define.
-  CUSTOM_FLAGS: nothing,
+  CUSTOM_FLAGS: plain(() => ''),
   DOWNSTREAM_HEADER_BYTES_RECEIVED: plain((record) => record.headerBytes?.receivedFromClient() ?? 0),
   DOWNSTREAM_WIRE_BYTES_RECEIVED: plain((record) => record.requestHeadersBytes + record.bytesReceived),
   EMIT_TIME: (argument) => (record) => formatTime(record.startTimeMs + record.durationMs, argument),
@@ -342,7 +462,7 @@ const READERS: Record<FormatOperator, Compile> = {
     return () => value;
   },
   HOSTNAME: plain(() => HOSTNAME),
-  LOCAL_REPLY_BODY: plain((record) => record.localReplyBody),
+  LOCAL_REPLY_BODY: plain((record) => record.localReplyBody ?? ''),
   METADATA: (argument = '') => {
     const [source = '', ...path] = argument.split(':');
     return (METADATA_SOURCES[source] ?? nothing)(path.join(':'));
@@ -363,6 +483,17 @@ const READERS: Record<FormatOperator, Compile> = {
 };
 
 type Certificate = CertificateFacts | undefined;
+
+function sans(read: (record: RequestRecord) => readonly string[] | undefined): Compile {
+  return plain((record) => read(record)?.join(','));
+}
+
+/** A certificate and those that were sent with it. */
+function chainOf(certificate: Certificate): readonly X509Certificate[] {
+  const chain = certificate ? parseCertificates(certificate.chainPem()) : undefined;
+  return chain?.ok ? chain.value : [];
+}
+
 const encodedPem = (certificate: Certificate): string | undefined => certificate && encodeURIComponent(certificate.pem());
 const bareHex = (text: string): string => text.replaceAll(':', '').toLowerCase();
 const sha1Of = (certificate: CertificateFacts): string => createHash('sha1').update(derOf(certificate.pem())).digest('hex');

@@ -26,13 +26,15 @@ export type ObserverOptions = {
   clock: Clock;
   /** Uniform in [0, 1). */
   random: () => number;
+  /** Numbers of the runtime by key. Default: there are none. */
+  runtime?: (key: string) => number | undefined;
   sinks: LogSinks;
 };
 
 const EVICT_EVERY_MS = 10 * 60_000;
 const EVICT_IDLE_MS = 60 * 60_000;
 
-export function createObserver({ registry, node, clock, random, sinks }: ObserverOptions): Observer {
+export function createObserver({ registry, node, clock, random, runtime, sinks }: ObserverOptions): Observer {
   const metrics = createIstioMetrics({ registry, node, clock });
   const eviction = clock.every(EVICT_EVERY_MS, () => metrics.evictIdle(EVICT_IDLE_MS));
   const httpStats = new Map<string, HttpStats>();
@@ -47,7 +49,8 @@ export function createObserver({ registry, node, clock, random, sinks }: Observe
       clock.every(intervalMs, () => metrics.evictIdle(intervalMs)),
     );
   };
-  const loggersOf = (logs: readonly AccessLogRuntime[]) => logs.map((log) => compileAccessLog(log, sinks.open(log.path), random));
+  const loggersOf = (logs: readonly AccessLogRuntime[]) =>
+    logs.map((log) => compileAccessLog(log, sinks.open(log.path), { random, runtime }));
   const statsOf = <T>(map: Map<string, T>, key: string, create: () => T): T => {
     const known = map.get(key);
     if (known) return known;

@@ -1,30 +1,43 @@
 // Parses Envoy's substitution format. Which operators exist is decided here, so that an unknown one is refused when the
 // configuration is compiled; `observe/format.ts` gives each its meaning.
 
-import { fail, ok, type Result } from '@lateen/base';
+import { fail, isObject, ok, type Result } from '@lateen/base';
 import type { Format, FormatPart } from './model/format.ts';
 
 /** Operators without an argument. */
 const PLAIN_OPERATORS = [
   'ACCESS_LOG_TYPE',
   'BYTES_RECEIVED',
+  'BYTES_RETRANSMITTED',
   'BYTES_SENT',
   'CONNECTION_ID',
   'CONNECTION_TERMINATION_DETAILS',
   'CUSTOM_FLAGS',
   'DOWNSTREAM_DIRECT_LOCAL_ADDRESS',
+  'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID',
+  'DOWNSTREAM_DIRECT_LOCAL_PORT',
   'DOWNSTREAM_DIRECT_REMOTE_ADDRESS',
-  'DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT',
   'DOWNSTREAM_DIRECT_REMOTE_PORT',
   'DOWNSTREAM_HEADER_BYTES_RECEIVED',
   'DOWNSTREAM_LOCAL_ADDRESS',
-  'DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
   'DOWNSTREAM_LOCAL_PORT',
   'DOWNSTREAM_LOCAL_SUBJECT',
   'DOWNSTREAM_LOCAL_URI_SAN',
   'DOWNSTREAM_LOCAL_DNS_SAN',
+  'DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID',
+  'DOWNSTREAM_LOCAL_EMAIL_SAN',
+  'DOWNSTREAM_LOCAL_IP_SAN',
+  'DOWNSTREAM_LOCAL_OTHERNAME_SAN',
   'DOWNSTREAM_PEER_CERT',
+  'DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1',
+  'DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256',
+  'DOWNSTREAM_PEER_CHAIN_SERIALS',
   'DOWNSTREAM_PEER_DNS_SAN',
+  'DOWNSTREAM_PEER_EMAIL_SAN',
+  'DOWNSTREAM_PEER_IP_SAN',
+  'DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256',
+  'DOWNSTREAM_PEER_ISSUER_SERIAL',
+  'DOWNSTREAM_PEER_OTHERNAME_SAN',
   'DOWNSTREAM_PEER_FINGERPRINT_1',
   'DOWNSTREAM_PEER_FINGERPRINT_256',
   'DOWNSTREAM_PEER_ISSUER',
@@ -32,7 +45,6 @@ const PLAIN_OPERATORS = [
   'DOWNSTREAM_PEER_SUBJECT',
   'DOWNSTREAM_PEER_URI_SAN',
   'DOWNSTREAM_REMOTE_ADDRESS',
-  'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
   'DOWNSTREAM_REMOTE_PORT',
   'DOWNSTREAM_TLS_CIPHER',
   'DOWNSTREAM_TLS_SESSION_ID',
@@ -42,13 +54,12 @@ const PLAIN_OPERATORS = [
   'DURATION',
   'HOSTNAME',
   'LOCAL_REPLY_BODY',
+  'PACKETS_RETRANSMITTED',
   'PROTOCOL',
-  'REQUESTED_SERVER_NAME',
   'REQUEST_DURATION',
   'REQUEST_HEADERS_BYTES',
   'REQUEST_TX_DURATION',
   'RESPONSE_CODE',
-  'RESPONSE_CODE_DETAILS',
   'RESPONSE_DURATION',
   'RESPONSE_FLAGS',
   'RESPONSE_FLAGS_LONG',
@@ -59,6 +70,8 @@ const PLAIN_OPERATORS = [
   'ROUTE_NAME',
   'SPAN_ID',
   'STREAM_ID',
+  'TLS_JA3_FINGERPRINT',
+  'TLS_JA4_FINGERPRINT',
   'TRACE_ID',
   'UNIQUE_ID',
   'UPSTREAM_CLUSTER',
@@ -68,19 +81,20 @@ const PLAIN_OPERATORS = [
   'UPSTREAM_HOST_NAME',
   'UPSTREAM_HOST_NAME_WITHOUT_PORT',
   'UPSTREAM_LOCAL_ADDRESS',
-  'UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
   'UPSTREAM_LOCAL_DNS_SAN',
+  'UPSTREAM_LOCAL_IP_SAN',
   'UPSTREAM_LOCAL_PORT',
   'UPSTREAM_LOCAL_SUBJECT',
   'UPSTREAM_LOCAL_URI_SAN',
   'UPSTREAM_PEER_CERT',
   'UPSTREAM_PEER_DNS_SAN',
+  'UPSTREAM_PEER_IP_SAN',
   'UPSTREAM_PEER_ISSUER',
   'UPSTREAM_PEER_SUBJECT',
   'UPSTREAM_PEER_URI_SAN',
   'UPSTREAM_PROTOCOL',
   'UPSTREAM_REMOTE_ADDRESS',
-  'UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
+  'UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID',
   'UPSTREAM_REMOTE_PORT',
   'UPSTREAM_REQUEST_ATTEMPT_COUNT',
   'UPSTREAM_TLS_CIPHER',
@@ -97,10 +111,15 @@ const ARGUMENT_OPERATORS = [
   'ENVIRONMENT',
   'METADATA',
   'QUERY_PARAM',
+  'COALESCE',
   'REQ',
   'REQ_WITHOUT_QUERY',
+  'REQUEST_HEADER',
   'RESP',
+  'RESPONSE_HEADER',
+  'RESPONSE_TRAILER',
   'TRAILER',
+  'UPSTREAM_FILTER_STATE',
   'DYNAMIC_METADATA',
   'CLUSTER_METADATA',
   'UPSTREAM_METADATA',
@@ -115,6 +134,14 @@ const OPTIONAL_ARGUMENT_OPERATORS = [
   'GRPC_STATUS_NUMBER',
   'PATH',
   'QUERY_PARAMS',
+  'REQUESTED_SERVER_NAME',
+  'RESPONSE_CODE_DETAILS',
+  'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT',
+  'DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT',
+  'DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
+  'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
+  'UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
+  'UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
   'DOWNSTREAM_PEER_CERT_V_START',
   'DOWNSTREAM_PEER_CERT_V_END',
   'UPSTREAM_PEER_CERT_V_START',
@@ -122,6 +149,9 @@ const OPTIONAL_ARGUMENT_OPERATORS = [
 ] as const;
 
 const ONE_ALTERNATIVE = /^[^?]*(?:\?[^?]*)?$/;
+
+/** Bits of an address that are kept. */
+const MASK = /^(?:\d|[1-9]\d|1[01]\d|12[0-8])?$/;
 
 /** What arguments look like where only some are known. */
 const CHECKS: Readonly<Record<string, RegExp>> = {
@@ -137,6 +167,14 @@ const CHECKS: Readonly<Record<string, RegExp>> = {
   METADATA: /^(?:DYNAMIC|CLUSTER|ROUTE|UPSTREAM_HOST|VIRTUAL_HOST):/,
   PATH: /^(?:WQ|NQ)?(?::(?:ORIG|PATH|ORIG_OR_PATH))?$/,
   QUERY_PARAMS: /^(?:ORIG|DECODED)?$/,
+  REQUESTED_SERVER_NAME: /^(?:SNI_ONLY|SNI_FIRST|HOST_FIRST)?(?::(?:ORIG|HOST|ORIG_OR_HOST))?$/,
+  RESPONSE_CODE_DETAILS: /^(?:ALLOW_WHITESPACES)?$/,
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: MASK,
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: MASK,
+  DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: MASK,
+  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: MASK,
+  UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: MASK,
+  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: MASK,
 };
 
 export type FormatOperator =
@@ -208,8 +246,36 @@ function problemOf(operator: string, argument: string | undefined): string | und
   const check = CHECKS[operator];
   if (check && argument !== undefined && !check.test(argument))
     return `%${operator}% does not know the argument ${JSON.stringify(argument)}`;
+  if (operator === 'COALESCE' && argument) {
+    const parts = parseCoalesce(argument);
+    return parts.ok ? undefined : parts.error;
+  }
   if (OPTIONAL_ARGUMENT.has(operator)) return undefined;
   if (WITH_ARGUMENT.has(operator)) return argument ? undefined : `operator %${operator}% needs an argument`;
   if (!PLAIN.has(operator)) return `unknown operator %${operator}%`;
   return argument === undefined ? undefined : `operator %${operator}% takes no argument`;
+}
+
+/** The operators of %COALESCE({"operators": ["NAME", {"command": "NAME", "param": "x", "max_length": 3}]})%, in order. */
+export function parseCoalesce(text: string): Result<Exclude<FormatPart, string>[]> {
+  const wrong = (why: string) => fail(`%COALESCE%: ${why}`);
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch {
+    return wrong('the argument is not JSON');
+  }
+  const operators = isObject(config) ? config['operators'] : undefined;
+  if (!Array.isArray(operators) || operators.length === 0) return wrong('operators must be a list that is not empty');
+  const parts: Exclude<FormatPart, string>[] = [];
+  for (const entry of operators as unknown[]) {
+    const { command, param, max_length: maxLength } = typeof entry === 'string' ? { command: entry } : isObject(entry) ? entry : {};
+    if (typeof command !== 'string') return wrong('each operator is a name or an object with a command');
+    if (param !== undefined && typeof param !== 'string') return wrong('param must be a text');
+    if (maxLength !== undefined && !(typeof maxLength === 'number' && maxLength > 0)) return wrong('max_length must be positive');
+    const problem = problemOf(command, param);
+    if (problem) return fail(problem);
+    parts.push({ operator: command, argument: param, maxLength });
+  }
+  return ok(parts);
 }

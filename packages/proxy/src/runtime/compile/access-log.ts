@@ -13,7 +13,7 @@ import { compileAny, extension } from './any.ts';
 import { compileBodyFormat, compileJsonFormat } from './body-format.ts';
 import { compileHeaderTest, compileMetadataMatcher, metadataValue } from './match.ts';
 import type { Report } from './report.ts';
-import { fractionOf } from './values.ts';
+import { denominatorOf } from './values.ts';
 
 type LogFormat = AccessLogRuntime['format'];
 
@@ -82,7 +82,8 @@ const LOG_TYPES: Partial<Record<number, string>> = { 6: 'http', 3: 'tcp' };
 const OPS: Partial<Record<number, 'eq' | 'ge' | 'le' | 'ne'>> = { [Op.EQ]: 'eq', [Op.GE]: 'ge', [Op.LE]: 'le', 3: 'ne' };
 
 function comparison(kind: 'status_code' | 'duration', filter: ComparisonFilter | undefined): AccessLogFilter {
-  return { kind, op: OPS[filter?.op ?? 0] ?? 'eq', value: filter?.value?.defaultValue ?? 0 };
+  const { defaultValue = 0, runtimeKey = '' } = filter?.value ?? {};
+  return { kind, op: OPS[filter?.op ?? 0] ?? 'eq', value: defaultValue, runtimeKey };
 }
 
 /** Also of local reply mappers. */
@@ -99,8 +100,11 @@ export function compileLogFilter(message: AccessLogFilterMessage, report: Report
       return comparison('duration', filter.value.comparison);
     case 'notHealthCheckFilter':
       return { kind: 'not_health_check' };
-    case 'runtimeFilter':
-      return { kind: 'runtime', fraction: fractionOf(filter.value.percentSampled) };
+    case 'runtimeFilter': {
+      const { runtimeKey, percentSampled, useIndependentRandomness: isIndependent } = filter.value;
+      const { numerator = 0 } = percentSampled ?? {};
+      return { kind: 'runtime', runtimeKey, numerator, denominator: denominatorOf(percentSampled), isIndependent };
+    }
     case 'traceableFilter':
       return { kind: 'traceable' };
     case 'metadataFilter': {

@@ -20,9 +20,12 @@ const DENOMINATOR: Record<number, number> = {
   [FractionalPercent_DenominatorType.MILLION]: 1_000_000,
 };
 
+/** Of how many the numerator is. */
+export const denominatorOf = (percent: FractionalPercent | undefined): number => DENOMINATOR[percent?.denominator ?? 0] ?? 100;
+
 /** A share from 0 to 1. */
 export const fractionOf = (percent: FractionalPercent | undefined): number =>
-  percent ? Math.min(1, percent.numerator / (DENOMINATOR[percent.denominator] ?? 100)) : 0;
+  percent ? Math.min(1, percent.numerator / denominatorOf(percent)) : 0;
 
 /** A runtime fraction's default: there is no runtime to override it with. Unset means always. */
 export const runtimeFractionOf = (fraction: RuntimeFractionalPercent | undefined): number =>

@@ -13,9 +13,23 @@ export type AccessLogRuntime = {
 };
 
 export type AccessLogFilter =
-  | { readonly kind: 'status_code' | 'duration'; readonly op: 'eq' | 'ge' | 'le' | 'ne'; readonly value: number }
+  | {
+      readonly kind: 'status_code' | 'duration';
+      readonly op: 'eq' | 'ge' | 'le' | 'ne';
+      /** Unless the runtime has the key. */
+      readonly value: number;
+      readonly runtimeKey: string;
+    }
   | { readonly kind: 'not_health_check' }
-  | { readonly kind: 'runtime'; readonly fraction: number }
+  | {
+      readonly kind: 'runtime';
+      readonly runtimeKey: string;
+      /** Of `denominator` requests, unless the runtime has the key. */
+      readonly numerator: number;
+      readonly denominator: number;
+      /** Drawn anew for each log; otherwise requests with the same id are treated alike. */
+      readonly isIndependent: boolean;
+    }
   | { readonly kind: 'traceable' }
   | { readonly kind: 'metadata'; matches(view: RequestView): boolean }
   | { readonly kind: 'log_type'; readonly types: readonly string[]; readonly exclude: boolean }
