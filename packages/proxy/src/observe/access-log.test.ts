@@ -130,7 +130,7 @@ const sampled = (numerator: number, fields: { isIndependent?: boolean; runtimeKe
   ...fields,
 });
 const RUNTIME = new Map([
-  ['six', 6],
+  ['most', 8],
   ['five_hundred', 500],
 ]);
 
@@ -156,10 +156,10 @@ const filters: [string, AccessLogRuntime['filter'], number][] = [
   ],
   ['sampled out', sampled(5, { isIndependent: true }), 0],
   ['sampled in', sampled(6, { isIndependent: true }), 5],
-  // The id begins with b8d4f0a1: 5 of 10.
-  ['sampled by the id of the request: out', sampled(5), 0],
-  ['sampled by the id of the request: in', sampled(6), 5],
-  ['sampled as the runtime says', sampled(0, { runtimeKey: 'six' }), 5],
+  // The id begins with b8d4f0a1: 7 of 10.
+  ['sampled by the id of the request: out', sampled(7), 0],
+  ['sampled by the id of the request: in', sampled(8), 5],
+  ['sampled as the runtime says', sampled(0, { runtimeKey: 'most' }), 5],
   ['a status that the runtime says', statusCode('ge', 200, 'five_hundred'), 1],
   ['a duration in whole milliseconds', { kind: 'duration', op: 'eq', value: 12, runtimeKey: '' }, 5],
   ['the gRPC status that 404 stands for', { kind: 'grpc_status', statuses: [12], exclude: false }, 1],
