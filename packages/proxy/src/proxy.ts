@@ -31,6 +31,8 @@ export type ProxyOptions = {
   resolve?: Resolver;
   /** Where this proxy runs and which cluster its peers are in: for zone-aware balancing. */
   local?: UpstreamContext['local'];
+  /** For the event logs of health checks and outlier detection. Default: none is written. */
+  openLog?: UpstreamContext['openLog'];
   /** Default: each cluster counts for itself. */
   createBreaker?: UpstreamContext['createBreaker'];
   /** How long the HTTP connections of a replaced listener, and all those of a removed one, may take to end. Default 45 s (Istio's drain time). */
@@ -94,6 +96,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     logger,
     secret,
     createBreaker: options.createBreaker,
+    openLog: options.openLog,
     local: options.local,
   });
   let runtime: Runtime = EMPTY_RUNTIME;

@@ -90,7 +90,7 @@ function hostStatus(host: Host) {
       failedActiveHealthCheck: host.failedActiveCheck,
       failedActiveDegradedCheck: host.degradedByCheck,
       pendingDynamicRemoval: host.pendingRemoval,
-      pendingActiveHc: host.awaitsFirstCheck,
+      pendingActiveHc: host.ignoredUntilChecked,
     },
     ...(outlier.external.last >= 0 && { successRate: { value: outlier.external.last } }),
     ...(outlier.local.last >= 0 && { localOriginSuccessRate: { value: outlier.local.last } }),
@@ -154,7 +154,9 @@ function healthFlags(host: Host): string {
     [host.degradedByCheck, '/degraded_active_hc'],
     [health === 'degraded', '/degraded_eds_health'],
     [host.pendingRemoval, '/pending_dynamic_removal'],
-    [host.awaitsFirstCheck, '/pending_active_hc'],
+    [host.excludedByFailure, '/excluded_via_immediate_hc_fail'],
+    [host.timedOutCheck, '/active_hc_timeout'],
+    [host.ignoredUntilChecked, '/pending_active_hc'],
     [health === 'draining', '/eds_status_draining'],
   ];
   return (

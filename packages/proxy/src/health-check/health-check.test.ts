@@ -29,8 +29,14 @@ type Checked = {
   apply(clusters: readonly JsonObject[], endpoints?: readonly JsonObject[]): ClusterRegistry;
 };
 
-function checked(t: TestContext, ports: readonly number[], check: JsonObject, fields: JsonObject = {}): Checked {
-  const { clock, registry, apply } = startClusters(t);
+function checked(
+  t: TestContext,
+  ports: readonly number[],
+  check: JsonObject,
+  fields: JsonObject = {},
+  context: Parameters<typeof startClusters>[2] = {},
+): Checked {
+  const { clock, registry, apply } = startClusters(t, undefined, context);
   apply([cluster('c', ports, { health_checks: [check], ...fields })]);
   const state = (registry.get('c') ?? registry.warming()[0]) as ClusterState;
   const { healthCheck } = state.stats;
@@ -91,6 +97,43 @@ test('a host is down until its first check, which is asked at once and counts at
     },
   );
   assert.equal(up.received[0], 'GET /healthz HTTP/1.1\r\nhost: c\r\nuser-agent: Envoy/HC\r\n\r\n');
+});
+
+test('what health checks find goes into the event log, as Envoy writes it', async (t) => {
+  let answer: Answer = { status: 200 };
+  const up = await server(t, () => answer);
+  const lines: Record<string, unknown>[] = [];
+  const openLog = (path: string) => ({ write: (line: string) => void lines.push({ path, ...JSON.parse(line) }) });
+  const check = { ...HTTP, event_log_path: '/log', healthy_threshold: 1, always_log_health_check_failures: true };
+  const { next, answered, state } = checked(t, [up.port], check, {}, { openLog });
+  state.stats.upstream_cx_total = 1;
+  await answered(1);
+  for (answer of [{ status: 200, headers: 'x-envoy-degraded: 1\r\n' }, { status: 503 }, { status: 200 }]) await next();
+  assert.deepEqual(
+    lines.map(({ path, host, timestamp, locality, health_checker_type, cluster_name, ...event }) => event),
+    [
+      { add_healthy_event: { first_check: true } },
+      { degraded_healthy_host: {} },
+      { eject_unhealthy_event: { failure_type: 'ACTIVE', http_status_code: 503 } },
+      { health_check_failure_event: { failure_type: 'ACTIVE', first_check: false, http_status_code: 503 } },
+      { add_healthy_event: { first_check: false } },
+      { no_longer_degraded_host: {} },
+    ],
+  );
+  const [{ path, health_checker_type, cluster_name, locality } = {}] = lines;
+  assert.deepEqual([path, health_checker_type, cluster_name, locality], ['/log', 'HTTP', 'c', { region: '', zone: '', sub_zone: '' }]);
+});
+
+test('a host that wants to be left out does not count against its priority, and its checks are not its traffic', async (t) => {
+  const answer: Answer = { status: 200 };
+  const up = await server(t, () => answer);
+  const { host, state, next, answered } = checked(t, [up.port], HTTP);
+  await answered(1);
+  Object.assign(answer, { status: 503, headers: 'x-envoy-immediate-health-check-fail: 1\r\n' });
+  await next();
+  assert.deepEqual([host.health, host.isExcluded, state.stats.membership_excluded], ['unhealthy', true, 1]);
+  assert.deepEqual(state.stats.upstream_cx_connect_ms.counts(), []);
+  assert.deepEqual(Object.values(state.bytes.named('x')), [0, 0]);
 });
 
 test('a wrong status condemns at once, two right ones are needed to come back', async (t) => {

@@ -5,9 +5,10 @@ import type { Timer } from '@lateen/base';
 import type { HealthCheckRuntime } from '../runtime/model.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import { addressText, Host } from '../upstream/host.ts';
+import { createHealthEventLog, type HealthEventLog } from './event-log.ts';
 import { GrpcProbe } from './grpc-probe.ts';
 import { HttpProbe } from './http-probe.ts';
-import { networkFailure, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
+import type { Probe, ProbeResult, ProbeTarget } from './probe.ts';
 import { TcpProbe } from './tcp-probe.ts';
 
 export type HealthCheckEvents = {
@@ -72,6 +73,7 @@ class Session {
   private readonly check: HealthCheckRuntime;
   private readonly onChange: () => void;
   private readonly probe: Probe;
+  private readonly events: HealthEventLog;
   private timer: Timer | undefined;
   private deadline: Timer | undefined;
   private passedInRow = 0;
@@ -84,12 +86,14 @@ class Session {
     this.host = host;
     this.check = check;
     this.onChange = onChange;
+    this.events = createHealthEventLog(cluster, host, check);
     this.probe = createProbe(check, {
       cluster,
       host: checkedHost(host, check),
       hostname: cluster.name,
       applicationProtocols: check.applicationProtocols,
       reuseConnection: check.reuseConnection,
+      transportCriteria: check.transportCriteria,
     });
   }
 
@@ -117,7 +121,7 @@ class Session {
       this.check.timeoutMs,
       () => {
         this.probe.close();
-        finish(networkFailure(`no answer within ${this.check.timeoutMs} ms`));
+        finish({ passed: false, kind: 'timeout', why: `no answer within ${this.check.timeoutMs} ms` });
       },
       { background: true },
     );
@@ -129,6 +133,7 @@ class Session {
     const { healthCheck: stats } = cluster.stats;
     const before = host.health;
     const wasFirst = host.awaitsFirstCheck;
+    const wasDegraded = host.degradedByCheck;
     this.failedLast = !result.passed;
     let transition: Transition;
     if (result.passed) {
@@ -137,7 +142,7 @@ class Session {
       if (check.alwaysLogSuccess) cluster.context.logger.info('health check passed', this.facts());
     } else {
       stats.failure++;
-      if (result.kind === 'network') stats.network_failure++;
+      if (result.kind === 'network' || result.kind === 'timeout') stats.network_failure++;
       transition = this.onFailed(result);
       if (check.alwaysLogFailures) cluster.context.logger.info('health check failed', { ...this.facts(), why: result.why });
     }
@@ -150,15 +155,36 @@ class Session {
         ...(why !== '' && { why }),
       });
     }
+    this.log(result, { changed: transition === 'changed', wasFirst, wasDegraded });
     if (wasFirst || before !== host.health || transition === 'changed') this.onChange();
     if (host.failedActiveCheck && (transition === 'changed' || wasFirst)) cluster.onHealthFailure(host);
-    if (!host.failedActiveCheck) cluster.outlier.reportCheckPassed(host);
+    if (result.passed && !host.failedActiveCheck) cluster.outlier.reportCheckPassed(host);
     if (!this.closed) this.askAfter(this.delayMs(transition));
+  }
+
+  private log(
+    result: ProbeResult,
+    { changed, wasFirst, wasDegraded }: { changed: boolean; wasFirst: boolean; wasDegraded: boolean },
+  ): void {
+    const { check, events } = this;
+    if (!result.passed) {
+      const failure = { failure_type: FAILURE_TYPES[result.kind] };
+      const http_status_code = result.status ?? 0;
+      if (changed) events('eject_unhealthy_event', { ...failure, http_status_code });
+      if (wasFirst || check.alwaysLogFailures)
+        events('health_check_failure_event', { ...failure, first_check: wasFirst, http_status_code });
+      return;
+    }
+    if (changed) events('add_healthy_event', { first_check: wasFirst });
+    if (check.alwaysLogSuccess) events('successful_health_check_event');
+    if (wasDegraded !== result.degraded) events(result.degraded ? 'degraded_healthy_host' : 'no_longer_degraded_host');
   }
 
   fail(): void {
     const { host, cluster } = this;
     if (host.failedActiveCheck) return;
+    host.excludedByFailure = true;
+    this.events('eject_unhealthy_event', { failure_type: 'PASSIVE', http_status_code: 0 });
     cluster.stats.healthCheck.failure++;
     cluster.stats.healthCheck.passive_failure++;
     host.failedActiveCheck = true;
@@ -178,6 +204,8 @@ class Session {
     if (!host.awaitsFirstCheck && ++this.passedInRow < check.healthyThreshold) return 'pending';
     this.passedInRow = 0;
     host.failedActiveCheck = false;
+    host.timedOutCheck = false;
+    host.excludedByFailure = false;
     host.warmSinceMs = this.cluster.context.clock.monotonicMs();
     return 'changed';
   }
@@ -185,10 +213,15 @@ class Session {
   private onFailed(result: Extract<ProbeResult, { passed: false }>): Transition {
     const { host, check } = this;
     this.passedInRow = 0;
-    if (host.failedActiveCheck) return 'none';
+    if (result.excludes) host.excludedByFailure = true;
+    if (host.failedActiveCheck) {
+      if (result.kind === 'timeout') host.timedOutCheck = true;
+      return 'none';
+    }
     if (result.kind !== 'active' && ++this.failedInRow < check.unhealthyThreshold) return 'pending';
     this.failedInRow = 0;
     host.failedActiveCheck = true;
+    host.timedOutCheck = result.kind === 'timeout';
     return 'changed';
   }
 
@@ -216,6 +249,8 @@ class Session {
     this.probe.close();
   }
 }
+
+const FAILURE_TYPES = { active: 'ACTIVE', retriable: 'ACTIVE', network: 'NETWORK', timeout: 'NETWORK_TIMEOUT' } as const;
 
 function createProbe(check: HealthCheckRuntime, target: ProbeTarget): Probe {
   switch (check.probe.kind) {

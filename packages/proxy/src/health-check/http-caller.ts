@@ -68,7 +68,12 @@ export class HttpCaller implements Http1ClientHost, ClientSessionHost, ClientStr
       this.send(request);
     };
     const spoken = this.version === 'HTTP/2' ? { applicationProtocols: ['h2'] } : {};
-    const options = applicationProtocols.length > 0 ? { alpnOverride: applicationProtocols } : spoken;
+    const { transportCriteria } = this.target;
+    const options = {
+      ...(applicationProtocols.length > 0 ? { alpnOverride: applicationProtocols } : spoken),
+      isProbe: true,
+      transportCriteria,
+    };
     this.connection = connectUpstream(cluster, host, options, { handler: connecting, onConnect });
   }
 

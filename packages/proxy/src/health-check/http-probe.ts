@@ -18,14 +18,14 @@ export class HttpProbe implements Probe {
     this.target = target;
     this.check = check;
     this.caller = new HttpCaller(target, check.version);
-    const own: readonly (readonly [string, string])[] = [['user-agent', 'Envoy/HC']];
-    const added = new Set(check.addHeaders.map(([name]) => name));
+    const agents = ['Envoy/HC', ...check.addHeaders.flatMap(([name, value]) => (name === 'user-agent' ? [value] : []))];
+    const others = check.addHeaders.filter(([name]) => name !== 'user-agent');
     const dropped = new Set(check.removeHeaders);
     this.request = {
       method: check.method,
       path: check.path,
       authority: target.host.endpoint.healthCheck?.hostname || check.host || target.hostname,
-      headers: [...own.filter(([name]) => !added.has(name)), ...check.addHeaders].filter(([name]) => !dropped.has(name)),
+      headers: ([['user-agent', agents.join(',')], ...others] as const).filter(([name]) => !dropped.has(name)),
       body: check.send,
     };
   }
@@ -64,12 +64,19 @@ export class HttpProbe implements Probe {
   private verdictOf(status: number, header: (name: string) => string | undefined): ProbeResult {
     const { check, target } = this;
     if (!includes(check.expected, status)) {
-      return { passed: false, kind: includes(check.retriable, status) ? 'retriable' : 'active', why: `status ${status}` };
+      const kind = includes(check.retriable, status) ? 'retriable' : 'active';
+      return {
+        passed: false,
+        kind,
+        why: `status ${status}`,
+        status,
+        excludes: header('x-envoy-immediate-health-check-fail') !== undefined,
+      };
     }
     if (check.matchesService) {
       target.cluster.stats.healthCheck.verify_cluster++;
       const service = header('x-envoy-upstream-healthchecked-cluster') ?? '';
-      if (!check.matchesService(service)) return { passed: false, kind: 'active', why: `another service answered: ${service}` };
+      if (!check.matchesService(service)) return { passed: false, kind: 'active', why: `another service answered: ${service}`, status };
     }
     return { passed: true, degraded: header('x-envoy-degraded') !== undefined };
   }

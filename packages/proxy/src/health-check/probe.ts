@@ -1,12 +1,21 @@
 // One way of asking a host how it is.
 
+import type { HealthCheckRuntime } from '../runtime/model.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
 
 export type ProbeResult =
   | { readonly passed: true; readonly degraded: boolean }
   /** `active`: the host said so itself, which condemns it at once; of the others the threshold forgives some. */
-  | { readonly passed: false; readonly kind: 'active' | 'retriable' | 'network'; readonly why: string };
+  | {
+      readonly passed: false;
+      readonly kind: 'active' | 'retriable' | 'network' | 'timeout';
+      readonly why: string;
+      /** Of the answer; 0 = none. */
+      readonly status?: number;
+      /** The host wants not to be counted at all. */
+      readonly excludes?: boolean;
+    };
 
 export interface Probe {
   /** Asks once. `done` follows unless `close` comes first. */
@@ -22,6 +31,7 @@ export type ProbeTarget = {
   /** Value of the host header unless the check has its own. */
   readonly hostname: string;
   readonly applicationProtocols: readonly string[];
+  readonly transportCriteria: HealthCheckRuntime['transportCriteria'];
   /** Keeps the connection for the next question. */
   readonly reuseConnection: boolean;
 };

@@ -22,8 +22,8 @@ export class TcpProbe implements Probe, ConnectionHandler {
     this.done = done;
     this.match = new PayloadMatch(this.probe.receive);
     if (this.connection) return this.ask();
-    const { cluster, host, applicationProtocols } = this.target;
-    const options = applicationProtocols.length > 0 ? { alpnOverride: applicationProtocols } : {};
+    const { cluster, host, applicationProtocols, transportCriteria } = this.target;
+    const options = { ...(applicationProtocols.length > 0 && { alpnOverride: applicationProtocols }), isProbe: true, transportCriteria };
     this.connection = connectUpstream(cluster, host, options, { handler: this, onConnect: () => this.ask() });
   }
 

@@ -6,7 +6,7 @@ import { createVirtualClock, type VirtualClock } from '@lateen/base/testing';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createTimeouts } from '../io/timer-wheel.ts';
 import { type ClusterRegistry, createClusterRegistry } from '../upstream/cluster-registry.ts';
-import type { Resolver } from '../upstream/cluster-state.ts';
+import type { Resolver, UpstreamContext } from '../upstream/cluster-state.ts';
 import { runtimeOf } from './runtime.ts';
 
 export type TestClusters = {
@@ -16,7 +16,11 @@ export type TestClusters = {
 };
 
 /** Clusters by themselves, on a virtual clock; closed with the test, and no timer may be left then. Default: names resolve to nothing. */
-export function startClusters(t: TestContext, resolve: Resolver = () => Promise.reject(new Error('no names here'))): TestClusters {
+export function startClusters(
+  t: TestContext,
+  resolve: Resolver = () => Promise.reject(new Error('no names here')),
+  more: Partial<UpstreamContext> = {},
+): TestClusters {
   const clock = createVirtualClock(1000);
   const timeouts = createTimeouts(clock);
   const registry = createClusterRegistry({
@@ -26,6 +30,7 @@ export function startClusters(t: TestContext, resolve: Resolver = () => Promise.
     random: () => 0.5,
     resolve,
     logger: silentLogger,
+    ...more,
   });
   t.after(() => {
     registry.close();

@@ -24,6 +24,10 @@ export type ConnectOptions = {
   readonly expectsServerName?: boolean;
   /** For whom the connection is made, where it carries one downstream connection only; the PROXY protocol tells it. */
   readonly downstream?: ConnectionInfo;
+  /** Of a health check: the cluster's statistics are about requests. */
+  readonly isProbe?: boolean;
+  /** Chooses the transport socket in place of the endpoint's metadata. */
+  readonly transportCriteria?: Labels | undefined;
 };
 
 type Events = { readonly handler: ConnectionHandler; readonly onConnect: () => void };
@@ -33,6 +37,7 @@ type Events = { readonly handler: ConnectionHandler; readonly onConnect: () => v
  * `onClose` with the error's code. The connect timeout is the caller's.
  */
 export function connectUpstream(cluster: ClusterState, host: Host, options: ConnectOptions, events: Events): Connection {
+  if (options.isProbe) return startConnecting(cluster, host, options, events);
   const connection = startConnecting(cluster, host, options, { handler: events.handler, onConnect });
   const { clock } = cluster.context;
   const { stats } = cluster;
@@ -55,7 +60,7 @@ export function connectUpstream(cluster: ClusterState, host: Host, options: Conn
 function startConnecting(cluster: ClusterState, host: Host, options: ConnectOptions, events: Events): Connection {
   const { transport, clock, secret } = cluster.context;
   const target = { host: host.ip, port: host.port, localAddress: cluster.runtime.bindAddress };
-  const chosen = transportOf(cluster, host);
+  const chosen = transportOf(cluster, host, options.transportCriteria);
   const { proxyProtocol } = chosen;
   if (chosen.kind === 'raw_buffer') {
     const connection = dial(transport, target, events.handler, () => {
@@ -85,11 +90,11 @@ function startConnecting(cluster: ClusterState, host: Host, options: ConnectOpti
 
 const MATCH_NAMESPACE = 'envoy.transport_socket_match';
 
-/** The first transport socket match whose criteria the endpoint's metadata has, else the cluster's transport socket. */
-export function transportOf(cluster: ClusterState, host: Host): UpstreamTransport {
+/** The first transport socket match whose criteria the endpoint's metadata (or `instead`) has, else the cluster's transport socket. */
+export function transportOf(cluster: ClusterState, host: Host, instead?: Labels): UpstreamTransport {
   const { transportMatches, transport } = cluster.runtime;
   if (transportMatches.length === 0) return transport;
-  const labels = host.endpoint.metadata.get(MATCH_NAMESPACE);
+  const labels = instead ?? host.endpoint.metadata.get(MATCH_NAMESPACE);
   return transportMatches.find(({ criteria }) => hasAll(labels, criteria))?.transport ?? transport;
 }
 

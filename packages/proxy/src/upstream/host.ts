@@ -29,6 +29,10 @@ export class Host {
   readonly outlier = new OutlierMonitor();
   failedActiveCheck = false;
   degradedByCheck = false;
+  /** The check that it failed last had no answer in time. */
+  timedOutCheck = false;
+  /** It said of itself that it is to be taken out, which does not count against its priority. */
+  excludedByFailure = false;
   /** Its first active health check has not ended yet. */
   awaitsFirstCheck = false;
   /** Left out until its first health check has ended (common_lb_config.ignore_new_hosts_until_first_hc). */
@@ -57,7 +61,7 @@ export class Host {
 
   /** Counts neither for nor against its priority. */
   get isExcluded(): boolean {
-    return this.ignoredUntilChecked || this.endpoint.health === 'draining';
+    return this.ignoredUntilChecked || this.excludedByFailure || this.endpoint.health === 'draining';
   }
 
   /** Whether the balancer may choose it without panic. */

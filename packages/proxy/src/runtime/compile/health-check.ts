@@ -34,6 +34,8 @@ const check = honours(HealthCheckSchema, [
   'alwaysLogHealthCheckFailures',
   'alwaysLogHealthCheckSuccess',
   'tlsOptions',
+  'eventLogPath',
+  'transportSocketMatchCriteria',
 ]);
 const checkHttp = honours(
   HealthCheck_HttpHealthCheckSchema,
@@ -81,6 +83,8 @@ export function compileHealthCheck(message: HealthCheck, report: Report): Health
     alwaysLogFailures: message.alwaysLogHealthCheckFailures,
     alwaysLogSuccess: message.alwaysLogHealthCheckSuccess,
     applicationProtocols: message.tlsOptions?.alpnProtocols ?? [],
+    eventLogPaths: message.eventLogPath === '' ? [] : [message.eventLogPath],
+    transportCriteria: message.transportSocketMatchCriteria,
     probe,
   };
 }

@@ -208,6 +208,10 @@ export type HealthCheckRuntime = {
   readonly alwaysLogFailures: boolean;
   readonly alwaysLogSuccess: boolean;
   readonly applicationProtocols: readonly string[];
+  /** Files that events are written to. */
+  readonly eventLogPaths: readonly string[];
+  /** Chooses among the transport socket matches, in place of the endpoint's metadata. */
+  readonly transportCriteria: { readonly [key: string]: Json } | undefined;
   readonly probe: HealthProbe;
 };
 
