@@ -110,7 +110,6 @@ const checkCommon = honours(HttpProtocolOptionsSchema, ['idleTimeout', 'maxConne
 
 export function compileCluster(message: Cluster, report: Report): ClusterRuntime {
   check(message, report);
-  if (message.name === '') report.at('name').refuse('must not be empty');
   const http = compileUpstreamHttp(message, report);
   const common = http.common ?? message.commonHttpProtocolOptions;
   if (common) checkCommon(common, report.at('common_http_protocol_options'));

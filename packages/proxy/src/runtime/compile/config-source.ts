@@ -87,7 +87,6 @@ function compileApiSource(message: ApiConfigSource, report: Report) {
   checkService(service, at);
   const grpc = service.targetSpecifier.value;
   checkEnvoyGrpc(grpc, at.at('envoy_grpc'));
-  if (grpc.clusterName === '') at.at('envoy_grpc').at('cluster_name').refuse('must not be empty');
   return protocol && { clusterName: grpc.clusterName, protocol };
 }
 

@@ -58,7 +58,6 @@ function compileAbort(abort: faultHttpFilter.FaultAbort | undefined, report: Rep
   const body = abort.responseBody || 'fault filter abort';
   switch (abort.errorType.case) {
     case 'httpStatus':
-      if (abort.errorType.value < 200 || abort.errorType.value > 599) report.at('http_status').refuse('must be 200 to 599');
       return { status: abort.errorType.value, fraction, body };
     case 'grpcStatus':
       return { grpcStatus: abort.errorType.value, fraction, body };
@@ -76,7 +75,6 @@ function compileRateLimit(limit: HTTPFault['responseRateLimit'], report: Report)
   switch (limit.limitType.case) {
     case 'fixedLimit': {
       const kibPerSecond = Number(limit.limitType.value.limitKbps);
-      if (kibPerSecond < 1) report.at('fixed_limit').at('limit_kbps').refuse('must be positive');
       return { kibPerSecond, fraction };
     }
     case 'headerLimit':

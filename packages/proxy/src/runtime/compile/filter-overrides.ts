@@ -41,10 +41,8 @@ const OVERRIDES = [
     localRatelimitHttpFilter.LocalRateLimitSchema,
     (message, report): HttpFilterOverride => ({ kind: 'local_ratelimit', limit: compileLocalRateLimit(message, report) }),
   ),
-  extension(bufferHttpFilter.BufferPerRouteSchema, (message, report): HttpFilterOverride => {
-    const { override } = message;
-    if (override.case === 'buffer') return { kind: 'buffer', ...compileBuffer(override.value, report.at('buffer')) };
-    if (override.case === undefined) report.refuse('disabled or buffer is required');
+  extension(bufferHttpFilter.BufferPerRouteSchema, ({ override }): HttpFilterOverride => {
+    if (override.case === 'buffer') return { kind: 'buffer', ...compileBuffer(override.value) };
     return { kind: 'disabled' };
   }),
   extension(

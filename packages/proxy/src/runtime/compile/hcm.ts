@@ -380,12 +380,11 @@ export function compileHttp2(options: Http2ProtocolOptions | undefined, report?:
     maxInboundWindowUpdateFramesPerDataFrameSent: options?.maxInboundWindowUpdateFramesPerDataFrameSent ?? 10,
     streamErrorOnInvalidHttpMessage:
       options?.overrideStreamErrorOnInvalidHttpMessage ?? (options?.streamErrorOnInvalidHttpMessaging || streamErrors),
-    keepalive: options?.connectionKeepalive && compileKeepalive(options.connectionKeepalive, report?.at('connection_keepalive')),
+    keepalive: options?.connectionKeepalive && compileKeepalive(options.connectionKeepalive),
   };
 }
 
-function compileKeepalive(keepalive: KeepaliveSettings, report: Report | undefined): Http2Settings['keepalive'] {
-  if (!keepalive.timeout) report?.at('timeout').refuse('is required');
+function compileKeepalive(keepalive: KeepaliveSettings): Http2Settings['keepalive'] {
   return {
     intervalMs: durationMsOr(keepalive.interval, 0),
     timeoutMs: durationMsOr(keepalive.timeout, 0),

@@ -59,7 +59,6 @@ export function compileHeaderOptions(options: readonly HeaderValueOption[], repo
 
 export function compileHeaderOption(option: HeaderValueOption, report: Report): HeaderMutation | undefined {
   const name = option.header?.key.toLowerCase() ?? '';
-  if (name === '') report.at('header').at('key').refuse('must not be empty');
   if (!isChangeable(name)) report.at('header').at('key').refuse(':-prefixed or host headers may not be modified');
   const raw = option.header?.rawValue;
   const text = raw?.length ? new TextDecoder().decode(raw) : (option.header?.value ?? '');

@@ -101,7 +101,6 @@ const FILTERS = [
   }),
   extension(healthCheckHttpFilter.HealthCheckSchema, (message, report): HttpFilterConfig => {
     checkHealth(message, report);
-    if (message.passThroughMode === undefined) report.at('pass_through_mode').refuse('is required');
     if (message.cacheTime && !message.passThroughMode) report.at('cache_time').refuse('is only of use with pass_through_mode');
     const headers = message.headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
     return {
@@ -118,7 +117,7 @@ const FILTERS = [
     localRatelimitHttpFilter.LocalRateLimitSchema,
     (message, report): HttpFilterConfig => ({ kind: 'local_ratelimit', limit: compileLocalRateLimit(message, report) }),
   ),
-  extension(bufferHttpFilter.BufferSchema, (message, report): HttpFilterConfig => ({ kind: 'buffer', ...compileBuffer(message, report) })),
+  extension(bufferHttpFilter.BufferSchema, (message): HttpFilterConfig => ({ kind: 'buffer', ...compileBuffer(message) })),
   extension(
     setFilterStateHttpFilter.ConfigSchema,
     (message, report): HttpFilterConfig => ({ kind: 'set_filter_state', ...compileSetFilterState(message, report) }),

@@ -56,7 +56,6 @@ function checkSlowStart(lb: LbPolicy, report: Report): void {
 function checkSizes(lb: LbPolicy, report: Report): void {
   if (lb.kind === 'ring_hash') {
     const at = report.at('ring_hash_lb_config');
-    if (lb.maxRingSize > MAX_RING) at.at('maximum_ring_size').refuse(`must be at most ${MAX_RING}`);
     if (lb.minRingSize > lb.maxRingSize) at.at('minimum_ring_size').refuse('must not be larger than maximum_ring_size');
   }
   if (lb.kind === 'maglev' && (lb.tableSize < 2 || lb.tableSize > MAX_MAGLEV_TABLE || !isPrime(lb.tableSize))) {

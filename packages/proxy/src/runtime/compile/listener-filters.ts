@@ -50,11 +50,8 @@ function compileProxyProtocol(message: proxyProtocolListenerFilter.ProxyProtocol
   const v1 = !message.disallowedVersions.includes(V1);
   const v2 = !message.disallowedVersions.includes(V2);
   if (!v1 && !v2) report.at('disallowed_versions').refuse('leaves no version');
-  const rules = message.rules.flatMap(({ tlvType, onTlvPresent }, i) => {
-    const at = report.at('rules', i);
-    if (tlvType > 255) at.at('tlv_type').refuse('must be below 256');
+  const rules = message.rules.flatMap(({ tlvType, onTlvPresent }) => {
     if (!onTlvPresent) return [];
-    if (onTlvPresent.key === '') at.at('on_tlv_present').at('key').refuse('must not be empty');
     return [{ type: tlvType, namespace: onTlvPresent.metadataNamespace || FILTER_NAME, key: onTlvPresent.key }];
   });
   return {

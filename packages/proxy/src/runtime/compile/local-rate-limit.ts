@@ -38,7 +38,6 @@ const DEFAULT_DYNAMIC_DESCRIPTORS = 20;
 
 export function compileLocalRateLimit(message: filter.LocalRateLimit, report: Report): LocalRateLimitRuntime {
   check(message, report);
-  if (message.statPrefix === '') report.at('stat_prefix').refuse('must not be empty');
   const status = message.status?.code ?? 429;
   const names = message.descriptors.map(({ entries }) => JSON.stringify(entries.map(({ key, value }) => [key, value])));
   names.forEach((name, i) => {
@@ -74,7 +73,6 @@ function compileDescriptor(
   report: Report,
 ): LocalRateLimitRuntime['descriptors'][number] {
   checkDescriptor(message, report);
-  if (message.entries.length === 0) report.at('entries').refuse('must not be empty');
   return {
     entries: message.entries.map(({ key, value }) => ({ key, value })),
     bucket: compileTokenBucket(message.tokenBucket, report.at('token_bucket')),

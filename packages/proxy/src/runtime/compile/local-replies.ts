@@ -20,8 +20,6 @@ export function compileLocalReplies(config: LocalReplyConfig, report: Report): L
 function compileMapper(mapper: ResponseMapper, report: Report): LocalReplyMapper | undefined {
   checkMapper(mapper, report);
   const status = mapper.statusCode;
-  if (status !== undefined && (status < 200 || status > 599)) report.at('status_code').refuse('must be 200 to 599');
-  if (!mapper.filter) report.at('filter').refuse('is required');
   const filter = mapper.filter && compileLogFilter(mapper.filter, report.at('filter'));
   if (!filter) return undefined;
   return {

@@ -21,10 +21,6 @@ export type RequestCondition = { readonly text: string; test(view: RequestView):
 const NEVER: TextMatch = { text: 'nothing', test: () => false };
 
 export function compileRegexMatcher(matcher: typeMatcherRegex.RegexMatcher, report: Report): Regex | undefined {
-  if (matcher.regex === '') {
-    report.at('regex').refuse('must not be empty');
-    return undefined;
-  }
   return report.at('regex').take(compileRegex(matcher.regex));
 }
 
@@ -101,7 +97,6 @@ type HeaderTest = { readonly text: string; test(header: (name: string) => string
 /** A matcher over any set of headers (of a request, of a response). */
 export function compileHeaderTest(matcher: HeaderMatcher, report: Report): HeaderTest {
   const name = matcher.name.toLowerCase();
-  if (name === '') report.at('name').refuse('must not be empty');
   const { invertMatch, treatMissingHeaderAsEmpty } = matcher;
   const not = invertMatch ? 'not ' : '';
   const specifier = matcher.headerMatchSpecifier;
@@ -170,7 +165,6 @@ export function compileHeaderMatcher(matcher: HeaderMatcher, report: Report): Re
 
 export function compileQueryMatcher(matcher: QueryParameterMatcher, report: Report): RequestCondition {
   const specifier = matcher.queryParameterMatchSpecifier;
-  if (matcher.name === '') report.at('name').refuse('must not be empty');
   if (specifier.case === 'stringMatch') {
     const value = compileStringMatcher(specifier.value, report.at('string_match'));
     return {
@@ -242,8 +236,6 @@ export function compileTlsCondition(options: RouteMatch_TlsContextMatchOptions):
 
 export function compileMetadataMatcher(matcher: typeMatcherMetadata.MetadataMatcher, report: Report): RequestCondition {
   const path = matcher.path.map((segment) => (segment.segment.case === 'key' ? segment.segment.value : ''));
-  if (path.length === 0) report.at('path').refuse('must not be empty');
-  if (!matcher.value) report.at('value').refuse('is required');
   const value = compileValueMatcher(matcher.value, report.at('value'));
   return {
     text: `metadata ${[matcher.filter, ...path].join(':')} ${matcher.invert ? 'not ' : ''}matches`,

@@ -12,11 +12,7 @@ import { compileBodyFormat } from './body-format.ts';
 import { compileTextRewrite } from './redirect.ts';
 import { honours, type Report } from './report.ts';
 
-export function compileBuffer(message: bufferHttpFilter.Buffer, report: Report): { maxRequestBytes: number } {
-  const { maxRequestBytes = 0 } = message;
-  if (maxRequestBytes === 0) report.at('max_request_bytes').refuse('must be positive');
-  return { maxRequestBytes };
-}
+export const compileBuffer = ({ maxRequestBytes = 0 }: bufferHttpFilter.Buffer): { maxRequestBytes: number } => ({ maxRequestBytes });
 
 const checkState = honours(setFilterStateHttpFilter.ConfigSchema, ['onRequestHeaders', 'clearRouteCache']);
 const checkValue = honours(commonSetFilterState.FilterStateValueSchema, [
@@ -37,8 +33,6 @@ export function compileSetFilterState(message: setFilterStateHttpFilter.Config, 
 /** One value of set_filter_state (HTTP and network filter alike). */
 export function compileFilterState(value: commonSetFilterState.FilterStateValue, report: Report): FilterStateRuntime {
   checkValue(value, report);
-  if (value.key.case === undefined) report.at('object_key').refuse('is required');
-  if (value.value.case === undefined) report.at('format_string').refuse('is required');
   const format = value.value.case === 'formatString' ? compileBodyFormat(value.value.value, report.at('format_string')) : undefined;
   if (format?.kind === 'json') report.at('format_string').refuse('must be text');
   return {
@@ -99,7 +93,6 @@ const TYPES: Partial<Record<number, NotedValue['type']>> = {
 };
 
 function compileNoted(pair: toMetadata.Config_KeyValuePair, report: Report): NotedValue {
-  if (pair.key === '') report.at('key').refuse('must not be empty');
   const isBase64 = pair.encode === toMetadata.Config_ValueEncode.BASE64;
   const type = TYPES[pair.type] ?? 'string';
   if (pair.value !== '' && pair.regexValueRewrite) report.at('value').refuse('excludes regex_value_rewrite');

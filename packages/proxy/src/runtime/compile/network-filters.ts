@@ -49,7 +49,6 @@ const FILTERS = [
   extension(connectionLimitNetworkFilter.ConnectionLimitSchema, (message, at): Compiled => {
     checkLimit(message, at);
     const maxConnections = Number(message.maxConnections ?? 0n);
-    if (maxConnections < 1) at.at('max_connections').refuse('must be at least 1');
     const delayMs = durationMsOr(message.delay, 0);
     return { network: { kind: 'connection_limit', statPrefix: message.statPrefix, maxConnections, delayMs } };
   }),

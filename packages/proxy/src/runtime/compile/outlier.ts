@@ -8,23 +8,8 @@ const check = honours(
   OutlierDetectionSchema.fields.map((field) => field.localName).filter((name) => name !== 'monitors'),
 );
 
-const PERCENTAGES = [
-  'maxEjectionPercent',
-  'enforcingConsecutive5xx',
-  'enforcingSuccessRate',
-  'enforcingConsecutiveGatewayFailure',
-  'enforcingConsecutiveLocalOriginFailure',
-  'enforcingLocalOriginSuccessRate',
-  'failurePercentageThreshold',
-  'enforcingFailurePercentage',
-  'enforcingFailurePercentageLocalOrigin',
-] as const;
-
 export function compileOutlier(message: OutlierDetection, report: Report): OutlierRuntime {
   check(message, report);
-  for (const name of PERCENTAGES) {
-    if ((message[name] ?? 0) > 100) report.at(OutlierDetectionSchema.field[name].name).refuse('must be at most 100');
-  }
   const baseEjectionMs = durationMsOr(message.baseEjectionTime, 30_000);
   return {
     consecutive5xx: message.consecutive5xx ?? 5,

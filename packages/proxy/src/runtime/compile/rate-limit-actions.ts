@@ -23,7 +23,6 @@ export function compileRateLimits(limits: readonly RateLimit[], report: Report):
   return limits.map((limit, i) => {
     const at = report.at('rate_limits', i);
     check(limit, at);
-    if (limit.actions.length === 0) at.at('actions').refuse('must not be empty');
     const actions = limit.actions.map((action, j) => compileAction(action, at.at('actions', j)));
     return { stage: limit.stage ?? 0, descriptor: (view, sourceCluster) => describe(actions, view, sourceCluster) };
   });

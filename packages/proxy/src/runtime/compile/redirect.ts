@@ -90,7 +90,6 @@ type Rewrite = NonNullable<Extract<RedirectAction['pathRewriteSpecifier'], { cas
 /** pattern and substitution on a whole text. */
 export function compileTextRewrite(rewrite: Rewrite, report: Report): (text: string) => string {
   const regex = rewrite.pattern && compileRegexMatcher(rewrite.pattern, report.at('pattern'));
-  if (!rewrite.pattern) report.at('pattern').refuse('is required');
   return regex ? (text) => regex.replaceAll(text, rewrite.substitution) : (text) => text;
 }
 

@@ -40,10 +40,7 @@ const HOST_PREDICATES = [
 ];
 /** After how many attempts the priorities are looked at. */
 const PRIORITIES = [
-  extension(previousPrioritiesPredicate.PreviousPrioritiesConfigSchema, ({ updateFrequency }, report): number => {
-    if (updateFrequency < 1) report.at('update_frequency').refuse('must be positive');
-    return updateFrequency;
-  }),
+  extension(previousPrioritiesPredicate.PreviousPrioritiesConfigSchema, ({ updateFrequency }): number => updateFrequency),
 ];
 const KNOWN: ReadonlySet<string> = new Set(RETRY_CONDITIONS);
 
@@ -66,7 +63,6 @@ export function compileRetryPolicy(policy: RetryPolicy, report: Report): RetryRu
   );
   const backoffBaseMs = policy.retryBackOff?.baseInterval ? durationMs(policy.retryBackOff.baseInterval) : 25;
   const backoffMaxMs = policy.retryBackOff?.maxInterval ? durationMs(policy.retryBackOff.maxInterval) : backoffBaseMs * 10;
-  if (backoffBaseMs <= 0) report.at('retry_back_off').refuse('base_interval must be positive');
   if (backoffMaxMs < backoffBaseMs) report.at('retry_back_off').refuse('max_interval must not be below base_interval');
   return {
     on: new Set(words as RetryCondition[]),
@@ -84,13 +80,11 @@ export function compileRetryPolicy(policy: RetryPolicy, report: Report): RetryRu
     omitHostMetadata: hosts.omitHostMetadata,
     backoffBaseMs,
     backoffMaxMs,
-    rateLimitedBackoff:
-      policy.rateLimitedRetryBackOff && compileRateLimited(policy.rateLimitedRetryBackOff, report.at('rate_limited_retry_back_off')),
+    rateLimitedBackoff: policy.rateLimitedRetryBackOff && compileRateLimited(policy.rateLimitedRetryBackOff),
   };
 }
 
-function compileRateLimited(backoff: RetryPolicy_RateLimitedRetryBackOff, report: Report): RetryRuntime['rateLimitedBackoff'] {
-  if (backoff.resetHeaders.length === 0) report.at('reset_headers').refuse('must not be empty');
+function compileRateLimited(backoff: RetryPolicy_RateLimitedRetryBackOff): RetryRuntime['rateLimitedBackoff'] {
   return {
     headers: backoff.resetHeaders.map(({ name, format }) => ({
       name: name.toLowerCase(),

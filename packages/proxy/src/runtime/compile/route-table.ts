@@ -139,8 +139,6 @@ const REQUIRE_TLS: Partial<Record<number, VirtualHostRuntime['requireTls']>> = {
 
 function compileHost(message: VirtualHost, { config, level }: TableScope, report: Report): CompiledHost {
   checkHost(message, report);
-  if (message.name === '') report.at('name').refuse('must not be empty');
-  if (message.domains.length === 0) report.at('domains').refuse('must not be empty');
   const own = ownLevel(message, report);
   const routes: RouteRuntime[] = [];
   const overrides = mergeOverrides([own.overrides, level.overrides]);
@@ -180,7 +178,6 @@ function compileHost(message: VirtualHost, { config, level }: TableScope, report
 const DEFAULT_DIRECT_BODY_BYTES = 4096;
 
 function compileVirtualCluster({ name, headers }: VirtualCluster, report: Report): VirtualHostRuntime['virtualClusters'][number] {
-  if (name === '') report.at('name').refuse('must not be empty');
   if (headers.length === 0) report.at('headers').refuse('must not be empty');
   const matchers = headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
   return { name, matches: (view) => matchers.every((matcher) => matcher.test(view)) };

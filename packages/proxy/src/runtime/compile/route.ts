@@ -160,7 +160,6 @@ function compileDecision(rule: Rule, report: Report): Decide {
     case 'directResponse': {
       const at = report.at('direct_response');
       const { status } = action.value;
-      if (status < 200 || status > 599) at.at('status').refuse('must be 200 to 599');
       checkDirect(action.value, at);
       const body = inlineTextOf(action.value.body, at.at('body'));
       const sizeBytes = new TextEncoder().encode(body).length;
@@ -227,10 +226,8 @@ function compileForward(message: RouteAction, rule: Rule & { own: Level }, repor
   };
   const specifier = message.clusterSpecifier;
   switch (specifier.case) {
-    case 'cluster': {
-      if (specifier.value === '') report.at('cluster').refuse('must not be empty');
+    case 'cluster':
       return always({ ...shared, cluster: specifier.value });
-    }
     case 'clusterHeader': {
       const read = firstHeaderReader(specifier.value.toLowerCase());
       return (view) => ({ ...shared, cluster: read(view) ?? '' });

@@ -49,7 +49,6 @@ function refOf(source: DataSource | undefined, report: Report): DataRef {
     case 'inlineBytes':
       return { kind: 'inline', bytes: source.specifier.value };
     case 'filename':
-      if (source.specifier.value === '') report.at('filename').refuse('must not be empty');
       return { kind: 'file', path: source.specifier.value };
     case 'environmentVariable':
       return { kind: 'environment', name: source.specifier.value };
@@ -130,7 +129,6 @@ export function compileCertificate(name: string, message: TlsCertificate, report
 const TICKET_KEY_BYTES = 80;
 
 export function compileTicketKeys(name: string, message: TlsSessionTicketKeys, report: Report): SecretPlan {
-  if (message.keys.length === 0) report.at('keys').refuse('must not be empty');
   const sources = newSources();
   const refs = message.keys.map((key, i) => {
     const ref = dataOf(key, sources, report.at('keys', i));
@@ -209,11 +207,10 @@ function compileTrustDomains(message: CertificateValidationContext, sources: Sou
       message.customValidatorConfig.typedConfig,
       [
         extension(tlsSpiffeValidatorConfig.SPIFFECertValidatorConfigSchema, (config, at) => {
-          if (config.trustDomains.length === 0) at.at('trust_domains').refuse('must not be empty');
           const seen = new Set<string>();
           return config.trustDomains.map(({ name, trustBundle }, i) => {
             const here = at.at('trust_domains', i);
-            if (name === '' || seen.has(name)) here.at('name').refuse(name === '' ? 'must not be empty' : 'is used twice');
+            if (seen.has(name)) here.at('name').refuse('is used twice');
             seen.add(name);
             return { domain: name, bundle: dataOf(trustBundle, sources, here.at('trust_bundle')) };
           });

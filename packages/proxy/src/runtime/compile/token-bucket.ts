@@ -8,8 +8,6 @@ const SHORTEST_FILL_MS = 50;
 
 export function compileTokenBucket(bucket: localRatelimitNetworkFilter.LocalRateLimit['tokenBucket'], report: Report): TokenBucketRuntime {
   const fillIntervalMs = durationMsOr(bucket?.fillInterval, 0);
-  if (!bucket) report.refuse('is required');
-  else if (bucket.tokensPerFill === 0) report.at('tokens_per_fill').refuse('must be positive');
-  else if (fillIntervalMs < SHORTEST_FILL_MS) report.at('fill_interval').refuse(`must be at least ${SHORTEST_FILL_MS} ms`);
+  if (fillIntervalMs < SHORTEST_FILL_MS) report.at('fill_interval').refuse(`must be at least ${SHORTEST_FILL_MS} ms`);
   return { maxTokens: bucket?.maxTokens ?? 0, tokensPerFill: bucket?.tokensPerFill ?? 1, fillIntervalMs };
 }
