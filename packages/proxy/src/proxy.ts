@@ -33,6 +33,7 @@ export type ProxyOptions = {
   local?: UpstreamContext['local'];
   /** For the event logs of health checks and outlier detection. Default: none is written. */
   openLog?: UpstreamContext['openLog'];
+  outlierLogPath?: UpstreamContext['outlierLogPath'];
   /** Default: each cluster counts for itself. */
   createBreaker?: UpstreamContext['createBreaker'];
   /** How long the HTTP connections of a replaced listener, and all those of a removed one, may take to end. Default 45 s (Istio's drain time). */
@@ -97,6 +98,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     secret,
     createBreaker: options.createBreaker,
     openLog: options.openLog,
+    outlierLogPath: options.outlierLogPath,
     local: options.local,
   });
   let runtime: Runtime = EMPTY_RUNTIME;

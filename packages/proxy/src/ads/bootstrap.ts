@@ -35,6 +35,8 @@ export type BootstrapSettings = Operations & {
   readonly node: Node | undefined;
   /** The cluster of this proxy's peers, for zone-aware balancing; empty: none. */
   readonly localClusterName?: string;
+  /** Where ejections of hosts are logged; empty: nowhere. */
+  readonly outlierLogPath?: string;
   /** Undefined: no admin interface. */
   readonly admin: SocketAddress | undefined;
   readonly clusters: readonly Cluster[];
@@ -152,6 +154,7 @@ function settingsOf(message: Bootstrap, report: Report): BootstrapSettings {
     },
     node: message.node,
     localClusterName: message.clusterManager?.localClusterName ?? '',
+    outlierLogPath: message.clusterManager?.outlierDetection?.eventLogPath ?? '',
     admin: admin && socketAddressOf(admin, report.at('admin').at('address')),
     get clusters() {
       return whole().staticResources?.clusters ?? [];

@@ -126,6 +126,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     node,
     observer,
     openLog: (path) => sinks.open(path),
+    outlierLogPath: bootstrap.outlierLogPath,
     ...(bootstrap.localClusterName && { local: { locality: localityOf(bootstrap.node), clusterName: bootstrap.localClusterName } }),
     overload: {
       settings: { ...bootstrap.overload, maxDownstreamConnections },

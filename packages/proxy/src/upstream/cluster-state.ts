@@ -31,6 +31,8 @@ export type UpstreamContext = {
   readonly random: () => number;
   readonly resolve: Resolver;
   readonly logger: Logger;
+  /** Where ejections are logged. Default: nowhere. */
+  readonly outlierLogPath?: string | undefined;
   /** Appends to a log file. Default: nothing is written. */
   readonly openLog?: ((path: string) => { write(line: string): void }) | undefined;
   /** Of TLS contexts, by the key of a named reference. */

@@ -262,6 +262,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     cluster.stats.upstream_rq_active++;
     host.stats.rq_total++;
     host.stats.rq_active++;
+    cluster.outlier.reportConnected(host);
     user.onPoolReady(member);
   }
 

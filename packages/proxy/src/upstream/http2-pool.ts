@@ -225,6 +225,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     cluster.stats.upstream_rq_active++;
     host.stats.rq_total++;
     host.stats.rq_active++;
+    cluster.outlier.reportConnected(host);
     const stream = session.open(breaker);
     const limit = cluster.runtime.maxRequestsPerConnection;
     user.onPoolReady(stream);

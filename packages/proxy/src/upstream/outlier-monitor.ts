@@ -1,5 +1,7 @@
 // What outlier detection remembers of one host.
 
+import type { Detection } from './outlier.ts';
+
 /** Results of one interval, of one origin. */
 export class SuccessRate {
   success = 0;
@@ -27,6 +29,11 @@ export class OutlierMonitor {
   consecutiveLocalFailures = 0;
   /** How many base times the next ejection lasts. */
   backoff = 0;
+  /** How often it was ejected, for what the last time. */
+  ejections = 0;
+  lastDetection: Detection | undefined;
+  /** On the monotonic clock: when it was ejected or let in again; undefined: never. */
+  lastActionMs: number | undefined;
   readonly external = new SuccessRate();
   readonly local = new SuccessRate();
 }

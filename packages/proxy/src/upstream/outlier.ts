@@ -6,11 +6,12 @@ import type { OutlierRuntime } from '../runtime/model.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { OutlierStats } from './cluster-stats.ts';
 import type { Host } from './host.ts';
+import { writeOutlierEvent } from './outlier-log.ts';
 
 /** `timeout`: no answer in time; `failure`: no connection, or it broke. Both are ours to report, not the host's. */
 export type LocalOutcome = 'timeout' | 'failure' | 'connected';
 
-type Detection =
+export type Detection =
   | 'consecutive_5xx'
   | 'consecutive_gateway_failure'
   | 'consecutive_local_origin_failure'
@@ -42,7 +43,14 @@ export class OutlierDetector {
     if (!outlier) return;
     this.sweepRegularly();
     this.countExternal(host, status, outlier);
-    if (outlier.splitExternalLocalOriginErrors) this.countLocal(host, true, outlier);
+  }
+
+  /** A request has its connection, whatever comes of it: the network is not to blame so far. */
+  reportConnected(host: Host): void {
+    const { outlier } = this.cluster.runtime;
+    if (!outlier?.splitExternalLocalOriginErrors) return;
+    this.sweepRegularly();
+    this.countLocal(host, true, outlier);
   }
 
   /** What happened before or instead of an answer. Unless origins are split it counts as the status that the client is told. */
@@ -89,7 +97,9 @@ export class OutlierDetector {
 
   /** The host left the cluster. */
   forget(host: Host): void {
-    if (host.ejectedUntilMs > 0) this.admit(host);
+    if (host.ejectedUntilMs === 0) return;
+    host.ejectedUntilMs = 0;
+    this.cluster.stats.outlier.ejections_active--;
   }
 
   /** The settings have changed. Who is out stays out for its time, unless nothing is detected any more. */
@@ -112,6 +122,8 @@ export class OutlierDetector {
     const { outlier: stats } = cluster.stats;
     if (!outlier || host.ejectedUntilMs > 0) return;
     stats[DETECTED[detection]]++;
+    if (detection === 'consecutive_5xx') stats.ejections_consecutive_5xx++;
+    if (detection === 'success_rate') stats.ejections_success_rate++;
     const active = stats.ejections_active;
     const allowed = ((active + 1) * 100) / cluster.hostCount <= maxEjectionPercent || (outlier.alwaysEjectOneHost && active === 0);
     if (!allowed) {
@@ -119,22 +131,30 @@ export class OutlierDetector {
       return;
     }
     if (detection === 'consecutive_5xx' || detection === 'success_rate') stats.ejections_total++;
-    if (detection === 'consecutive_5xx') stats.ejections_consecutive_5xx++;
-    if (detection === 'success_rate') stats.ejections_success_rate++;
-    if (cluster.context.random() * 100 >= enforcingPercent) return;
+    if (cluster.context.random() * 100 >= enforcingPercent) {
+      this.log(host, { detection, isEnforced: false });
+      return;
+    }
     stats[ENFORCED[detection]]++;
     stats.ejections_enforced_total++;
     stats.ejections_active++;
     if (host.outlier.backoff * outlier.baseEjectionMs < outlier.maxEjectionMs + outlier.baseEjectionMs) host.outlier.backoff++;
     const durationMs = Math.min(outlier.baseEjectionMs * host.outlier.backoff, outlier.maxEjectionMs);
     const jitterMs = outlier.maxEjectionJitterMs > 0 ? cluster.context.random() * outlier.maxEjectionJitterMs : 0;
-    host.ejectedUntilMs = cluster.context.clock.monotonicMs() + durationMs + jitterMs;
+    const now = cluster.context.clock.monotonicMs();
+    host.ejectedUntilMs = now + durationMs + jitterMs;
+    host.outlier.ejections++;
+    host.outlier.lastDetection = detection;
+    this.log(host, { detection, isEnforced: true });
+    host.outlier.lastActionMs = now;
     cluster.onHealthFailure(host);
     this.onChange();
   }
 
   private admit(host: Host): void {
     host.ejectedUntilMs = 0;
+    this.log(host);
+    host.outlier.lastActionMs = this.cluster.context.clock.monotonicMs();
     host.outlier.consecutive5xx = 0;
     host.outlier.consecutiveGatewayFailures = 0;
     host.outlier.consecutiveLocalFailures = 0;
@@ -186,6 +206,12 @@ export class OutlierDetector {
     });
     this.localAverage = local.average;
     this.localThreshold = local.threshold;
+  }
+
+  /** Without an ejection: that the host is in again. */
+  private log(host: Host, ejection?: { detection: Detection; isEnforced: boolean }): void {
+    const { average, threshold, cluster } = this;
+    writeOutlierEvent(cluster, host, ejection && { ...ejection, average, threshold });
   }
 
   private judge(hosts: readonly Host[], origin: 'external' | 'local', rules: Rules): { average: number; threshold: number } {
