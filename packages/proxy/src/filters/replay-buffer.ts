@@ -1,8 +1,8 @@
 // The body of a request as far as it has arrived, kept until it could be sent, and then so that another attempt (or a mirror) can send
 // it again.
 
-/** What may arrive of a body before its connection stands: reading pauses then, so this is never outgrown while waiting. */
-const MIN_UNSENT_BYTES = 256 * 1024;
+/** What may arrive of a body before its connection stands. Reading pauses then, but one read of a fast client has up to 256 KiB. */
+const MIN_UNSENT_BYTES = 1024 * 1024;
 
 export class ReplayBuffer {
   private readonly pieces: Buffer[] = [];
