@@ -121,7 +121,7 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     // Content-length of an answer to HEAD is what GET would have.
     if (!this.countFirst(first?.length ?? 0) || (end && !this.endsAsPromised())) return LENGTH_FAULT;
     const head = template.instantiate();
-    if (isTunnel) return this.beginTunnel(head, end);
+    if (isTunnel) return this.beginTunnel(head, first, end);
     if (end) this.finish(() => this.handler?.onResponseHead(head, first, true));
     else this.handler?.onResponseHead(head, first, false);
     return undefined;
@@ -145,7 +145,7 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     return this.method === 'HEAD' || status === 204 || status === 304;
   }
 
-  private beginTunnel(head: Head, end: boolean): undefined {
+  private beginTunnel(head: Head, first: Buffer | undefined, end: boolean): undefined {
     this.isTunnel = true;
     if (this.upgrade !== '') {
       // HTTP/1.1 on the other side knows a successful upgrade by 101, and a WebSocket by the answer to its key.
@@ -155,6 +155,7 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
       }
     }
     this.handler?.onUpgraded(head);
+    if (first) this.handler?.onResponseData(first, this.connection);
     if (end) this.handler?.onResponseEnd(undefined);
     return undefined;
   }
@@ -165,7 +166,7 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
 
   protected deliverEnd(trailers: HeadTemplate | undefined): void {
     if (this.isTunnel) {
-      this.handler?.onResponseEnd(undefined);
+      this.handler?.onResponseEnd(trailers?.instantiate());
       if (this.localClosed) this.session.closeStream(this);
       return;
     }

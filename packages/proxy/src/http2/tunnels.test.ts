@@ -7,6 +7,7 @@ import type { JsonObject } from '@bufbuild/protobuf';
 import { cluster, httpListener, routeTo } from '../testing/runtime.ts';
 import { onStage } from '../testing/stage.ts';
 import { openWire } from '../testing/wire.ts';
+import { fields, frame } from './testing/frames.ts';
 import { acceptOf } from './websocket.ts';
 
 // WebSockets pass between HTTP/1.1 (Upgrade) and HTTP/2 (extended CONNECT, RFC 8441) in every combination.
@@ -120,6 +121,24 @@ test('HTTP/1.1 client, HTTP/2 upstream', async () => {
   } finally {
     await upstream.close();
   }
+});
+
+test('what an HTTP/2 upstream says together with its answer belongs to the tunnel', async () => {
+  await onStage(async (stage) => {
+    const upstream = await stage.upstream((socket, text) => {
+      if (text.length < 30) return;
+      const answer = [frame(4, 0, 0), frame(1, 4, 1, fields([':status', '200'])), frame(0, 0, 1, 'first '), frame(0, 0, 1, 'second')];
+      if (socket.bytesWritten === 0) socket.write(Buffer.concat(answer));
+    });
+    await stage.apply({
+      listeners: [httpListener('in', [routeTo('up')], WEBSOCKET)],
+      clusters: [cluster('up', [upstream.port], H2_CLUSTER)],
+    });
+    const wire = await openWire(stage.port());
+    wire.send(`GET /chat HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ${KEY}\r\n\r\n`);
+    assert.match(await wire.expect('second'), /\r\n\r\nfirst second$/);
+    wire.close();
+  });
 });
 
 test('HTTP/2 on both sides', async () => {

@@ -5,6 +5,7 @@ import { writeSync, writevSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { codeOf } from '@lateen/base';
 import { Connection, type ConnectionHandler, type Framed, ignoring } from './connection.ts';
+import { resetSocket } from './reset-socket.ts';
 import { sharedView } from './shared-read.ts';
 import {
   END_OF_FILE,
@@ -228,7 +229,7 @@ export class HandleConnection extends Connection {
 
   reset(): void {
     this.ended = true;
-    if (!this.closed) this.socket.resetAndDestroy();
+    if (!this.closed) resetSocket(this.socket);
   }
 
   pause(): void {

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import { codeOf } from '@lateen/base';
 import { Connection, type ConnectionHandler, ignoring } from './connection.ts';
+import { resetSocket } from './reset-socket.ts';
 import { readIntoShared } from './shared-read.ts';
 
 export class SocketConnection extends Connection {
@@ -76,7 +77,7 @@ export class SocketConnection extends Connection {
   reset(): void {
     this.ended = true;
     if (this.closed) return;
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
   }
 
   pause(): void {

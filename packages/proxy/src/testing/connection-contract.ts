@@ -146,6 +146,13 @@ function testBreaks(withPair: WithPair): void {
       assert.equal((await failed).code, 'ECONNRESET');
       await eventually(() => assert.ok(ours.closed));
     });
+    // Behind its end, which the peer may not have seen yet.
+    await withPair(async ({ ours, peer }) => {
+      peer.resume();
+      ours.end();
+      ours.reset();
+      await eventually(() => assert.ok(ours.closed));
+    });
     await withPair(async ({ ours, peer, wire }) => {
       const codes: (string | undefined)[] = [];
       listen(ours, { onData: () => wire.resetAndDestroy(), onClose: (code) => codes.push(code) });

@@ -5,6 +5,7 @@ import { isIPv6, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { codeOf } from '@lateen/base';
 import { Connection, type ConnectionHandler } from '../io/connection.ts';
+import { resetSocket } from '../io/reset-socket.ts';
 import type { TlsFacts } from '../io/tls-facts.ts';
 import { describeHandshakeError } from './failure.ts';
 
@@ -111,7 +112,7 @@ export abstract class TlsConnection extends Connection {
     this.gone = true;
     // The session follows when the socket has closed. Destroyed together they would free OpenSSL's memory at once, perhaps while a
     // callback of OpenSSL is running, which ends the process.
-    this.raw.resetAndDestroy();
+    resetSocket(this.raw);
   }
 
   pause(): void {

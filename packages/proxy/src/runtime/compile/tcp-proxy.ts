@@ -1,6 +1,8 @@
-import { type TcpProxy, TcpProxySchema } from '@lateen/xds/messages/proxy';
-import type { TcpClusterRuntime, TcpProxyRuntime } from '../model.ts';
+import { type TcpProxy, type TcpProxy_TunnelingConfig, TcpProxy_TunnelingConfigSchema, TcpProxySchema } from '@lateen/xds/messages/proxy';
+import { parseFormat } from '../format.ts';
+import type { TcpClusterRuntime, TcpProxyRuntime, TcpTunnelRuntime } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
+import { compileHeaderOptions } from './header-mutation.ts';
 import { honours, type Report } from './report.ts';
 import { durationMsOr, lbMetadataOf } from './values.ts';
 
@@ -17,6 +19,15 @@ const check = honours(TcpProxySchema, [
   'accessLogFlushInterval',
   'flushAccessLogOnConnected',
   'maxDownstreamConnectionDuration',
+  'tunnelingConfig',
+]);
+const checkTunnel = honours(TcpProxy_TunnelingConfigSchema, [
+  'hostname',
+  'usePost',
+  'headersToAdd',
+  'propagateResponseHeaders',
+  'postPath',
+  'propagateResponseTrailers',
 ]);
 
 export function compileTcpProxy(message: TcpProxy, report: Report): TcpProxyRuntime {
@@ -43,8 +54,27 @@ export function compileTcpProxy(message: TcpProxy, report: Report): TcpProxyRunt
     accessLogs: compileAccessLogs(message.accessLog, report),
     accessLogFlushIntervalMs: durationMsOr(options?.accessLogFlushInterval ?? message.accessLogFlushInterval, 0),
     logsOnConnected: options?.flushAccessLogOnConnected ?? message.flushAccessLogOnConnected,
+    tunnel: message.tunnelingConfig && compileTunnel(message.tunnelingConfig, report.at('tunneling_config')),
     hashPolicy: compileHashPolicy(message, report),
   };
+}
+
+function compileTunnel(config: TcpProxy_TunnelingConfig, report: Report): TcpTunnelRuntime | undefined {
+  checkTunnel(config, report);
+  if (config.hostname === '') report.at('hostname').refuse('must not be empty');
+  if (config.postPath !== '' && !config.usePost) report.at('post_path').refuse('needs use_post');
+  if (config.postPath !== '' && !config.postPath.startsWith('/')) report.at('post_path').refuse('must begin with a slash');
+  const hostname = report.at('hostname').take(parseFormat(config.hostname));
+  return (
+    hostname && {
+      method: config.usePost ? 'POST' : 'CONNECT',
+      hostname,
+      path: config.postPath || '/',
+      requestHeaders: compileHeaderOptions(config.headersToAdd, report, 'headers_to_add'),
+      propagatesHeaders: config.propagateResponseHeaders,
+      propagatesTrailers: config.propagateResponseTrailers,
+    }
+  );
 }
 
 const NO_CLUSTER: TcpClusterRuntime = { name: '', weight: 0, metadataMatch: undefined };

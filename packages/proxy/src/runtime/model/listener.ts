@@ -3,7 +3,7 @@
 import type { AccessLogRuntime } from './access-log.ts';
 import type { Format } from './format.ts';
 import type { HcmRuntime, IstioStatsRuntime } from './http.ts';
-import type { RuntimeMetadata } from './route.ts';
+import type { HeaderMutation, RuntimeMetadata } from './route.ts';
 import type { DownstreamTlsRuntime } from './tls.ts';
 
 export type ListenerRuntime = {
@@ -142,6 +142,19 @@ export type TcpClusterRuntime = {
   readonly metadataMatch: { readonly [key: string]: import('@lateen/base').Json } | undefined;
 };
 
+/** The upstream carries the bytes over HTTP. */
+export type TcpTunnelRuntime = {
+  readonly method: 'CONNECT' | 'POST';
+  /** Where the tunnel shall lead: the request's authority. */
+  readonly hostname: Format;
+  /** Of POST. */
+  readonly path: string;
+  readonly requestHeaders: readonly HeaderMutation[];
+  /** What the upstream answers goes into filter state, for the access log. */
+  readonly propagatesHeaders: boolean;
+  readonly propagatesTrailers: boolean;
+};
+
 export type TcpProxyRuntime = {
   readonly statPrefix: string;
   /** The cluster for a new connection: fixed, or by weight. */
@@ -154,6 +167,7 @@ export type TcpProxyRuntime = {
   /** Log an open connection every so often; 0 = only at its end. */
   readonly accessLogFlushIntervalMs: number;
   readonly logsOnConnected: boolean;
+  readonly tunnel: TcpTunnelRuntime | undefined;
   /** What consistent balancing hashes: the client's address, or a filter state value. */
   readonly hashPolicy: { readonly kind: 'source_ip' } | { readonly kind: 'filter_state'; readonly key: string } | undefined;
 };
