@@ -197,14 +197,20 @@ export class ActiveListener {
     this.countConnection(connection);
     const chain = this.chainOf(runtime);
     const admission = chain.filters.admit();
-    if (admission.kind === 'closed') return this.closeLater(connection, admission.delayMs);
+    if (admission.kind === 'closed') {
+      const record = entry?.record ?? this.newRecord(facts);
+      if (admission.flag) record.addFlag(admission.flag);
+      chain.reportRefused(record);
+      return this.closeLater(connection, admission.delayMs);
+    }
     connection.onceClosed(admission.release);
     // No handshake ends without the client's last word.
     if (runtime.tls && found.ended) return refuse(connection);
     if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes, entry });
     this.pending.delete(connection);
     if (entry) entry.carrier = connection;
-    chain.begin(connection, describeConnection({ ...facts, tls: undefined }), found.applicationProtocols[0] ?? '');
+    const info = describeConnection({ ...facts, tls: undefined });
+    chain.begin(connection, info, { protocol: found.applicationProtocols[0] ?? '', record: entry?.record });
     if (found.bytes) connection.receivedBefore(found.bytes);
     if (found.ended) connection.handler.onEnd();
     connection.resume();
@@ -212,21 +218,27 @@ export class ActiveListener {
 
   /** For the listener's own access log, which has a line for each connection. */
   private startEntry(connection: Connection, facts: Omit<Facts, 'tls'>): LogEntry | undefined {
-    const { proxy, observer } = this.services;
+    const { observer } = this.services;
     if (this.log?.of !== this.current) this.log = { of: this.current, write: observer.listener?.(this.current) };
     const { write } = this.log;
     if (!write) return undefined;
-    const record = new TcpRecord(describeConnection({ ...facts, tls: undefined }), proxy.clock);
-    record.accessLogType = 'NotSet';
+    const record = this.newRecord(facts);
     const entry: LogEntry = { record, carrier: undefined };
     connection.onceClosed(() => {
       record.complete();
       record.bytesReceived = entry.carrier?.bytesRead ?? 0;
       record.bytesSent = entry.carrier?.bytesWritten ?? 0;
       // Whoever ends the connection says why just after.
-      queueMicrotask(() => write(record));
+      queueMicrotask(() => {
+        record.accessLogType = 'NotSet';
+        write(record);
+      });
     });
     return entry;
+  }
+
+  private newRecord(facts: Omit<Facts, 'tls'>): TcpRecord {
+    return new TcpRecord(describeConnection({ ...facts, tls: undefined }), this.services.proxy.clock);
   }
 
   private secure(
@@ -246,10 +258,12 @@ export class ActiveListener {
     secureDownstream(connection, tls, { unread, timeoutMs: transportSocketConnectTimeoutMs, services }, (secured, failure) => {
       this.pending.delete(connection);
       if (!secured) {
-        const isLate = failure === HANDSHAKE_TIMEOUT;
-        if (isLate) this.stats.downstream_cx_transport_socket_connect_timeout++;
-        if (entry && isLate) entry.record.connectionTerminationDetails = failure;
-        else if (entry) entry.record.downstreamTransportFailureReason = failure.replaceAll(' ', '_');
+        const record = entry?.record ?? this.newRecord(facts);
+        if (failure === HANDSHAKE_TIMEOUT) {
+          this.stats.downstream_cx_transport_socket_connect_timeout++;
+          record.connectionTerminationDetails = failure;
+        } else record.downstreamTransportFailureReason = failure.replaceAll(' ', '_');
+        chain.reportRefused(record);
         return;
       }
       // A protocol that ALPN settled is not guessed from bytes.
@@ -260,7 +274,7 @@ export class ActiveListener {
         entry.record.connection = info;
         entry.carrier = secured;
       }
-      chain.begin(secured, info, protocol);
+      chain.begin(secured, info, { protocol, record: entry?.record });
       secured.resume();
     });
   }

@@ -1,6 +1,7 @@
 // The network filters that judge a connection as it begins, before a byte of it is served.
 
 import type { ProxyContext } from '../http/context.ts';
+import type { ResponseFlag } from '../http/request-record.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import { compileFormat } from '../observe/format.ts';
 import type { FilterChainRuntime, NetworkFilterRuntime, TokenBucketRuntime } from '../runtime/model.ts';
@@ -10,7 +11,9 @@ import type { Counters } from './counters.ts';
 import { TokenBucketState } from './token-bucket.ts';
 
 /** What becomes of a new connection. */
-export type Admission = { readonly kind: 'admitted'; readonly release: () => void } | { readonly kind: 'closed'; readonly delayMs: number };
+export type Admission =
+  | { readonly kind: 'admitted'; readonly release: () => void }
+  | { readonly kind: 'closed'; readonly delayMs: number; readonly flag?: ResponseFlag };
 
 export type ConnectionFilters = {
   /** Counts the connection in; `release` must follow when it ends. */
@@ -61,7 +64,8 @@ function createGate(filter: NetworkFilterRuntime, { proxy, counters, buckets }: 
     return () => {
       if (state.take(proxy.clock.monotonicMs())) return ADMITTED;
       counters.count(`local_rate_limit.${statPrefix}.rate_limited`);
-      return { kind: 'closed', delayMs: 0 };
+      // Envoy's flag for it, though nothing was retried.
+      return { kind: 'closed', delayMs: 0, flag: 'URX' };
     };
   }
   if (filter.kind === 'connection_limit') {

@@ -11,14 +11,22 @@ import type { ClusterState } from '../upstream/cluster-state.ts';
 import { connectUpstream } from '../upstream/connect.ts';
 import { hashText } from '../upstream/hash.ts';
 import type { Host } from '../upstream/host.ts';
+import { describeConnectError } from '../upstream/http-pool.ts';
+import { HttpTunnel } from './http-tunnel.ts';
 import { exchangeMetadata, PEER_EXCHANGE } from './metadata-exchange.ts';
-import { TcpRecord } from './tcp-record.ts';
+import type { TcpRecord } from './tcp-record.ts';
 
 /** Filter state that decides where the TCP proxy goes, and how long it waits. */
 export const TCP_PROXY_CLUSTER = 'envoy.tcp_proxy.cluster';
 const TCP_PROXY_IDLE_TIMEOUT = 'envoy.tcp_proxy.per_connection_idle_timeout_ms';
 
-export type TcpServices = { readonly proxy: ProxyContext; readonly tcp: TcpProxyRuntime; readonly observer: TcpObserver };
+export type TcpServices = {
+  readonly proxy: ProxyContext;
+  readonly tcp: TcpProxyRuntime;
+  readonly observer: TcpObserver;
+  /** Where to note what becomes of the connection; the listener's log may want it too. */
+  readonly record: TcpRecord;
+};
 
 export class TcpConnection implements ConnectionHandler {
   private readonly proxy: ProxyContext;
@@ -42,18 +50,23 @@ export class TcpConnection implements ConnectionHandler {
   private maxDuration: Timeout | undefined;
   private readonly repeating: Timeout[] = [];
 
-  constructor({ proxy, tcp, observer }: TcpServices, downstream: Connection, info: ConnectionInfo) {
+  constructor({ proxy, tcp, observer, record }: TcpServices, downstream: Connection, info: ConnectionInfo) {
     this.proxy = proxy;
     this.tcp = tcp;
     this.observer = observer;
     this.downstream = downstream;
-    this.record = new TcpRecord(info, proxy.clock);
+    this.record = record;
+    record.connection = info;
+    observer.started?.();
     this.lastActivityMs = proxy.clock.monotonicMs();
     this.idleTimeoutMs = ownIdleTimeoutMs(info) ?? tcp.idleTimeoutMs;
     downstream.handler = this;
     if (this.idleTimeoutMs > 0) proxy.timeouts.arm(this.idle, this.idleTimeoutMs);
     if (tcp.maxDownstreamConnectionDurationMs > 0) {
-      this.maxDuration = new Timeout(() => this.fail('DO'));
+      this.maxDuration = new Timeout(() => {
+        observer.count?.('max_downstream_connection_duration');
+        this.fail('DT');
+      });
       proxy.timeouts.arm(this.maxDuration, tcp.maxDownstreamConnectionDurationMs);
     }
     this.start(info);
@@ -72,7 +85,10 @@ export class TcpConnection implements ConnectionHandler {
     record.upstreamCluster = name;
     this.cluster = proxy.clusters.get(name);
     record.cluster = this.cluster?.runtime;
-    if (!this.cluster) return this.fail('NC');
+    if (!this.cluster) {
+      this.observer.count?.('downstream_cx_no_route');
+      return this.fail('NC');
+    }
     if (!this.cluster.breakers.default.canConnect) {
       this.cluster.stats.upstream_cx_overflow++;
       return this.fail('UO');
@@ -84,7 +100,7 @@ export class TcpConnection implements ConnectionHandler {
     const { cluster, record } = this;
     const host = cluster?.pick(
       { host: info.localIp, port: info.localPort },
-      { hash: this.hashOf(info), metadataMatch: this.metadataMatch },
+      { hash: this.hashOf(info), metadataMatch: withOwnMetadata(this.metadataMatch, info) },
     );
     if (!cluster || !host) return this.fail('UH');
     if (!cluster.canConnectTo(host)) {
@@ -92,23 +108,46 @@ export class TcpConnection implements ConnectionHandler {
       return this.fail('UO');
     }
     this.attempts++;
-    this.host = host;
     record.upstreamAttemptCount = this.attempts;
+    if (!this.tcp.tunnel && !cluster.breakers.default.canQueue) {
+      cluster.stats.upstream_rq_pending_overflow++;
+      return this.exhaust(cluster);
+    }
+    this.host = host;
     record.upstreamHost = host.address;
     record.endpoint = host.endpoint;
-    cluster.stats.upstream_cx_total++;
-    cluster.stats.upstream_cx_active++;
-    cluster.breakers.default.connections++;
-    host.stats.cx_total++;
-    host.stats.cx_active++;
-    this.proxy.timeouts.arm(this.connectTimeout, cluster.runtime.connectTimeoutMs);
     const handler: ConnectionHandler = {
       onData: (bytes) => this.onUpstreamData(bytes),
       onEnd: () => this.downstream.end(),
       onDrain: () => this.downstream.resume(),
       onClose: (error) => this.onUpstreamClosed(error),
     };
-    this.upstream = connectUpstream(cluster, host, { downstream: info }, { handler, onConnect: () => this.onConnected() });
+    const events = { handler, onConnect: () => this.onConnected() };
+    if (this.tcp.tunnel) {
+      const tunnel = new HttpTunnel(this.tcp.tunnel, record, events);
+      this.upstream = tunnel;
+      return tunnel.open(cluster, host);
+    }
+    this.countConnection(cluster, host, 1);
+    this.countPending(cluster, 1);
+    cluster.stats.upstream_rq_pending_total++;
+    cluster.stats.upstream_cx_total++;
+    host.stats.cx_total++;
+    this.proxy.timeouts.arm(this.connectTimeout, cluster.runtime.connectTimeoutMs);
+    this.upstream = connectUpstream(cluster, host, { downstream: info }, events);
+  }
+
+  /** Tunnels are requests of a pool, which counts its connections itself. */
+  private countConnection(cluster: ClusterState, host: Host, change: 1 | -1): void {
+    cluster.stats.upstream_cx_active += change;
+    cluster.breakers.default.connections += change;
+    host.stats.cx_active += change;
+  }
+
+  /** As in Envoy, a connection that is being made is a request that waits. */
+  private countPending({ stats, breakers }: ClusterState, change: 1 | -1): void {
+    stats.upstream_rq_pending_active += change;
+    breakers.default.pending += change;
   }
 
   private hashOf(info: ConnectionInfo): ReturnType<typeof hashText> | undefined {
@@ -119,10 +158,15 @@ export class TcpConnection implements ConnectionHandler {
   }
 
   private onConnected(): void {
-    const { upstream, record } = this;
-    if (!upstream || this.finished) return;
+    const { upstream, record, cluster } = this;
+    if (!upstream || !cluster || this.finished) return;
     this.connectTimeout.cancel();
     this.connected = true;
+    if (!this.tcp.tunnel) {
+      this.countPending(cluster, -1);
+      cluster.stats.upstream_rq_total++;
+      cluster.stats.upstream_rq_active++;
+    }
     this.host?.relays.add(this.onHostFailure);
     record.upstreamLocalAddress = upstream.localAddress;
     record.upstreamTls = upstream.tls;
@@ -131,21 +175,27 @@ export class TcpConnection implements ConnectionHandler {
         record.upstreamPeer = peer;
       });
     }
-    if (this.cluster && this.host) this.cluster.reportLocal(this.host, 'connected');
+    if (this.host) cluster.reportLocal(this.host, 'connected');
     this.observer.connectionOpened(record);
-    if (this.tcp.logsOnConnected) this.log();
+    if (this.tcp.logsOnConnected) this.log('TcpUpstreamConnected');
     const { progress } = this.observer;
     if (progress) this.repeat(progress.intervalMs, () => progress.report(record));
-    this.repeat(this.tcp.accessLogFlushIntervalMs, () => this.log());
-    for (const piece of this.early) upstream.write(piece);
+    this.repeat(this.tcp.accessLogFlushIntervalMs, () => this.log('TcpPeriodic'));
+    for (const piece of this.early) {
+      record.bytesReceived += piece.length;
+      upstream.write(piece);
+    }
     this.early = [];
     if (this.downstreamEnded) upstream.end();
     this.downstream.resume();
   }
 
-  private log(): void {
-    this.record.complete();
-    this.observer.log?.(this.record);
+  private log(type: TcpRecord['accessLogType']): void {
+    const { record } = this;
+    record.complete();
+    record.accessLogType = type;
+    this.observer.log?.(record);
+    record.accessLogType = 'TcpConnectionEnd';
   }
 
   private repeat(intervalMs: number, run: () => void): void {
@@ -161,25 +211,38 @@ export class TcpConnection implements ConnectionHandler {
   private onConnectFailed(error: string | undefined): void {
     const { cluster, upstream } = this;
     if (!cluster || !upstream || this.connected) return;
+    const { record } = this;
     this.connectTimeout.cancel();
     this.releaseUpstream();
-    cluster.stats.upstream_cx_connect_fail++;
-    if (error === 'timeout') cluster.stats.upstream_cx_connect_timeout++;
-    if (this.host) {
-      this.host.stats.cx_connect_fail++;
-      cluster.reportResult(this.host, 0);
+    if (!this.tcp.tunnel) {
+      cluster.stats.upstream_cx_connect_fail++;
+      cluster.stats.upstream_rq_pending_failure_eject++;
+      record.upstreamTransportFailureReason =
+        error === undefined || error === 'timeout' ? '' : describeConnectError(error).replaceAll(' ', '_');
+      if (error === 'timeout') cluster.stats.upstream_cx_connect_timeout++;
+      if (this.host) this.host.stats.cx_connect_fail++;
     }
-    if (this.attempts < Math.max(1, this.tcp.maxConnectAttempts) && !this.finished) return this.connect(this.record.connection);
-    this.fail('UF');
+    if (this.host) cluster.reportResult(this.host, 0);
+    record.addFlag('UF');
+    // Each attempt chooses again, among the clusters too.
+    if (this.attempts < Math.max(1, this.tcp.maxConnectAttempts) && !this.finished) return this.start(record.connection);
+    this.exhaust(cluster);
+  }
+
+  private exhaust({ stats }: ClusterState): void {
+    stats.upstream_cx_connect_attempts_exceeded++;
+    this.fail('URX');
   }
 
   onData(bytes: Buffer): void {
     this.lastActivityMs = this.proxy.clock.monotonicMs();
-    this.record.bytesReceived += bytes.length;
     if (!this.connected || !this.upstream) {
       this.early.push(this.downstream.keep(bytes));
       this.downstream.pause();
-    } else if (!this.upstream.relay(bytes, this.downstream)) this.downstream.pause();
+      return;
+    }
+    this.record.bytesReceived += bytes.length;
+    if (!this.upstream.relay(bytes, this.downstream)) this.downstream.pause();
   }
 
   onEnd(): void {
@@ -207,7 +270,10 @@ export class TcpConnection implements ConnectionHandler {
     if (!this.connected) return this.onConnectFailed(error);
     this.releaseUpstream();
     if (error === undefined) this.downstream.end();
-    else this.downstream.reset();
+    else {
+      this.record.addFlag('UR');
+      this.downstream.reset();
+    }
     // A client that never closes its side must not hold the connection for ever.
     if (!this.downstreamEnded) this.proxy.timeouts.arm(this.idle, HALF_CLOSED_MS);
   }
@@ -218,15 +284,12 @@ export class TcpConnection implements ConnectionHandler {
     this.upstream = undefined;
     upstream.handler = ignoring;
     upstream.destroy();
-    if (cluster) {
-      cluster.stats.upstream_cx_active--;
-      cluster.stats.upstream_cx_destroy++;
-      cluster.breakers.default.connections--;
-    }
-    if (host) {
-      host.stats.cx_active--;
-      host.relays.delete(this.onHostFailure);
-    }
+    host?.relays.delete(this.onHostFailure);
+    if (!cluster || !host || this.tcp.tunnel) return;
+    if (this.connected) cluster.stats.upstream_rq_active--;
+    else this.countPending(cluster, -1);
+    this.countConnection(cluster, host, -1);
+    cluster.stats.upstream_cx_destroy++;
   }
 
   private readonly onHostFailure = (): void => this.downstream.destroy();
@@ -234,12 +297,21 @@ export class TcpConnection implements ConnectionHandler {
   private onIdle(): void {
     const quietMs = this.proxy.clock.monotonicMs() - this.lastActivityMs;
     if (this.upstream && quietMs + 1 < this.idleTimeoutMs) this.proxy.timeouts.arm(this.idle, this.idleTimeoutMs - quietMs);
-    else this.downstream.destroy();
+    else {
+      this.observer.count?.('idle_timeout');
+      this.breakOff();
+    }
+  }
+
+  /** Ends both sides; nothing is waited for. */
+  private breakOff(): void {
+    this.releaseUpstream();
+    this.downstream.destroy();
   }
 
   private fail(flag: Parameters<TcpRecord['addFlag']>[0]): void {
     this.record.addFlag(flag);
-    this.downstream.destroy();
+    this.breakOff();
   }
 
   private finish(): void {
@@ -251,13 +323,40 @@ export class TcpConnection implements ConnectionHandler {
     for (const timeout of this.repeating) timeout.cancel();
     const { upstream } = this;
     // What is queued for the upstream still goes out when the client closed in order.
-    if (upstream && this.connected && this.downstreamEnded && !upstream.closed) {
-      upstream.end();
-      upstream.onceClosed(() => this.releaseUpstream());
-    } else this.releaseUpstream();
+    if (upstream && this.connected && this.downstreamEnded && !upstream.closed) this.drain(upstream);
+    else this.releaseUpstream();
+    if (!this.connected) this.observer.connectionOpened(this.record);
     this.record.complete();
     this.observer.finish(this.record);
   }
+
+  /** Ends the upstream once it has what is queued; one that neither takes it nor closes shall not stay for ever. */
+  private drain(upstream: Connection): void {
+    const { timeouts, clock } = this.proxy;
+    const deadlineMs = clock.monotonicMs() + Math.min(this.idleTimeoutMs || HALF_CLOSED_MS, HALF_CLOSED_MS);
+    let wasFlushed = false;
+    const check: Timeout = new Timeout(() => {
+      if (wasFlushed || clock.monotonicMs() >= deadlineMs) return upstream.destroy();
+      wasFlushed = upstream.isFlushed;
+      timeouts.arm(check, DRAIN_CHECK_MS);
+    });
+    upstream.handler = ignoring;
+    upstream.resume();
+    upstream.end();
+    timeouts.arm(check, DRAIN_CHECK_MS);
+    upstream.onceClosed(() => {
+      check.cancel();
+      this.releaseUpstream();
+    });
+  }
+}
+
+type MetadataMatch = TcpClusterRuntime['metadataMatch'];
+
+/** What the connection's own metadata adds to that of the configuration. */
+function withOwnMetadata(match: MetadataMatch, { dynamicMetadata }: ConnectionInfo): MetadataMatch {
+  const own = dynamicMetadata?.get('envoy.lb');
+  return own ? { ...match, ...(own as NonNullable<MetadataMatch>) } : match;
 }
 
 function ownIdleTimeoutMs({ filterState }: ConnectionInfo): number | undefined {
@@ -266,3 +365,4 @@ function ownIdleTimeoutMs({ filterState }: ConnectionInfo): number | undefined {
 }
 
 const HALF_CLOSED_MS = 60_000;
+const DRAIN_CHECK_MS = 500;

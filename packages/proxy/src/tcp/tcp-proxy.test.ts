@@ -152,7 +152,7 @@ test('an idle connection ends, one with a life limit too, and the client sees a 
     const talk = setInterval(() => old.send('.'), 10);
     await old.closed();
     clearInterval(talk);
-    await eventually(() => log.includes('0 DO '));
+    await eventually(() => log.includes('0 DT '));
     old.close();
     idle.close();
   });
