@@ -9,7 +9,8 @@ import type { RuntimeLayers } from '../overload/runtime-layers.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
 import { mergeExpositions, mergeStats } from '../workers/merge.ts';
 import type { Collected } from '../workers/messages.ts';
-import { collectStats, resetCounters, type ServerStats } from './collect-stats.ts';
+import { daysUntilFirstExpiry } from './certificate-expiry.ts';
+import { collectStats, NEVER, resetCounters, type ServerStats } from './collect-stats.ts';
 import type { ConfigDumpSource } from './config-dump.ts';
 import type { EndpointHandler, EndpointReply, EndpointRequest } from './http-endpoint.ts';
 import { createLogging } from './logging.ts';
@@ -93,6 +94,11 @@ export const statsOfProxy = (source: AdminSource) =>
     concurrency: source.concurrency,
     runtimeKeys: new Set(source.layers.layers.flatMap(({ values }) => [...values.keys()])).size,
     runtimeLayers: source.layers.layers.length,
+    warmingListeners: source.config.entries('listener').filter(({ entry, state }) => state === 'warming' && !entry.isStatic).length,
+    hasRuntimeOverrides: source.layers.layers.some(({ isAdmin, values }) => isAdmin && values.size > 0),
+    runtimeChanges: source.layers.changes,
+    daysUntilCertificateExpires: daysUntilFirstExpiry(source.proxy.runtime, source.now()) ?? NEVER,
+    thread: 0,
   });
 
 type AdminCommand = {

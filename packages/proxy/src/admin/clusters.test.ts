@@ -80,7 +80,7 @@ test('the numbers of a cluster have the names of Envoy', async () => {
     const fields = { outlier_detection: {}, circuit_breakers: { thresholds: [{ track_remaining: true, max_retries: 7 }] } };
     await proxy.apply(runtimeOf({ clusters: [cluster('c', [1], fields)] }));
     const [state] = proxy.clusters();
-    state!.stats.countStatus(204);
+    state!.stats.external.count(204);
     const values = new Map(clusterValues(state!).map(({ name, type, value }) => [name, `${type} ${value}`]));
     assert.deepEqual(
       [

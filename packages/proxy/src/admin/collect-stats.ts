@@ -2,11 +2,13 @@
 
 import { ISTIO_VERSION } from '@lateen/base';
 import { isGauge } from '../listener/counters.ts';
-import type { Observer } from '../observe/observer.ts';
-import { type Stat, statsOf } from '../observe/stats.ts';
+import { listenerStatName } from '../listener/listener-stats.ts';
+import type { HttpScope, Observer } from '../observe/observer.ts';
+import { addStats, type Stat, statsOf } from '../observe/stats.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
 import { tlsStatsOf } from '../tls/tls-stats.ts';
 import { type ClusterValue, clusterValues } from '../upstream/cluster-values.ts';
+import { knownNames } from './known-names.ts';
 
 export type ServerStats = {
   readonly uptimeSeconds: number;
@@ -25,9 +27,20 @@ export type ServerStats = {
   readonly warmingClusters: number;
   /** Threads in all. */
   readonly concurrency: number;
+  readonly warmingListeners: number;
   readonly runtimeKeys: number;
   readonly runtimeLayers: number;
+  readonly hasRuntimeOverrides: boolean;
+  /** How often keys were changed. */
+  readonly runtimeChanges: number;
+  /** Of all certificates in force the first. */
+  readonly daysUntilCertificateExpires: number;
+  /** Number of this thread. */
+  readonly thread: number;
 };
+
+/** What Envoy shows when there is nothing that could expire. */
+export const NEVER = 4_294_967_295;
 
 /** For a data plane that is not a process of its own. */
 export const NO_SERVER: ServerStats = {
@@ -40,8 +53,13 @@ export const NO_SERVER: ServerStats = {
   sourceStats: [],
   warmingClusters: 0,
   concurrency: 1,
+  warmingListeners: 0,
   runtimeKeys: 0,
   runtimeLayers: 0,
+  hasRuntimeOverrides: false,
+  runtimeChanges: 0,
+  daysUntilCertificateExpires: NEVER,
+  thread: 0,
 };
 
 // Where endpoints come from a source, the source counts (`sourceStats`); else the resolver does.
@@ -62,27 +80,46 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
       const gauges = isAds ? adsConnection(server) : [];
       const usesTls = [runtime.transport, ...runtime.transportMatches.map((one) => one.transport)].some(({ kind }) => kind === 'tls');
       const scope = { prefix: `cluster.${runtime.statName}.`, family: 'envoy_cluster_', labels: { cluster_name: runtime.statName } };
-      if (usesTls) stats.push(...tlsCounters(cluster, scope));
+      if (usesTls) stats.push(...tlsCounters(cluster, scope), ...secretCounters(cluster, scope, 'client_ssl_socket_factory'));
       stats.push(...clusterStats(runtime.statName, [...own.filter((one) => !gauges.some(({ name }) => name === one.name)), ...gauges]));
     }
   }
   if (!isAdsShown) stats.push(...clusterStats(server.adsClusterName, adsConnection(server)));
-  stats.push(...listenerStats(proxy, shows));
-  for (const [prefix, values] of observer.httpStats) {
-    if (!shows(values.downstream_cx_total)) continue;
-    const all = { ...values, ...values.bytes.named('downstream_cx') };
-    stats.push(...statsOf({ prefix: `http.${prefix}.`, family: 'envoy_http_', labels: { http_conn_manager_prefix: prefix }, values: all }));
-  }
+  stats.push(...listenerStats(proxy, server, shows));
+  for (const scope of observer.httpStats.values()) if (shows(scope.stats.downstream_cx_total)) stats.push(...httpStats(scope));
   for (const [prefix, values] of observer.tcpStats) {
     if (!shows(values.downstream_cx_total)) continue;
     stats.push(...statsOf({ prefix: `tcp.${prefix}.`, family: 'envoy_tcp_', labels: { tcp_prefix: prefix }, values }));
   }
+  for (const { name, ...rest } of observer.virtualHosts.values()) stats.push({ ...plain(name, 'counter', 0), ...rest });
   for (const [name, value] of observer.counters.entries()) stats.push(plain(name, 'counter', value));
   for (const [name, value] of proxy.counters.entries()) stats.push(plain(name, isGauge(name) ? 'gauge' : 'counter', value));
   for (const { name, type, value } of proxy.overload?.stats() ?? []) stats.push(plain(name, type, value));
   stats.push(...processStats(proxy, server));
+  if (!server.hidesUnused) stats.push(...knownNames(proxy).map((name) => plain(name, 'counter', 0)));
   const { includes } = server;
-  return includes ? stats.filter(({ name }) => includes(name)) : stats;
+  return withoutDoubles(includes ? stats.filter(({ name }) => includes(name)) : stats);
+}
+
+/** Connection managers of one prefix on several listeners are one to Envoy, and so is what is counted in two places. */
+const withoutDoubles = (stats: readonly Stat[]): Stat[] => {
+  const byName = new Map<string, Stat>();
+  for (const stat of stats) {
+    const known = byName.get(stat.name);
+    byName.set(stat.name, known ? addStats(known, stat) : stat);
+  }
+  return [...byName.values()];
+};
+
+/** What Envoy shows of a connection manager by its listener, too. */
+const BY_LISTENER = /^downstream_rq_(?:\dxx|completed)$/;
+
+function httpStats({ listener, prefix, stats }: HttpScope): Stat[] {
+  const values = { ...stats, ...stats.computed() };
+  const own = statsOf({ prefix: `http.${prefix}.`, family: 'envoy_http_', labels: { http_conn_manager_prefix: prefix }, values });
+  const some = Object.fromEntries(Object.entries(values).filter(([name]) => BY_LISTENER.test(name)));
+  const labels = { http_conn_manager_prefix: prefix, listener_address: listener };
+  return [...own, ...statsOf({ prefix: `listener.${listener}.http.${prefix}.`, family: 'envoy_listener_http_', labels, values: some })];
 }
 
 const plain = (name: string, type: Stat['type'], value: number): Stat => ({
@@ -93,15 +130,24 @@ const plain = (name: string, type: Stat['type'], value: number): Stat => ({
   value,
 });
 
-function listenerStats(proxy: DataPlane, shows: (everUsed: number) => boolean): Stat[] {
+function listenerStats(proxy: DataPlane, server: ServerStats, shows: (everUsed: number) => boolean): Stat[] {
   return proxy.listeners().flatMap((listener) => {
     const { runtime, stats: values } = listener;
     if (!shows(values.downstream_cx_total)) return [];
-    const [address] = runtime.addresses;
-    const name = runtime.statPrefix || (address ? `${address.host.replaceAll(':', '_')}_${address.port}` : runtime.name);
+    const name = listenerStatName(runtime);
     const scope = { prefix: `listener.${name}.`, family: 'envoy_listener_', labels: { listener_address: name } };
     const usesTls = [...runtime.filterChains, runtime.defaultFilterChain].some((chain) => chain?.tls !== undefined);
-    return [...statsOf({ ...scope, values }), ...(usesTls ? tlsCounters(listener, scope) : [])];
+    const { downstream_cx_total, downstream_cx_active } = values;
+    // Envoy counts by thread, too.
+    const ofThread = { downstream_cx_total, downstream_cx_active };
+    const thread = statsOf({
+      ...scope,
+      prefix: `${scope.prefix}worker_${server.thread}.`,
+      family: 'envoy_listener_worker_',
+      values: ofThread,
+    });
+    const secrets = usesTls ? secretCounters(listener, scope, 'server_ssl_socket_factory') : [];
+    return [...statsOf({ ...scope, values }), ...thread, ...(usesTls ? tlsCounters(listener, scope) : []), ...secrets];
   });
 }
 
@@ -117,21 +163,32 @@ function processStats(proxy: DataPlane, server: ServerStats): Stat[] {
     gauge('server.concurrency', server.concurrency),
     gauge('server.version', Number.parseInt(ISTIO_VERSION.replaceAll('.', ''), 10) || 0),
     gauge('server.hot_restart_epoch', 0),
+    gauge('server.hot_restart_generation', 1),
+    gauge('server.compilation_settings.fips_mode', 0),
+    gauge('server.days_until_first_cert_expiring', server.daysUntilCertificateExpires),
+    gauge('server.seconds_until_first_ocsp_response_expiring', NEVER),
+    gauge('server.stats_recent_lookups', 0),
     gauge('server.parent_connections', 0),
     gauge('server.memory_allocated', memory.heapUsed),
     gauge('server.memory_heap_size', memory.heapTotal),
     gauge('server.memory_physical_size', memory.rss),
     gauge('server.total_connections', proxy.connectionCount),
-    gauge('control_plane.connected_state', server.isAdsConnected ? 1 : 0),
+    ...(server.adsClusterName === '' ? [] : [gauge('control_plane.connected_state', server.isAdsConnected ? 1 : 0)]),
     ...Object.entries(manager).map(([name, value]) => counter(`listener_manager.${name}`, value)),
     gauge('listener_manager.workers_started', 1),
     gauge('listener_manager.total_listeners_active', proxy.listeners().length),
+    gauge('listener_manager.total_listeners_warming', server.warmingListeners),
+    gauge('listener_manager.workers_pinned', 0),
     gauge('listener_manager.total_listeners_draining', draining.listeners),
     gauge('listener_manager.total_filter_chains_draining', draining.chains),
     ...server.sourceStats,
     ...Object.entries(proxy.clusterCounts).map(([name, value]) => counter(`cluster_manager.${name}`, value)),
     gauge('cluster_manager.active_clusters', proxy.clusters().length),
     gauge('cluster_manager.warming_clusters', server.warmingClusters),
+    gauge('runtime.admin_overrides_active', server.hasRuntimeOverrides ? 1 : 0),
+    counter('runtime.load_success', 1 + server.runtimeChanges),
+    counter('runtime.override_dir_not_exists', 1 + server.runtimeChanges),
+    gauge('runtime.deprecated_feature_seen_since_process_start', 0),
     gauge('runtime.num_keys', server.runtimeKeys),
     gauge('runtime.num_layers', server.runtimeLayers),
   ];
@@ -146,6 +203,22 @@ const tlsCounters = (owner: object, { prefix, family, labels }: StatScope): Stat
     const label = which === undefined ? {} : { [`envoy_ssl_${kind === 'versions' ? 'version' : 'cipher'}`]: name.slice(kind.length + 1) };
     return { name: `${prefix}ssl.${name}`, family: `${family}ssl_${kind}`, labels: { ...label, ...labels }, type: 'counter', value };
   });
+
+/** How often a context waited for its secrets, and how often they came anew. */
+function secretCounters(
+  owner: object,
+  { prefix, family, labels }: StatScope,
+  factory: 'client_ssl_socket_factory' | 'server_ssl_socket_factory',
+): Stat[] {
+  const { context_secrets_not_ready: notReady, context_update_by_sds: updates } = tlsStatsOf(owner);
+  const isServer = factory === 'server_ssl_socket_factory';
+  const values = {
+    downstream_context_secrets_not_ready: isServer ? notReady : 0,
+    upstream_context_secrets_not_ready: isServer ? 0 : notReady,
+    ssl_context_update_by_sds: updates,
+  };
+  return statsOf({ prefix: `${prefix}${factory}.`, family: `${family}${factory}_`, labels, values });
+}
 
 const clusterStats = (name: string, values: readonly ClusterValue[]): Stat[] =>
   values.map((one): Stat => {
@@ -170,7 +243,7 @@ export function resetCounters(proxy: DataPlane, observer: Observer): void {
   const groups: object[] = [
     ...proxy.clusters().flatMap((cluster) => [cluster.stats, ...cluster.listHosts().map((host) => host.stats)]),
     ...proxy.listeners().map((listener) => listener.stats),
-    ...observer.httpStats.values(),
+    ...[...observer.httpStats.values()].map(({ stats }) => stats),
     ...observer.tcpStats.values(),
     proxy.listenerSet.stats,
     proxy.clusterCounts,
@@ -178,7 +251,9 @@ export function resetCounters(proxy: DataPlane, observer: Observer): void {
   for (const group of groups as Record<string, unknown>[]) {
     for (const { name, type } of statsOf({ prefix: '', family: '', labels: {}, values: group })) if (type === 'counter') group[name] = 0;
   }
-  for (const { bytes } of [...proxy.clusters(), ...observer.httpStats.values()]) bytes.reset();
+  for (const { bytes } of proxy.clusters()) bytes.reset();
+  for (const { stats } of observer.httpStats.values()) for (const bytes of [stats.http1, stats.http2]) bytes.reset();
+  observer.virtualHosts.reset();
   proxy.counters.reset();
   observer.counters.reset();
 }

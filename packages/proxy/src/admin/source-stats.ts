@@ -19,15 +19,16 @@ const cds = (counts: Readonly<SourceCounts>): Stat[] =>
   statsOf({ prefix: 'cluster_manager.cds.', family: 'envoy_cluster_manager_cds_', labels: {} }, counts, [...ALL, 'config_reload']);
 
 export type SourceStatsOptions = {
-  /** Of clusters and listeners. */
-  first(kind: 'cluster' | 'listener'): Readonly<SourceCounts>;
+  /** Of clusters and listeners; undefined: they have no source. */
+  first(kind: 'cluster' | 'listener'): Readonly<SourceCounts> | undefined;
   counters: SourceCounters;
   /** Leaves out endpoints and routes from ADS; a sidecar has thousands. */
   hidesAds: boolean;
 };
 
 export function sourceStats(config: LiveConfig, { first, counters, hidesAds }: SourceStatsOptions): Stat[] {
-  const stats = [...lds(first('listener')), ...cds(first('cluster'))];
+  const [listeners, clusters] = [first('listener'), first('cluster')];
+  const stats = [...(listeners ? lds(listeners) : []), ...(clusters ? cds(clusters) : [])];
   const shown = (kind: 'endpoints' | 'route') =>
     [...config.references(kind).values()].filter(({ source }) => !hidesAds || source.kind !== 'ads');
   for (const { key, statPrefixes } of shown('endpoints')) {

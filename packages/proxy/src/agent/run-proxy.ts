@@ -227,7 +227,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     statsSettings: bootstrap.stats,
     sourceStats: () =>
       sourceStats(config, {
-        first: (kind) => dynamic?.counts(kind) ?? counters.of(kind, ''),
+        first: (kind) => (bootstrap.sources[kind] ? (dynamic?.counts(kind) ?? counters.of(kind, '')) : undefined),
         counters,
         hidesAds: options.hidesUnusedStats ?? false,
       }),

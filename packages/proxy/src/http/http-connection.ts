@@ -82,6 +82,7 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
   }
 
   private onMaxDuration(): void {
+    this.context.observer.countConnection?.('max_duration_reached');
     // A client may be writing to an idle connection just now: the safe way is to tell it in the next answer.
     if (this.context.hcm.http1SafeMaxConnectionDuration) this.codec.closeAfterResponse();
     else this.endWhenIdle();
@@ -91,7 +92,10 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
     this.headTimeout.cancel();
     const { hcm } = this.context;
     this.requests++;
-    if (hcm.maxRequestsPerConnection > 0 && this.requests >= hcm.maxRequestsPerConnection) this.codec.closeAfterResponse();
+    if (hcm.maxRequestsPerConnection > 0 && this.requests >= hcm.maxRequestsPerConnection) {
+      this.context.observer.countConnection?.('max_requests_reached');
+      this.codec.closeAfterResponse();
+    }
     const exchange = new Exchange(this.context, this.info, this.codec, head);
     this.exchange = exchange;
     if (!end && hcm.requestTimeoutMs > 0) {
@@ -133,7 +137,10 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
   onClosing(): void {
     const { hcm, proxy } = this.context;
     this.idle.cancel();
-    const close = new Timeout(() => this.connection.destroy());
+    const close = new Timeout(() => {
+      this.context.observer.countConnection?.('delayed_close_timeout');
+      this.connection.destroy();
+    });
     proxy.timeouts.arm(close, hcm.delayedCloseTimeoutMs || 1000);
     this.maxDuration?.cancel();
     this.maxDuration = close;
@@ -155,7 +162,10 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
     const idleMs = proxy.clock.monotonicMs() - this.lastIdleMs;
     if (this.exchange && !this.exchange.isFinished) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs);
     else if (idleMs < hcm.idleTimeoutMs) proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs - idleMs);
-    else this.endWhenIdle();
+    else {
+      this.context.observer.countConnection?.('idle_timeout');
+      this.endWhenIdle();
+    }
   }
 
   private onRequestTimeout(): void {

@@ -1,13 +1,18 @@
 // Who hears what happened. The data path calls these once per event; metrics, access logs and spans live behind them.
 
-import type { Metered } from '../observe/byte-count.ts';
+import type { ClientConnection } from '../observe/stats.ts';
 import type { HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
 import type { RequestRecord } from './request-record.ts';
 
+/** Why connections end, and what else befalls them. */
+export type ConnectionEvent = 'drain_close' | 'idle_timeout' | 'max_duration_reached' | 'max_requests_reached' | 'delayed_close_timeout';
+
 export type HttpObserver = {
-  connectionOpened(protocol: 'http1' | 'http2', connection: Metered): void;
-  connectionClosed(lengthMs: number, connection: Metered): void;
+  connectionOpened(protocol: 'http1' | 'http2', connection: ClientConnection): void;
+  connectionClosed(lengthMs: number, connection: ClientConnection): void;
   requestStarted(): void;
+  /** Something that is counted of connections ("http.<stat_prefix>.downstream_cx_…"). */
+  countConnection?(what: ConnectionEvent): void;
   /** Wants `RequestRecord.upstreamTimes`. Default false. */
   readonly timesUpstream?: boolean;
   /** Adds to a counter by its full name in Envoy ("http.in.fault.aborts_injected"). */

@@ -3,6 +3,7 @@
 import type { HcmContext, ServedHttp } from '../http/context.ts';
 import { Exchange } from '../http/exchange.ts';
 import { Head } from '../http/head.ts';
+import type { ConnectionEvent } from '../http/observer.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
@@ -39,7 +40,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     this.openedMs = proxy.clock.monotonicMs();
     context.observer.connectionOpened('http2', connection);
     if (hcm.maxConnectionDurationMs > 0) {
-      this.maxDuration = new Timeout(() => this.startDrain());
+      this.maxDuration = new Timeout(() => this.startDrain('max_duration_reached'));
       proxy.timeouts.arm(this.maxDuration, hcm.maxConnectionDurationMs);
     }
     this.idleSinceMs = this.openedMs;
@@ -51,9 +52,10 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
   }
 
   /** GOAWAY now, the last word after the drain time: requests that are on their way are taken. */
-  startDrain(): void {
+  startDrain(why: ConnectionEvent = 'drain_close'): void {
     if (this.draining || this.closed) return;
     this.draining = true;
+    this.context.observer.countConnection?.(why);
     const { hcm, proxy } = this.context;
     this.session.announceShutdown();
     this.drain = new Timeout(() => this.session.shutDown());
@@ -63,7 +65,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
   onRequest(stream: Http2ServerStream, template: HeadTemplate, first: Buffer | undefined, end: boolean): void {
     const { hcm } = this.context;
     this.requests++;
-    if (hcm.maxRequestsPerConnection > 0 && this.requests >= hcm.maxRequestsPerConnection) this.startDrain();
+    if (hcm.maxRequestsPerConnection > 0 && this.requests >= hcm.maxRequestsPerConnection) this.startDrain('max_requests_reached');
     const exchange =
       !end && hcm.requestTimeoutMs > 0
         ? new LimitedExchange(this.context, this.info, stream, stream.head)
@@ -111,7 +113,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
   private onIdleTimeout(): void {
     const { hcm, proxy } = this.context;
     const idleMs = this.idleMs ?? 0;
-    if (idleMs >= hcm.idleTimeoutMs) this.startDrain();
+    if (idleMs >= hcm.idleTimeoutMs) this.startDrain('idle_timeout');
     else proxy.timeouts.arm(this.idle, hcm.idleTimeoutMs - idleMs);
   }
 }

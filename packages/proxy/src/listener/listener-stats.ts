@@ -1,6 +1,7 @@
 // A listener's numbers under Envoy's names.
 
 import { Histogram } from '../observe/histogram.ts';
+import type { ListenerRuntime } from '../runtime/model.ts';
 
 export class ListenerStats {
   downstream_cx_total = 0;
@@ -30,3 +31,10 @@ export const newListenerSetStats = () => ({
   listener_create_failure: 0,
   listener_in_place_updated: 0,
 });
+
+/** What stands for the listener in names of statistics: its prefix, or its address as "127.0.0.1_80", "[__1]_80". */
+export function listenerStatName({ statPrefix, addresses: [address], name }: ListenerRuntime): string {
+  if (statPrefix !== '' || !address) return statPrefix || name;
+  const host = address.host.includes(':') ? `[${address.host.replaceAll(':', '_')}]` : address.host;
+  return `${host}_${address.port}`;
+}

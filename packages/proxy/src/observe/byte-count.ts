@@ -12,11 +12,16 @@ export class ByteCount {
     this.open.add(connection);
   }
 
-  /** The connection is over; its bytes stay. */
-  end(connection: Metered): void {
-    if (!this.open.delete(connection)) return;
+  get connections(): ReadonlySet<Metered> {
+    return this.open;
+  }
+
+  /** The connection is over; its bytes stay. False when it was none of these. */
+  end(connection: Metered): boolean {
+    if (!this.open.delete(connection)) return false;
     this.endedRead += connection.bytesRead;
     this.endedWritten += connection.bytesWritten;
+    return true;
   }
 
   /** Under Envoy's names. */

@@ -4,21 +4,27 @@ import type { Clock, MetricRegistry, Timer } from '@lateen/base';
 import type { NodeIdentity } from '../http/context.ts';
 import type { HttpObserver, ProxyObserver, TcpObserver, TcpProgress } from '../http/observer.ts';
 import { Counters } from '../listener/counters.ts';
+import { listenerStatName } from '../listener/listener-stats.ts';
 import type { AccessLogRuntime, ListenerRuntime } from '../runtime/index.ts';
 import { compileAccessLog, hasOperator, type LogSinks } from './access-log.ts';
 import { readsUpstreamTimes } from './format.ts';
 import { createIstioMetrics } from './istio-metrics.ts';
 import { HttpStats, TcpStats } from './stats.ts';
-import { countOfVirtualHost } from './virtual-host-stats.ts';
+import { VirtualHostStats } from './virtual-host-stats.ts';
 
 export type Observer = ProxyObserver & {
+  /** Of each connection manager of each listener. */
+  readonly httpStats: ReadonlyMap<string, HttpScope>;
   /** By stat prefix. */
-  readonly httpStats: ReadonlyMap<string, HttpStats>;
   readonly tcpStats: ReadonlyMap<string, TcpStats>;
-  /** What HTTP filters and virtual hosts count, under full names. */
+  /** What HTTP filters count, and what befalls connections, under full names. */
   readonly counters: Counters;
+  readonly virtualHosts: VirtualHostStats;
   close(): void;
 };
+
+/** What connection managers of one prefix count on one listener. */
+export type HttpScope = { readonly listener: string; readonly prefix: string; readonly stats: HttpStats };
 
 export type ObserverOptions = {
   registry: MetricRegistry;
@@ -37,9 +43,10 @@ const EVICT_IDLE_MS = 60 * 60_000;
 export function createObserver({ registry, node, clock, random, runtime, sinks }: ObserverOptions): Observer {
   const metrics = createIstioMetrics({ registry, node, clock });
   const eviction = clock.every(EVICT_EVERY_MS, () => metrics.evictIdle(EVICT_IDLE_MS));
-  const httpStats = new Map<string, HttpStats>();
+  const httpStats = new Map<string, HttpScope>();
   const tcpStats = new Map<string, TcpStats>();
   const counters = new Counters();
+  const virtualHosts = new VirtualHostStats();
   const rotations = new Map<number, Timer>();
   /** Series that were not used for a rotation are dropped, as the stats filter's rotation_interval asks. */
   const rotate = (intervalMs: number) => {
@@ -62,8 +69,11 @@ export function createObserver({ registry, node, clock, random, runtime, sinks }
     httpStats,
     tcpStats,
     counters,
+    virtualHosts,
     http(listener, hcm): HttpObserver {
-      const stats = statsOf(httpStats, hcm.statPrefix, () => new HttpStats());
+      const name = listenerStatName(listener);
+      const scope = { listener: name, prefix: hcm.statPrefix };
+      const { stats } = statsOf(httpStats, `${name} ${hcm.statPrefix}`, () => ({ ...scope, stats: new HttpStats() }));
       const filter = hcm.filters.find((each) => each.kind === 'istio_stats');
       const istio = filter?.kind === 'istio_stats' ? metrics.reporter(reporterOf(listener), filter.stats) : undefined;
       if (filter?.kind === 'istio_stats') rotate(filter.stats.rotationIntervalMs);
@@ -77,13 +87,14 @@ export function createObserver({ registry, node, clock, random, runtime, sinks }
           stats.connectionClosed(lengthMs, connection);
         },
         count: (name, by) => counters.count(name, by),
+        countConnection: (what) => counters.count(`http.${hcm.statPrefix}.downstream_cx_${what}`),
         requestStarted() {
           stats.downstream_rq_total++;
           stats.downstream_rq_active++;
         },
         finish(record) {
           stats.finish(record);
-          countOfVirtualHost(record, counters);
+          virtualHosts.count(record);
           istio?.http(record);
           for (const log of loggers) log(record);
         },

@@ -5,6 +5,9 @@ import type { RouteDecision } from '../runtime/index.ts';
 import { ByteCount, type Metered } from './byte-count.ts';
 import { countOf, Histogram, type HistogramCounts, mergeCounts } from './histogram.ts';
 
+/** A connection as its bytes are counted, and whether TLS carries it. */
+export type ClientConnection = Metered & { readonly tls?: unknown };
+
 export class HttpStats {
   downstream_cx_total = 0;
   downstream_cx_active = 0;
@@ -30,38 +33,61 @@ export class HttpStats {
   downstream_rq_max_duration_reached = 0;
   downstream_rq_ws_on_non_ws_route = 0;
   downstream_rq_rejected_via_ip_detection = 0;
+  downstream_rq_failed_path_normalization = 0;
+  downstream_rq_overload_close = 0;
+  downstream_rq_response_before_rq_complete = 0;
+  rq_reset_after_downstream_response_started = 0;
+  rs_too_large = 0;
+  downstream_cx_ssl_total = 0;
   no_route = 0;
   no_cluster = 0;
   rq_total = 0;
   rq_direct_response = 0;
-  rq_redirect = 0;
   readonly downstream_rq_time = new Histogram();
   readonly downstream_cx_length_ms = new Histogram();
-  readonly bytes = new ByteCount();
+  readonly http1 = new ByteCount();
+  readonly http2 = new ByteCount();
 
-  connectionOpened(protocol: 'http1' | 'http2', connection: Metered): void {
-    this.bytes.add(connection);
+  connectionOpened(protocol: 'http1' | 'http2', connection: ClientConnection): void {
     this.downstream_cx_total++;
     this.downstream_cx_active++;
+    if (connection.tls) this.downstream_cx_ssl_total++;
+    this[protocol].add(connection);
     if (protocol === 'http2') this.downstream_cx_http2_total++;
     else this.downstream_cx_http1_total++;
   }
 
-  connectionClosed(lengthMs: number, connection: Metered): void {
-    this.bytes.end(connection);
+  connectionClosed(lengthMs: number, connection: ClientConnection): void {
+    if (!this.http1.end(connection)) this.http2.end(connection);
     this.downstream_cx_active--;
     this.downstream_cx_destroy++;
     this.downstream_cx_length_ms.record(lengthMs);
   }
 
+  /** What is computed when somebody asks. */
+  computed(): Record<string, number> {
+    const open = [...this.http1.connections, ...this.http2.connections] as ClientConnection[];
+    const [one, two] = [this.http1.named('downstream_cx'), this.http2.named('downstream_cx')];
+    return {
+      downstream_cx_http1_active: this.http1.connections.size,
+      downstream_cx_http2_active: this.http2.connections.size,
+      downstream_cx_ssl_active: open.filter(({ tls }) => tls).length,
+      downstream_cx_rx_bytes_total: one.downstream_cx_rx_bytes_total + two.downstream_cx_rx_bytes_total,
+      downstream_cx_tx_bytes_total: one.downstream_cx_tx_bytes_total + two.downstream_cx_tx_bytes_total,
+    };
+  }
+
   finish(record: RequestRecord): void {
     this.downstream_rq_active--;
     this.downstream_rq_time.record(record.durationMs);
-    this.downstream_rq_completed++;
     if (record.protocol === 'HTTP/2') this.downstream_rq_http2_total++;
     else this.downstream_rq_http1_total++;
     this.countDecision(record.decision?.kind);
     const status = record.responseCode;
+    if (status > 0) {
+      this.downstream_rq_completed++;
+      if (record.requestDurationMs === undefined) this.downstream_rq_response_before_rq_complete++;
+    }
     if (status >= 500) this.downstream_rq_5xx++;
     else if (status >= 400) this.downstream_rq_4xx++;
     else if (status >= 300) this.downstream_rq_3xx++;
@@ -74,16 +100,28 @@ export class HttpStats {
   private countDecision(kind: RouteDecision['kind'] | undefined): void {
     if (kind !== undefined) this.rq_total++;
     if (kind === 'not_found') this.no_route++;
-    else if (kind === 'redirect') this.rq_redirect++;
-    else if (kind === 'respond') this.rq_direct_response++;
+    // A redirect is an answer like any other to Envoy; its rq_redirect counts nothing.
+    else if (kind === 'redirect' || kind === 'respond') this.rq_direct_response++;
   }
 
-  private countTrouble({ responseFlags: flags, responseCodeDetails: details }: RequestRecord): void {
-    if (flags & DOWNSTREAM_RESET) this.downstream_rq_rx_reset++;
-    if (flags & PROTOCOL_ERROR) this.downstream_cx_protocol_error++;
+  private countTrouble({ responseFlags: flags, responseCodeDetails: details, protocol, responseCode, decision }: RequestRecord): void {
+    if (flags & DOWNSTREAM_RESET || (flags & PROTOCOL_ERROR && (protocol !== 'HTTP/2' || responseCode === 0)))
+      this.downstream_rq_rx_reset++;
+    // Of HTTP/2 the codec counts connections.
+    if (flags & PROTOCOL_ERROR && protocol !== 'HTTP/2') this.downstream_cx_protocol_error++;
     if (flags & NO_CLUSTER) this.no_cluster++;
     if (flags & IDLE) this.downstream_rq_idle_timeout++;
+    if (flags & OVERLOADED) this.downstream_rq_overload_close++;
+    // A filter that answers keeps the request from the router.
+    if (decision !== undefined && ANSWERS_OF_FILTERS.has(details)) this.rq_total--;
+    if (details.startsWith('upstream_reset_after_response_started')) this.rq_reset_after_downstream_response_started++;
     switch (details) {
+      case 'path_normalization_failed':
+        this.downstream_rq_failed_path_normalization++;
+        break;
+      case 'response_payload_too_large':
+        this.rs_too_large++;
+        break;
       case 'request_payload_too_large':
         this.downstream_rq_too_large++;
         break;
@@ -106,7 +144,16 @@ export class HttpStats {
   }
 }
 
-const DOWNSTREAM_RESET = flagBit('DC');
+const DOWNSTREAM_RESET = flagBit('DC') + flagBit('DR');
+const OVERLOADED = flagBit('OM');
+const ANSWERS_OF_FILTERS: ReadonlySet<string> = new Set([
+  'fault_filter_abort',
+  'local_rate_limited',
+  'health_check_ok',
+  'health_check_cached',
+  'health_check_failed',
+  'request_payload_too_large',
+]);
 const PROTOCOL_ERROR = flagBit('DPE');
 const NO_CLUSTER = flagBit('NC');
 const IDLE = flagBit('SI');

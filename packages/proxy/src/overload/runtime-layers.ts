@@ -7,6 +7,8 @@ export type RuntimeLayer = { readonly name: string; readonly values: Map<string,
 
 export class RuntimeLayers {
   readonly layers: readonly RuntimeLayer[];
+  /** How often keys were changed. */
+  changes = 0;
 
   constructor(layers: readonly RuntimeLayer[]) {
     this.layers = layers;
@@ -27,6 +29,7 @@ export class RuntimeLayers {
   modify(changes: Iterable<readonly [string, string]>): boolean {
     const admin = this.layers.findLast(({ isAdmin }) => isAdmin);
     if (!admin) return false;
+    this.changes++;
     for (const [key, value] of changes) {
       if (value === '') admin.values.delete(key);
       else admin.values.set(key, value);

@@ -40,7 +40,7 @@ async function serve(running: RunningProxy, message: ToWorker): Promise<void> {
     case 'collect': {
       const { proxy, source } = running;
       // What describes the process is the main thread's to tell.
-      const stats = collectStats(proxy, source.observer, NO_SERVER);
+      const stats = collectStats(proxy, source.observer, { ...NO_SERVER, thread: setup.thread });
       const collected = { stats, exposition: source.exposeMetrics(), connectionCount: proxy.connectionCount };
       return say({ kind: 'collected', number: message.number, collected });
     }

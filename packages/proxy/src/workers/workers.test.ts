@@ -62,7 +62,7 @@ async function ask(port: number, count: number): Promise<IncomingMessage[]> {
 test('two threads share the port; their numbers and logs are one', async (t) => {
   const { running, port, admin, log } = await start(t);
   for (const response of await ask(port, 60)) assert.equal(response.statusCode, 200);
-  const own = running.source.observer.httpStats.get('front')!.downstream_rq_total;
+  const own = running.source.observer.httpStats.values().next().value!.stats.downstream_rq_total;
   assert.ok(own > 0 && own < 60, `the main thread served ${own} of 60`);
   assert.equal(await admin('/stats?filter=^http.front.downstream_rq_total$'), 'http.front.downstream_rq_total: 60\n');
   assert.equal(await admin('/stats?filter=^cluster.back.membership_total$'), 'cluster.back.membership_total: 1\n');
@@ -89,7 +89,7 @@ test('admin commands reach every thread', async (t) => {
 test('a listener that must not share its port is served by the main thread alone', async (t) => {
   const { running, port } = await start(t, { enable_reuse_port: false });
   for (const response of await ask(port, 20)) assert.equal(response.statusCode, 200);
-  assert.equal(running.source.observer.httpStats.get('front')!.downstream_rq_total, 20);
+  assert.equal(running.source.observer.httpStats.values().next().value!.stats.downstream_rq_total, 20);
 });
 
 test('the limits of a circuit breaker hold for all threads together', async (t) => {
@@ -115,7 +115,7 @@ test('the limits of a circuit breaker hold for all threads together', async (t) 
   t.after(() => running.close());
   const port = running.proxy.addressOf('front')!.port;
   const asked = ask(port, 40);
-  const refusals = () => running.source.observer.httpStats.get('front')!.downstream_rq_total;
+  const refusals = () => running.source.observer.httpStats.values().next().value!.stats.downstream_rq_total;
   await eventually(() => assert.ok(waiting.length >= 3 && refusals() > 0));
   // Threads may look at the same moment, so one more for each is as exact as Envoy is; 40 requests on two threads must not get 6.
   await eventually(async () => {
