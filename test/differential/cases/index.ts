@@ -3,6 +3,7 @@
 import type { Scene } from '../model.ts';
 import { actions } from './actions.ts';
 import { edge } from './edge.ts';
+import { facts } from './facts.ts';
 import { filters } from './filters.ts';
 import { grpcWeb } from './grpc-web.ts';
 import { headers } from './headers.ts';
@@ -27,4 +28,5 @@ export const GROUPS: Record<string, readonly Scene[]> = {
   policies,
   noted,
   routing,
+  facts,
 };

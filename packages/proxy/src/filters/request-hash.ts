@@ -2,6 +2,7 @@
 
 import type { Exchange } from '../http/exchange.ts';
 import { ipOf } from '../http/forwarding-headers.ts';
+import { cookieOf, queryParameter } from '../runtime/compile/match.ts';
 import type { HashPolicy } from '../runtime/model.ts';
 import { combineHashes, hashText } from '../upstream/hash.ts';
 
@@ -14,7 +15,7 @@ export type RequestHash = {
 
 const NONE: RequestHash = { hash: undefined, cookies: [] };
 
-/** Policies in order; all that find something take part, up to a terminal one. */
+/** Of the request as it goes on, headers and path rewritten. Policies in order; all that find something take part, up to a terminal one. */
 export function hashRequest(exchange: Exchange, policies: readonly HashPolicy[]): RequestHash {
   if (policies.length === 0) return NONE;
   const cookies: string[] = [];
@@ -46,29 +47,10 @@ function sourceOf(exchange: Exchange, policy: Exclude<HashPolicy, { kind: 'heade
     case 'source_ip':
       return ipOf(exchange.remoteAddress);
     case 'query_parameter':
-      return queryValue(exchange.path, policy.name);
+      return queryParameter(exchange.path, policy.name);
     case 'cookie':
-      return cookieValue(exchange, policy.name) ?? newCookie(exchange, policy, cookies);
+      return cookieOf(exchange, policy.name) || newCookie(exchange, policy, cookies);
   }
-}
-
-function queryValue(path: string, name: string): string | undefined {
-  const question = path.indexOf('?');
-  if (question < 0) return undefined;
-  return new URLSearchParams(path.slice(question + 1)).get(name) ?? undefined;
-}
-
-function cookieValue(exchange: Exchange, name: string): string | undefined {
-  for (const line of exchange.headerValues('cookie')) {
-    for (const pair of line.split(';')) {
-      const equals = pair.indexOf('=');
-      if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
-      const value = pair.slice(equals + 1).trim();
-      const bare = value.startsWith('"') && value.endsWith('"') && value.length > 1 ? value.slice(1, -1) : value;
-      if (bare !== '') return bare;
-    }
-  }
-  return undefined;
 }
 
 /** With a ttl (0 = until the browser ends), a client without the cookie is given one. */

@@ -59,7 +59,8 @@ export function retriesResponse(rules: RetryRuntime, head: Head): boolean {
   if (status >= 502 && status <= 504 && on.has('gateway-error')) return true;
   if (status === 409 && on.has('retriable-4xx')) return true;
   if (on.has('retriable-status-codes') && rules.statusCodes.has(status)) return true;
-  if (on.has('retriable-headers') && rules.matchesRetriableHeaders?.((name) => head.value(name))) return true;
+  if (on.has('retriable-headers') && rules.matchesRetriableHeaders?.((name) => (name === ':status' ? String(status) : head.value(name))))
+    return true;
   const condition = GRPC_CONDITIONS[head.value('grpc-status') ?? ''];
   return condition !== undefined && on.has(condition);
 }

@@ -98,8 +98,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const times = timeoutOf(exchange, action, this.rules);
     this.timeoutMs = exchange.upgrade === '' && !this.asksTunnel ? times.timeoutMs : 0;
     this.perTryTimeoutMs = times.perTryTimeoutMs;
-    if (action.hashPolicies.length > 0) this.requestHash = hashRequest(exchange, action.hashPolicies);
     prepareUpstreamRequest(exchange, decision, times, this.suppress);
+    if (action.hashPolicies.length > 0) this.requestHash = hashRequest(exchange, action.hashPolicies);
     exchange.forwarder = this;
     this.keepBody();
     this.armStreamTimeouts();

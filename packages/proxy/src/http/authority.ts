@@ -20,9 +20,9 @@ export type AuthorityRules = {
   readonly stripTrailingHostDot: boolean;
 };
 
-/** Lower case, port and trailing dot stripped as configured. `localPort` is the connection's destination port. */
+/** Port and trailing dot stripped as configured; the letters stay as they came, as in Envoy. `localPort` is the connection's destination port. */
 export function normalizeAuthority(text: string, rules: AuthorityRules, localPort: number): string {
-  let host = isLower(text) ? text : text.toLowerCase();
+  let host = text;
   let port = '';
   const colon = host.lastIndexOf(':');
   if (colon >= 0 && colon > host.lastIndexOf(']')) {
@@ -33,12 +33,4 @@ export function normalizeAuthority(text: string, rules: AuthorityRules, localPor
   if ((rules.stripAnyHostPort && port.length > 1) || (rules.stripMatchingHostPort && port === `:${localPort}`)) port = '';
   if (rules.stripTrailingHostDot && host.endsWith('.')) host = host.slice(0, -1);
   return host + port;
-}
-
-function isLower(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code >= 65 && code <= 90) return false;
-  }
-  return true;
 }

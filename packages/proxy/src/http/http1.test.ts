@@ -170,7 +170,7 @@ const ACCEPTED: readonly (readonly [what: string, bytes: string, upstream: RegEx
   [
     'the authority of an absolute URL instead of Host',
     `GET http://B.test/p?q HTTP/1.1\r\n${H}\r\n`,
-    /^GET \/p\?q HTTP\/1\.1\r\n(?:.*\r\n)*host: b\.test\r\n/,
+    /^GET \/p\?q HTTP\/1\.1\r\n(?:.*\r\n)*host: B\.test\r\n/,
   ],
   ['dot segments', `GET /a/./b/../c HTTP/1.1\r\n${H}\r\n`, /^GET \/a\/\.\/b\/\.\.\/c /],
   [

@@ -10,7 +10,7 @@ export interface RequestView {
   readonly method: string;
   /** Normalised path with its query ("/a?b=c"); "*" for OPTIONS *; empty for CONNECT. */
   readonly path: string;
-  /** Host or authority, lower case, port kept as sent unless the configuration strips it. */
+  /** Host or authority in the letters it came with, port kept as sent unless the configuration strips it. */
   readonly authority: string;
   /** "http" or "https": x-forwarded-proto as the connection manager settled it. */
   readonly scheme: string;

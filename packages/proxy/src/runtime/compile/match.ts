@@ -208,13 +208,13 @@ export function compileCookieMatcher(matcher: CookieMatcher, report: Report): Re
   };
 }
 
-/** The value of a cookie, quotes removed; empty ones count as absent only to who asks for a value. */
+/** The value of the first cookie of the name, quotes removed. As Envoy: blanks count but for those before the name. */
 export function cookieOf(view: RequestView, name: string): string | undefined {
   for (const line of view.headerValues('cookie')) {
     for (const pair of line.split(';')) {
       const equals = pair.indexOf('=');
-      if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
-      const value = pair.slice(equals + 1).trim();
+      if (equals < 0 || pair.slice(0, equals).trimStart() !== name) continue;
+      const value = pair.slice(equals + 1);
       return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
     }
   }
