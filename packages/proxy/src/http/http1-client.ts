@@ -281,6 +281,8 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     const { head, handler } = this;
     this.heldHead = undefined;
     this.keepAlive = false;
+    // Whatever framed the request's body: from here on bytes are bytes.
+    this.chunkedRequest = false;
     this.state = TUNNEL;
     handler?.onUpgraded(head);
     return at;

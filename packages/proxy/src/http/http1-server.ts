@@ -57,6 +57,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   private isLastRequest = false;
   private pausedByHolding = false;
   private consuming = false;
+  private peerEnded = false;
 
   constructor(connection: Connection, host: Http1ServerHost, options: Http1ServerOptions) {
     this.connection = connection;
@@ -309,6 +310,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   onEnd(): void {
+    this.peerEnded = true;
     if (this.state === TUNNEL) {
       this.requestDone = true;
       this.request?.onRequestEnd(undefined);
@@ -422,6 +424,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.requestDone = false;
     this.closing = true;
     this.releaseHeld();
+    if (this.peerEnded) this.onEnd();
   }
 
   reset(): void {
