@@ -13,6 +13,11 @@ const ROWS: readonly [schema: DescMessage, json: JsonValue, reason: string | und
   [ClusterSchema, {}, 'name: must not be empty'],
   [ClusterSchema, { name: 'a', connect_timeout: '0s' }, 'connect_timeout: must be larger than 0'],
   [ClusterSchema, { name: 'a', connect_timeout: '-1s' }, 'connect_timeout: must be larger than 0'],
+  [
+    ClusterSchema,
+    { name: 'a', common_http_protocol_options: { idle_timeout: '-1s' } },
+    'common_http_protocol_options.idle_timeout: must be at least 0',
+  ],
   [ClusterSchema, { name: 'a', dns_refresh_rate: '0.001s' }, 'dns_refresh_rate: must be larger than 1 ms'],
   [ClusterSchema, { name: 'a', type: 77 }, 'type: unknown value 77'],
   [
@@ -62,6 +67,7 @@ const ROWS: readonly [schema: DescMessage, json: JsonValue, reason: string | und
     'virtual_hosts[0].routes[0].direct_response.status: must be below 600',
   ],
   [RouteConfigurationSchema, routed({}), undefined],
+  [RouteConfigurationSchema, routed({ timeout: '-0.001s' }), 'virtual_hosts[0].routes[0].route.timeout: must be at least 0'],
   [RouteConfigurationSchema, routed({ cluster: '' }), 'virtual_hosts[0].routes[0].route.cluster: must not be empty'],
   [
     RouteConfigurationSchema,

@@ -59,8 +59,8 @@ function checksOf(schema: DescMessage): Checks {
   const rules = VALIDATION_RULES[schema.typeName] ?? NO_RULES;
   const checks: Checks = {
     fields: schema.fields.flatMap((field) => {
-      const rule = rules.fields?.[field.name];
-      const inner = field.message && hasRules(field.message) ? field.message : undefined;
+      const rule = isDuration(field.message) ? notNegative(rules.fields?.[field.name]) : rules.fields?.[field.name];
+      const inner = field.message && !isDuration(field.message) && hasRules(field.message) ? field.message : undefined;
       return rule || inner ? [{ field, rule, inner }] : [];
     }),
     oneofs: schema.oneofs.filter(({ name }) => rules.oneofs?.includes(name)),
@@ -69,8 +69,15 @@ function checksOf(schema: DescMessage): Checks {
   return checks;
 }
 
+const isDuration = (schema: DescMessage | undefined): boolean => schema?.typeName === DurationSchema.typeName;
+
+/** No duration of a configuration may be negative: Envoy says so in its code, not in its .proto files. */
+const notNegative = (rule: ValidationRule = {}): ValidationRule =>
+  rule.min === undefined && rule.above === undefined ? { ...rule, min: 0 } : rule;
+
 /** Whether the type, or one that it can hold, has rules. `above`: types that lead to it. */
 function hasRules(schema: DescMessage, above: ReadonlySet<DescMessage> = new Set()): boolean {
+  if (isDuration(schema)) return true;
   // Those of protocol buffers themselves have none, and the generated types show some of them as plain values.
   if (schema.typeName.startsWith('google.protobuf.') || above.has(schema)) return false;
   if (Object.hasOwn(VALIDATION_RULES, schema.typeName)) return true;
