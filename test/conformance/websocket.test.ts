@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect as connectHttp2, constants, createServer as createHttp2Server, type Http2Server } from 'node:http2';
+import { connect as connectHttp2, createServer as createHttp2Server, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { after, before, suite, test } from 'node:test';
@@ -59,7 +59,7 @@ suite('WebSocket', () => {
   before(async () => {
     http1 = createTcpServer({ noDelay: true, allowHalfOpen: true }, (socket) => serveHttp1(socket));
     http2 = createHttp2Server({ settings: { enableConnectProtocol: true } });
-    http2.on('stream', (stream, headers) => {
+    http2.on('stream', (stream: ServerHttp2Stream, headers) => {
       offered.push(headers['sec-websocket-extensions'] as string);
       stream.on('error', () => {});
       stream.respond({ ':status': 200, 'sec-websocket-extensions': AGREES });
@@ -92,11 +92,14 @@ suite('WebSocket', () => {
       ended = true;
       socket.end();
     });
-    const onHead = async (bytes: Buffer): Promise<void> => {
+    const onHead = (bytes: Buffer): void => {
       head += bytes.toString('latin1');
       const end = head.indexOf('\r\n\r\n') + 4;
       if (end < 4) return;
       socket.off('data', onHead);
+      void switchTo(end);
+    };
+    const switchTo = async (end: number): Promise<void> => {
       offered.push(/^sec-websocket-extensions: (.*)\r$/im.exec(head)?.[1]);
       if (head.includes('/late')) await sleep(50);
       socket.write(
@@ -173,11 +176,11 @@ async function open(version: Version, port: number, path: string): Promise<Opene
     session.on('error', () => {});
     await once(session, 'remoteSettings');
     const stream = session.request({
-      [constants.HTTP2_HEADER_METHOD]: 'CONNECT',
-      [constants.HTTP2_HEADER_PROTOCOL]: 'websocket',
-      [constants.HTTP2_HEADER_SCHEME]: 'http',
-      [constants.HTTP2_HEADER_PATH]: path,
-      [constants.HTTP2_HEADER_AUTHORITY]: 'a.test',
+      ':method': 'CONNECT',
+      ':protocol': 'websocket',
+      ':scheme': 'http',
+      ':path': path,
+      ':authority': 'a.test',
       'sec-websocket-version': '13',
       'sec-websocket-extensions': OFFERS,
     });
