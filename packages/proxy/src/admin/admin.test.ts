@@ -142,6 +142,43 @@ test('statistics by name, type and use; counters can be set back', async (t) => 
   assert.match(await value('^http.front.downstream_rq_total$'), /: 0\n$/);
 });
 
+test('the admin interface counts itself; what was not counted yet is 0; listeners tell by thread', async (t) => {
+  const { ask, front } = await start(t);
+  await front();
+  await ask('/nowhere');
+  const value = async (name: string) => (await ask(`/stats?filter=^${name}$`)).body;
+  assert.equal(await value('http.admin.downstream_rq_4xx'), 'http.admin.downstream_rq_4xx: 1\n');
+  assert.match(
+    (await ask('/stats/prometheus')).body,
+    /^envoy_listener_admin_http_downstream_rq_xx\{envoy_response_code_class="4",envoy_http_conn_manager_prefix="admin"\} 1$/m,
+  );
+  for (const [name, expected] of [
+    ['http.front.downstream_cx_idle_timeout', 0],
+    ['http.front.tracing.not_traceable', 0],
+    ['cluster.back.upstream_cx_http3_total', 0],
+    ['cluster.back.upstream_internal_redirect_failed_total', 0],
+    ['server.dropped_stat_flushes', 0],
+    ['server.days_until_first_cert_expiring', 4_294_967_295],
+    ['runtime.load_success', 2],
+    ['runtime.admin_overrides_active', 0],
+  ] as const) {
+    assert.equal(await value(name), `${name}: ${expected}\n`);
+  }
+  const { body } = await ask('/stats?filter=^listener');
+  assert.match(body, /^listener\.127\.0\.0\.1_\d+\.worker_0\.downstream_cx_total: 1$/m);
+  assert.match(body, /^listener\.127\.0\.0\.1_\d+\.http\.front\.downstream_rq_2xx: 1$/m);
+  assert.match((await ask('/stats?filter=initialization_time')).body, /^server\.initialization_time_ms: P0\(nan,\d/);
+  const names = (await ask('/stats')).body.split('\n').map((line) => line.split(': ')[0]);
+  assert.equal(new Set(names).size, names.length);
+  // Nothing is asked for dynamically.
+  assert.doesNotMatch((await ask('/stats')).body, /cluster_manager\.cds|listener_manager\.lds|control_plane/);
+  await ask('/runtime_modify?a=1', 'POST');
+  assert.equal(
+    await value('runtime.(admin_overrides_active|load_success)'),
+    'runtime.admin_overrides_active: 1\nruntime.load_success: 3\n',
+  );
+});
+
 test('a stats matcher of the bootstrap decides what is kept', async (t) => {
   const patterns = [{ prefix: 'server.' }, { exact: 'cluster_manager.active_clusters' }];
   const { ask } = await start(t, { stats_config: { stats_matcher: { inclusion_list: { patterns } } } });

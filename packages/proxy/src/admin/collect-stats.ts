@@ -76,7 +76,8 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
     isAdsShown ||= isAds;
     if (isAds || shows(values.upstream_cx_total + values.upstream_rq_total)) {
       const isEds = runtime.discovery.kind === 'eds';
-      const own = clusterValues(cluster).filter(({ name }) => !isEds || !BY_SOURCE.has(name));
+      // TLS is told below, with its labels.
+      const own = clusterValues(cluster).filter(({ name }) => !name.startsWith('ssl.') && (!isEds || !BY_SOURCE.has(name)));
       const gauges = isAds ? adsConnection(server) : [];
       const usesTls = [runtime.transport, ...runtime.transportMatches.map((one) => one.transport)].some(({ kind }) => kind === 'tls');
       const scope = { prefix: `cluster.${runtime.statName}.`, family: 'envoy_cluster_', labels: { cluster_name: runtime.statName } };
@@ -96,6 +97,8 @@ export function collectStats(proxy: DataPlane, observer: Observer, server: Serve
   for (const [name, value] of proxy.counters.entries()) stats.push(plain(name, isGauge(name) ? 'gauge' : 'counter', value));
   for (const { name, type, value } of proxy.overload?.stats() ?? []) stats.push(plain(name, type, value));
   stats.push(...processStats(proxy, server));
+  const startup = { initialization_time_ms: observer.startup };
+  if (!server.hidesUnused) stats.push(...statsOf({ prefix: 'server.', family: 'envoy_server_', labels: {}, values: startup }));
   if (!server.hidesUnused) stats.push(...knownNames(proxy).map((name) => plain(name, 'counter', 0)));
   const { includes } = server;
   return withoutDoubles(includes ? stats.filter(({ name }) => includes(name)) : stats);
@@ -119,6 +122,15 @@ function httpStats({ listener, prefix, stats }: HttpScope): Stat[] {
   const own = statsOf({ prefix: `http.${prefix}.`, family: 'envoy_http_', labels: { http_conn_manager_prefix: prefix }, values });
   const some = Object.fromEntries(Object.entries(values).filter(([name]) => BY_LISTENER.test(name)));
   const labels = { http_conn_manager_prefix: prefix, listener_address: listener };
+  if (listener === 'admin') {
+    const { downstream_cx_total, downstream_cx_active, downstream_cx_destroy, downstream_cx_length_ms } = stats;
+    const connections = { downstream_cx_total, downstream_cx_active };
+    const scope = { family: 'envoy_listener_admin_', labels: {} };
+    own.push(
+      ...statsOf({ ...scope, prefix: 'listener.admin.', values: { ...connections, downstream_cx_destroy, downstream_cx_length_ms } }),
+      ...statsOf({ ...scope, prefix: 'listener.admin.main_thread.', values: connections }),
+    );
+  }
   return [...own, ...statsOf({ prefix: `listener.${listener}.http.${prefix}.`, family: 'envoy_listener_http_', labels, values: some })];
 }
 
@@ -166,7 +178,7 @@ function processStats(proxy: DataPlane, server: ServerStats): Stat[] {
     gauge('server.hot_restart_generation', 1),
     gauge('server.compilation_settings.fips_mode', 0),
     gauge('server.days_until_first_cert_expiring', server.daysUntilCertificateExpires),
-    gauge('server.seconds_until_first_ocsp_response_expiring', NEVER),
+    gauge('server.seconds_until_first_ocsp_response_expiring', 0),
     gauge('server.stats_recent_lookups', 0),
     gauge('server.parent_connections', 0),
     gauge('server.memory_allocated', memory.heapUsed),
@@ -186,8 +198,9 @@ function processStats(proxy: DataPlane, server: ServerStats): Stat[] {
     gauge('cluster_manager.active_clusters', proxy.clusters().length),
     gauge('cluster_manager.warming_clusters', server.warmingClusters),
     gauge('runtime.admin_overrides_active', server.hasRuntimeOverrides ? 1 : 0),
-    counter('runtime.load_success', 1 + server.runtimeChanges),
-    counter('runtime.override_dir_not_exists', 1 + server.runtimeChanges),
+    // Envoy loads twice as it starts.
+    counter('runtime.load_success', 2 + server.runtimeChanges),
+    counter('runtime.override_dir_not_exists', 2 + server.runtimeChanges),
     gauge('runtime.deprecated_feature_seen_since_process_start', 0),
     gauge('runtime.num_keys', server.runtimeKeys),
     gauge('runtime.num_layers', server.runtimeLayers),

@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage } from 'node:http';
 import { CodedError, type Logger, messageOf, type SocketAddress, type Transport } from '@lateen/base';
+import type { HttpStats } from '../observe/stats.ts';
 
 export type EndpointRequest = {
   method: string;
@@ -18,14 +19,27 @@ export type EndpointHandler = (request: EndpointRequest) => EndpointReply | Prom
 
 export type Endpoint = { readonly address: SocketAddress; close(): Promise<void> };
 
-export type EndpointOptions = { transport: Transport; address: SocketAddress; logger: Logger; handle: EndpointHandler };
+export type EndpointOptions = {
+  transport: Transport;
+  address: SocketAddress;
+  logger: Logger;
+  handle: EndpointHandler;
+  /** Counts its connections and requests. Default: nobody does. */
+  stats?: HttpStats;
+};
 
 /** Listens until closed; `close` also ends open connections. @throws CodedError LAT4002 when the address cannot be bound. */
-export async function serveEndpoint({ transport, address, logger, handle }: EndpointOptions): Promise<Endpoint> {
+export async function serveEndpoint({ transport, address, logger, handle, stats }: EndpointOptions): Promise<Endpoint> {
   const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     // Bodies mean nothing to any of these endpoints.
     request.resume();
     request.on('error', () => {});
+    const startedMs = performance.now();
+    if (stats) {
+      stats.downstream_rq_total++;
+      stats.downstream_rq_active++;
+      response.once('close', () => stats.finishOwn(response.statusCode, performance.now() - startedMs));
+    }
     const reply = async () => {
       const url = parseTarget(request.url ?? '/');
       if (!url) return { status: 400, body: 'malformed request target\n' };
@@ -53,6 +67,11 @@ export async function serveEndpoint({ transport, address, logger, handle }: Endp
   const listener = await transport
     .listen(address, (socket) => {
       socket.on('error', () => {});
+      if (stats) {
+        const openedMs = performance.now();
+        stats.connectionOpened('http1', socket);
+        socket.once('close', () => stats.connectionClosed(performance.now() - openedMs, socket));
+      }
       server.emit('connection', socket);
     })
     .catch((error: unknown) => {

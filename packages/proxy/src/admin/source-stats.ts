@@ -29,19 +29,39 @@ export type SourceStatsOptions = {
 export function sourceStats(config: LiveConfig, { first, counters, hidesAds }: SourceStatsOptions): Stat[] {
   const [listeners, clusters] = [first('listener'), first('cluster')];
   const stats = [...(listeners ? lds(listeners) : []), ...(clusters ? cds(clusters) : [])];
+  const text = (scope: Scope, version: string | undefined): Stat => ({
+    name: `${scope.prefix}version_text`,
+    family: `${scope.family}version_text`,
+    labels: scope.labels,
+    type: 'text',
+    value: 0,
+    text: version ?? '',
+  });
+  const versionOf = (kind: 'cluster' | 'listener' | 'endpoints' | 'route', name?: string) =>
+    config.entries(kind).find(({ entry }) => !entry.isStatic && (name === undefined || entry.name === name))?.entry.version;
+  if (listeners)
+    stats.push(text({ prefix: 'listener_manager.lds.', family: 'envoy_listener_manager_lds_', labels: {} }, versionOf('listener')));
+  if (clusters)
+    stats.push(text({ prefix: 'cluster_manager.cds.', family: 'envoy_cluster_manager_cds_', labels: {} }, versionOf('cluster')));
   const shown = (kind: 'endpoints' | 'route') =>
     [...config.references(kind).values()].filter(({ source }) => !hidesAds || source.kind !== 'ads');
-  for (const { key, statPrefixes } of shown('endpoints')) {
+  for (const { key, resourceName, statPrefixes } of shown('endpoints')) {
     for (const name of statPrefixes) {
       const scope = { prefix: `cluster.${name}.`, family: 'envoy_cluster_', labels: { cluster_name: name } };
-      stats.push(...statsOf(scope, counters.of('endpoints', key), [...ALL, 'update_empty']));
+      stats.push(
+        ...statsOf(scope, counters.of('endpoints', key), [...ALL, 'update_empty']),
+        text(scope, versionOf('endpoints', resourceName)),
+      );
     }
   }
   for (const { key, resourceName, statPrefixes } of shown('route')) {
     for (const name of statPrefixes) {
       const labels = { http_conn_manager_prefix: name, rds_route_config: resourceName };
       const scope = { prefix: `http.${name}.rds.${resourceName}.`, family: 'envoy_http_rds_', labels };
-      stats.push(...statsOf(scope, counters.of('route', key), [...ALL, 'update_empty', 'config_reload']));
+      stats.push(
+        ...statsOf(scope, counters.of('route', key), [...ALL, 'update_empty', 'config_reload']),
+        text(scope, versionOf('route', resourceName)),
+      );
     }
   }
   return stats;

@@ -127,6 +127,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     observer,
     openLog: (path) => sinks.open(path),
     outlierLogPath: bootstrap.outlierLogPath,
+    ...(bootstrap.nameServers && { nameServers: bootstrap.nameServers }),
     ...(bootstrap.localClusterName && { local: { locality: localityOf(bootstrap.node), clusterName: bootstrap.localClusterName } }),
     overload: {
       settings: { ...bootstrap.overload, maxDownstreamConnections },
@@ -264,9 +265,13 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     secretSources.follow();
     fetchTimeouts = createFetchTimeouts({ config, clock, onTimeout: counters.countTimeout });
     fetchTimeouts.follow();
-    if (bootstrap.admin) admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle: createAdminHandler(source) });
+    if (bootstrap.admin) {
+      const [handle, stats] = [createAdminHandler(source), observer.endpoint('admin')];
+      admin = await serveEndpoint({ transport, address: bootstrap.admin, logger, handle, stats });
+    }
     await lastApply;
     hasStarted = true;
+    observer.startup.record(clock.monotonicMs() - startedMs);
     if (threads && counts) {
       const { logLevel = 'info', environment = {} } = options;
       workers = await threads.startWorkers({

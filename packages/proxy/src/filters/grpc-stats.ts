@@ -71,7 +71,8 @@ class CountingStream extends StreamFilter {
 function report(exchange: Exchange, config: Config, methods: CountedMethods): void {
   const { observer } = exchange.context;
   const cluster = exchange.cluster?.statName;
-  if (cluster === undefined) return;
+  // As Envoy: what was not answered as gRPC is not counted.
+  if (cluster === undefined || !isGrpcAnswer(exchange)) return;
   const path = exchange.originalPath.split('?', 1)[0] as string;
   const slash = path.lastIndexOf('/');
   const service = path.slice(1, slash);
@@ -85,3 +86,6 @@ function report(exchange: Exchange, config: Config, methods: CountedMethods): vo
   if (exchange.requestMessages > 0) observer.count?.(`${prefix}request_message_count`, exchange.requestMessages);
   if (exchange.responseMessages > 0) observer.count?.(`${prefix}response_message_count`, exchange.responseMessages);
 }
+
+const isGrpcAnswer = ({ responseHead, grpcStatus }: Exchange): boolean =>
+  grpcStatus !== undefined || /^application\/grpc(?:$|[+;])/.test(responseHead?.value('content-type') ?? '');

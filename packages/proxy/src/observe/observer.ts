@@ -8,6 +8,7 @@ import { listenerStatName } from '../listener/listener-stats.ts';
 import type { AccessLogRuntime, ListenerRuntime } from '../runtime/index.ts';
 import { compileAccessLog, hasOperator, type LogSinks } from './access-log.ts';
 import { readsUpstreamTimes } from './format.ts';
+import { Histogram } from './histogram.ts';
 import { createIstioMetrics } from './istio-metrics.ts';
 import { HttpStats, TcpStats } from './stats.ts';
 import { VirtualHostStats } from './virtual-host-stats.ts';
@@ -20,6 +21,10 @@ export type Observer = ProxyObserver & {
   /** What HTTP filters count, and what befalls connections, under full names. */
   readonly counters: Counters;
   readonly virtualHosts: VirtualHostStats;
+  /** Milliseconds that the start took. */
+  readonly startup: Histogram;
+  /** For a server of this process outside of the data path, e.g. "admin". */
+  endpoint(name: string): HttpStats;
   close(): void;
 };
 
@@ -70,6 +75,8 @@ export function createObserver({ registry, node, clock, random, runtime, sinks }
     tcpStats,
     counters,
     virtualHosts,
+    startup: new Histogram(),
+    endpoint: (name) => statsOf(httpStats, name, () => ({ listener: name, prefix: name, stats: new HttpStats() })).stats,
     http(listener, hcm): HttpObserver {
       const name = listenerStatName(listener);
       const scope = { listener: name, prefix: hcm.statPrefix };

@@ -88,13 +88,26 @@ export class HttpStats {
       this.downstream_rq_completed++;
       if (record.requestDurationMs === undefined) this.downstream_rq_response_before_rq_complete++;
     }
+    this.countClass(status);
+    // What went well has no flag and Envoy's usual words.
+    if (record.responseFlags !== 0 || record.responseCodeDetails !== 'via_upstream') this.countTrouble(record);
+  }
+
+  /** A request that this process answered itself, outside of the data path. */
+  finishOwn(status: number, durationMs: number): void {
+    this.downstream_rq_active--;
+    this.downstream_rq_http1_total++;
+    this.downstream_rq_completed++;
+    this.downstream_rq_time.record(durationMs);
+    this.countClass(status);
+  }
+
+  private countClass(status: number): void {
     if (status >= 500) this.downstream_rq_5xx++;
     else if (status >= 400) this.downstream_rq_4xx++;
     else if (status >= 300) this.downstream_rq_3xx++;
     else if (status >= 200) this.downstream_rq_2xx++;
     else if (status >= 100) this.downstream_rq_1xx++;
-    // What went well has no flag and Envoy's usual words.
-    if (record.responseFlags !== 0 || record.responseCodeDetails !== 'via_upstream') this.countTrouble(record);
   }
 
   private countDecision(kind: RouteDecision['kind'] | undefined): void {
