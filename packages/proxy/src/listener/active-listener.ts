@@ -42,6 +42,9 @@ const UNKNOWN = {
   dynamicMetadata: undefined,
 } as const;
 
+/** Its bytes are those of the connection. The TCP proxy counts what it passed on. */
+const isMeteredByConnection = ({ terminal }: FilterChainRuntime): boolean => terminal.kind !== 'tcp';
+
 /** Closes it unserved. As with what the kernel drops unread, a client that has sent something learns that nobody took it. */
 function refuse(connection: Connection): void {
   if (connection.bytesRead > 0) connection.reset();
@@ -208,7 +211,7 @@ export class ActiveListener {
     if (runtime.tls && found.ended) return refuse(connection);
     if (runtime.tls) return this.secure(connection, chain, { facts, unread: found.bytes, entry });
     this.pending.delete(connection);
-    if (entry) entry.carrier = connection;
+    if (entry && isMeteredByConnection(runtime)) entry.carrier = connection;
     const info = describeConnection({ ...facts, tls: undefined });
     chain.begin(connection, info, { protocol: found.applicationProtocols[0] ?? '', record: entry?.record });
     if (found.bytes) connection.receivedBefore(found.bytes);
@@ -226,8 +229,10 @@ export class ActiveListener {
     const entry: LogEntry = { record, carrier: undefined };
     connection.onceClosed(() => {
       record.complete();
-      record.bytesReceived = entry.carrier?.bytesRead ?? 0;
-      record.bytesSent = entry.carrier?.bytesWritten ?? 0;
+      if (entry.carrier) {
+        record.bytesReceived = entry.carrier.bytesRead;
+        record.bytesSent = entry.carrier.bytesWritten;
+      }
       // Whoever ends the connection says why just after.
       queueMicrotask(() => {
         record.accessLogType = 'NotSet';
@@ -272,7 +277,7 @@ export class ActiveListener {
       const info = describeConnection({ ...facts, serverName, transportProtocol: 'tls', tls: secured.tls });
       if (entry) {
         entry.record.connection = info;
-        entry.carrier = secured;
+        if (isMeteredByConnection(chain.runtime)) entry.carrier = secured;
       }
       chain.begin(secured, info, { protocol, record: entry?.record });
       secured.resume();

@@ -306,7 +306,9 @@ export class TcpConnection implements ConnectionHandler {
   /** Ends both sides; nothing is waited for. */
   private breakOff(): void {
     this.releaseUpstream();
-    this.downstream.destroy();
+    // A client that has said something learns that nobody took it.
+    if (this.early.length > 0) this.downstream.reset();
+    else this.downstream.destroy();
   }
 
   private fail(flag: Parameters<TcpRecord['addFlag']>[0]): void {

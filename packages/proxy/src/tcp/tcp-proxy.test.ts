@@ -4,10 +4,12 @@ import { connect, createServer } from 'node:net';
 import test from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { eventually } from '@lateen/base/testing';
-import type { ProxyObserver, TcpProgress } from '../http/observer.ts';
+import type { ProxyObserver, TcpCounter, TcpProgress } from '../http/observer.ts';
+import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
 import { any, cluster, tcpListener } from '../testing/runtime.ts';
 import { onStage } from '../testing/stage.ts';
 import { openWire } from '../testing/wire.ts';
+import type { ClusterState } from '../upstream/cluster-state.ts';
 
 const NETWORK = 'envoy.extensions.filters.network';
 const network = (type: string, fields: JsonObject = {}): JsonObject => ({ name: type, typed_config: any(`${NETWORK}.${type}`, fields) });
@@ -155,6 +157,63 @@ test('an idle connection ends, one with a life limit too, and the client sees a 
     await eventually(() => log.includes('0 DT '));
     old.close();
     idle.close();
+  });
+});
+
+const refusals: [what: string, tcp: JsonObject, limits: JsonObject, logged: string, counters: readonly TcpCounter[]][] = [
+  ['a cluster that does not exist', { cluster: 'none' }, {}, '0 NC ', ['downstream_cx_no_route']],
+  ['a host that does not answer, each time', { cluster: 'up', max_connect_attempts: 2 }, {}, '0 URX,UF ', []],
+  ['too many connections', { cluster: 'up' }, { max_connections: 0 }, '0 UO ', []],
+  ['too many that wait', { cluster: 'up' }, { max_pending_requests: 0 }, '0 URX ', []],
+];
+for (const [what, tcp, limits, logged, counters] of refusals) {
+  test(`each connection is counted, logged and ended with its flags: ${what}`, async () => {
+    const heard: string[] = [];
+    const finish = (record: RequestRecord) => void heard.push(`${record.responseCode} ${formatResponseFlags(record.responseFlags)} `);
+    const observer: ProxyObserver = {
+      http: () => ({ connectionOpened() {}, connectionClosed() {}, requestStarted() {}, finish() {} }),
+      tcp: () => ({
+        started: () => void heard.push('started'),
+        count: (counter) => void heard.push(counter),
+        connectionOpened: () => void heard.push('opened'),
+        finish,
+      }),
+    };
+    const unused = createServer().listen(0, '127.0.0.1');
+    await once(unused, 'listening');
+    const { port: closedPort } = unused.address() as { port: number };
+    unused.close();
+    await onStage(
+      async ({ apply, port, proxy }) => {
+        const up = cluster('up', [closedPort], { circuit_breakers: { thresholds: [limits] } });
+        await apply({ listeners: [filtered([], tcp)], clusters: [up] });
+        const wire = await openWire(port());
+        await wire.closed();
+        await eventually(() => heard.length === 3 + counters.length);
+        assert.deepEqual(heard, ['started', ...counters, 'opened', logged]);
+        const { stats, breakers } = proxy.clusters()[0] as ClusterState;
+        assert.deepEqual([stats.upstream_cx_active, stats.upstream_rq_active, stats.upstream_rq_pending_active], [0, 0, 0]);
+        assert.deepEqual([breakers.default.connections, breakers.default.pending], [0, 0]);
+      },
+      { observer },
+    );
+  });
+}
+
+test('an upstream that never closes does not outlive its client, which had closed its side first', async () => {
+  await onStage(async ({ apply, port, proxy, log }) => {
+    const silent = createServer({ allowHalfOpen: true }, (socket) => void socket.on('error', () => {}).resume());
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const clusters = [cluster('up', [(silent.address() as { port: number }).port])];
+    await apply({ listeners: [filtered([], { cluster: 'up', idle_timeout: '0.1s' })], clusters });
+    const wire = await openWire(port());
+    wire.socket.end('x');
+    await eventually(() => log.length === 1);
+    const { stats } = proxy.clusters()[0] as ClusterState;
+    await eventually(() => stats.upstream_cx_active === 0);
+    wire.close();
+    silent.close();
   });
 });
 

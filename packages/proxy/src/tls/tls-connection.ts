@@ -32,6 +32,11 @@ export abstract class TlsConnection extends Connection {
     raw.on('close', this.onRawClose);
   }
 
+  /** The session broke against the rules of TLS; a peer that leaves or does not answer breaks none. */
+  get isViolated(): boolean {
+    return this.failure?.startsWith('TLS_error:|') ?? false;
+  }
+
   /** From here on errors and the end are the session's. */
   wrap(session: TLSSocket): void {
     this.socket = session;

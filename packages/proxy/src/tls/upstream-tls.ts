@@ -96,7 +96,7 @@ function handshake(connection: TlsConnection, attempt: Attempt): void {
     }
   });
   connection.onceClosed(() => {
-    if (!isDone) stats.connection_error++;
+    if (!isDone && connection.isViolated) stats.connection_error++;
   });
   if (!sessions) return;
   // With TLS 1.2 a ticket comes before the verdict: one of a peer that is refused must never be used.
