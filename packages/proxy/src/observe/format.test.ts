@@ -37,6 +37,7 @@ const CASES: [format: string, fields: Partial<RequestRecord>, expected: string][
     { connection: { ...recordOf().connection, directRemoteAddress: '[::1]:70' } },
     '[::1]:70 ::1 70',
   ],
+  ['%REQ(x-none)% [%REQ(x-empty)%]', { requestHeader: (name) => (name === 'x-empty' ? '' : undefined) }, '- []'],
   ['%REQ(x-two)%', { requestHeader: () => 'a,b', requestHeaderValues: () => ['a', 'b'] }, 'a'],
   ['%UPSTREAM_CLUSTER%', { cluster: undefined, upstreamCluster: 'gone' }, '-'],
   ['<%LOCAL_REPLY_BODY%>', { localReplyBody: '' }, '<>'],

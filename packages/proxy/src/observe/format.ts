@@ -28,7 +28,7 @@ export const compileHeaderFormat = (format: Format): ((record: RequestRecord) =>
 
 function compileText(format: Format, unknown: string): (record: RequestRecord) => string {
   const parts = format.map((part) =>
-    typeof part === 'string' ? part : textOf(asText(part), EMPTY_IS_KNOWN.has(part.operator) ? '' : unknown),
+    typeof part === 'string' ? part : textOf(asText(part), { unknown, empty: EMPTY_IS_KNOWN.has(part.operator) ? '' : unknown }),
   );
   const [only] = parts;
   if (parts.length === 0) return () => '';
@@ -55,9 +55,10 @@ export const EMPTY_IS_KNOWN: ReadonlySet<string> = new Set([
   'TRAILER',
 ]);
 
-const textOf = (read: FormatReader, unknown: string) => (record: RequestRecord) => {
+const textOf = (read: FormatReader, { unknown, empty }: { unknown: string; empty: string }) => (record: RequestRecord) => {
   const value = read(record);
-  return value === undefined || value === '' ? unknown : plainText(value);
+  if (value === undefined) return unknown;
+  return value === '' ? empty : plainText(value);
 };
 
 /** Without escapes. */
