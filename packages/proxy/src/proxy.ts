@@ -1,6 +1,5 @@
 // The data plane, assembled: listeners in front, clusters behind, one immutable runtime between them.
 
-import { lookup } from 'node:dns/promises';
 import { type Clock, type Logger, messageOf, type SocketAddress, silentLogger, systemClock, type Transport } from '@lateen/base';
 import type { NodeIdentity, ProxyContext } from './http/context.ts';
 import { type ProxyObserver, silentObserver } from './http/observer.ts';
@@ -16,6 +15,7 @@ import { createOverload, NEVER_OVERLOADED, type Overload, type OverloadOptions }
 import { EMPTY_RUNTIME, type Runtime } from './runtime/model.ts';
 import { type ClusterCounts, createClusterRegistry } from './upstream/cluster-registry.ts';
 import type { ClusterState, Resolver, UpstreamContext } from './upstream/cluster-state.ts';
+import { createResolver } from './upstream/resolve-names.ts';
 
 export type ProxyOptions = {
   /** Default: the host's network. */
@@ -27,8 +27,10 @@ export type ProxyOptions = {
   logger?: Logger;
   node?: NodeIdentity;
   observer?: ProxyObserver;
-  /** Default: the system's resolver. */
+  /** Default: by `nameServers`. */
   resolve?: Resolver;
+  /** "ip:port". Default: the system's. */
+  nameServers?: readonly string[];
   /** Where this proxy runs and which cluster its peers are in: for zone-aware balancing. */
   local?: UpstreamContext['local'];
   /** For the event logs of health checks and outlier detection. Default: none is written. */
@@ -93,7 +95,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     clock,
     timeouts,
     random,
-    resolve: options.resolve ?? resolveByHost,
+    resolve: options.resolve ?? createResolver(options.nameServers),
     logger,
     secret,
     createBreaker: options.createBreaker,
@@ -196,8 +198,3 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     },
   };
 }
-
-const resolveByHost: Resolver = async (name, family) => {
-  const found = await lookup(name, { all: true, family: family === 'v4' ? 4 : family === 'v6' ? 6 : 0 });
-  return { addresses: found.map((one) => one.address), ttlMs: 0 };
-};

@@ -19,6 +19,7 @@ import {
   type Secret,
 } from '@lateen/xds/messages/proxy';
 import { compileConfigSource } from '../runtime/compile/config-source.ts';
+import { compileResolvers } from '../runtime/compile/dns-resolvers.ts';
 import { checkFieldRules } from '../runtime/compile/field-rules.ts';
 import { createReport, honours, type Report } from '../runtime/compile/report.ts';
 import { socketAddressOf } from '../runtime/compile/values.ts';
@@ -35,6 +36,8 @@ export type BootstrapSettings = Operations & {
   readonly node: Node | undefined;
   /** The cluster of this proxy's peers, for zone-aware balancing; empty: none. */
   readonly localClusterName?: string;
+  /** "ip:port" of the servers that resolve names; empty: the system's. */
+  readonly nameServers?: readonly string[];
   /** Where ejections of hosts are logged; empty: nowhere. */
   readonly outlierLogPath?: string;
   /** Undefined: no admin interface. */
@@ -65,8 +68,6 @@ const WITHOUT_EFFECT = [
   'enableDispatcherStats',
   'statsServerVersionOverride',
   'useTcpForDnsLookups',
-  'dnsResolutionConfig',
-  'typedDnsResolverConfig',
   'bootstrapExtensions',
   'fatalActions',
   'defaultRegexEngine',
@@ -80,6 +81,8 @@ const check = honours(BootstrapSchema, [
   'statsConfig',
   'layeredRuntime',
   'overloadManager',
+  'dnsResolutionConfig',
+  'typedDnsResolverConfig',
   ...WITHOUT_EFFECT,
 ]);
 const checkStatic = honours(Bootstrap_StaticResourcesSchema, ['listeners', 'clusters', 'secrets']);
@@ -154,6 +157,7 @@ function settingsOf(message: Bootstrap, report: Report): BootstrapSettings {
     },
     node: message.node,
     localClusterName: message.clusterManager?.localClusterName ?? '',
+    nameServers: compileResolvers(message, report),
     outlierLogPath: message.clusterManager?.outlierDetection?.eventLogPath ?? '',
     admin: admin && socketAddressOf(admin, report.at('admin').at('address')),
     get clusters() {

@@ -371,7 +371,7 @@ test('gRPC: serving is healthy; anything else, and an error, is not', async (t) 
     });
   });
   const check = { ...TIMES, healthy_threshold: 1, grpc_health_check: { service_name: 'db', authority: 'grpc.test' } };
-  const { host, next, answered } = checked(t, [port], check);
+  const { host, next, answered } = checked(t, [port], check, { http2_protocol_options: {} });
   await answered(1);
   assert.equal(host.health, 'healthy');
   assert.equal(asked[0], 'grpc.test /grpc.health.v1.Health/Check 00000000040a026462');

@@ -8,9 +8,18 @@ import { eventually } from '@lateen/base/testing';
 import { cluster, httpListener, routeTo } from '../testing/runtime.ts';
 import { onStage, type Stage } from '../testing/stage.ts';
 import { ok, openWire, type Wire } from '../testing/wire.ts';
+import { LocalBreaker } from '../upstream/circuit-breaker.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 
 const LIMIT = 3;
+const NO_LIMITS = {
+  maxConnections: 1000,
+  maxPendingRequests: 1000,
+  maxRequests: 1000,
+  maxRetries: 1000,
+  retryBudget: undefined,
+  trackRemaining: false,
+};
 const OPEN = { max_connections: 1000, max_pending_requests: 1000, max_requests: 1000, max_retries: 1000, track_remaining: true };
 
 type Held = { stage: Stage; state: ClusterState; wires: Wire[]; answer(): void; ask(path?: string): Promise<Wire>; asked(): number };
@@ -171,4 +180,44 @@ test('per_host_thresholds bound the connections to one host; further requests wa
     assert.equal(state.stats.upstream_cx_total, 1);
   };
   await held(OPEN, run, { cluster: { circuit_breakers } });
+});
+
+test('a budget for retries is a whole number of them', () => {
+  const breaker = new LocalBreaker({ ...NO_LIMITS, retryBudget: { percent: 20, minConcurrency: 3 } });
+  breaker.requests = 19;
+  breaker.retries = 3;
+  assert.equal(breaker.canRetry, false, '20 % of 19 is 3.8');
+  breaker.requests = 20;
+  assert.equal(breaker.canRetry, true);
+});
+
+test('with a preconnect ratio, connections come ahead of requests', async () => {
+  await held(
+    OPEN,
+    async ({ state, ask, asked }) => {
+      await ask();
+      await until(() => asked() === 1);
+      await until(() => state.stats.upstream_cx_active === 2);
+      await ask();
+      await until(() => asked() === 2);
+      await until(() => state.stats.upstream_cx_active === 4);
+    },
+    { cluster: { preconnect_policy: { per_upstream_preconnect_ratio: 2 } } },
+  );
+});
+
+test('a pool for each downstream connection shares nothing', async () => {
+  await held(
+    OPEN,
+    async ({ state, ask, asked, answer }) => {
+      await ask();
+      await until(() => asked() === 1);
+      answer();
+      await until(() => state.stats.upstream_rq_active === 0);
+      await ask();
+      await until(() => asked() === 2);
+      assert.equal(state.stats.upstream_cx_total, 2);
+    },
+    { cluster: { connection_pool_per_downstream_connection: true } },
+  );
 });

@@ -39,7 +39,7 @@ export abstract class BreakerState {
   private get maxRetries(): number {
     const { retryBudget, maxRetries } = this.limits;
     if (!retryBudget) return maxRetries;
-    return Math.max(retryBudget.minConcurrency, ((this.allRequests + this.allPending) * retryBudget.percent) / 100);
+    return Math.max(retryBudget.minConcurrency, Math.floor(((this.allRequests + this.allPending) * retryBudget.percent) / 100));
   }
 
   /** Envoy's gauges; 1 = open: the limit is reached. */
@@ -57,7 +57,7 @@ export abstract class BreakerState {
         remaining_cx: Math.max(0, limits.maxConnections - this.allConnections),
         remaining_pending: Math.max(0, limits.maxPendingRequests - this.allPending),
         remaining_rq: Math.max(0, limits.maxRequests - this.allRequests),
-        remaining_retries: Math.max(0, Math.floor(this.maxRetries) - this.allRetries),
+        remaining_retries: Math.max(0, this.maxRetries - this.allRetries),
       }),
     };
   }

@@ -21,7 +21,18 @@ import type { PreviousPriorities } from './previous-priorities.ts';
 import { SubsetBalancer } from './subset-balancer.ts';
 
 /** Resolves a name to addresses. `ttlMs` 0 = unknown. Rejects when there is none. */
-export type Resolver = (name: string, family: 'v4' | 'v6' | 'any') => Promise<{ addresses: readonly string[]; ttlMs: number }>;
+export type Resolver = (
+  name: string,
+  family: 'v4' | 'v6' | 'any',
+  options?: ResolverOptions,
+) => Promise<{ addresses: readonly string[]; ttlMs: number }>;
+
+export type ResolverOptions = {
+  /** Name servers, "ip:port", in place of the resolver's own. */
+  readonly servers?: readonly string[];
+  /** Whether `ttlMs` is of use. */
+  readonly wantsTtl?: boolean;
+};
 
 /** Services that clusters use. */
 export type UpstreamContext = {
@@ -340,8 +351,9 @@ export class ClusterState {
     const named = serverName === '' ? version : `${version} ${serverName}`;
     // A connection that begins with a client's address can serve no other client.
     const downstream = this.tellsDownstream(host) ? request.connection : undefined;
+    const owner = downstream ?? (this.runtime.poolPerDownstream ? request.connection : undefined);
     let key = alpnOverride ? `${named} ${alpnOverride.join()}` : named;
-    if (downstream) key += ` ${downstream.remoteAddress}>${downstream.localAddress}`;
+    if (owner) key += ` ${owner.remoteAddress}>${owner.localAddress}`;
     let pool = host.pools.get(key);
     if (!pool) {
       const naming = {
@@ -390,6 +402,12 @@ export class ClusterState {
   reportLocal(host: Host, outcome: LocalOutcome): void {
     if (outcome !== 'connected') host.stats.rq_error++;
     this.outlier.reportLocal(host, outcome);
+  }
+
+  /** How long a new connection may live; 0 = for ever. */
+  connectionDurationMs(): number {
+    const { maxConnectionDurationMs: longestMs, maxConnectionDurationJitterPercent: percent } = this.runtime;
+    return percent === 0 ? longestMs : longestMs * (1 + (this.context.random() * percent) / 100);
   }
 
   /** Whether another connection may go to this host (circuit_breakers.per_host_thresholds). */

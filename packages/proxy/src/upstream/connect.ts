@@ -2,7 +2,7 @@
 // protocol) are chosen and laid on in one way.
 
 import { isIP } from 'node:net';
-import { type Json, stableStringify } from '@lateen/base';
+import { type Json, stableStringify, type Transport } from '@lateen/base';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { dial } from '../io/dial.ts';
@@ -58,8 +58,9 @@ export function connectUpstream(cluster: ClusterState, host: Host, options: Conn
 }
 
 function startConnecting(cluster: ClusterState, host: Host, options: ConnectOptions, events: Events): Connection {
-  const { transport, clock, secret } = cluster.context;
-  const target = { host: host.ip, port: host.port, localAddress: cluster.runtime.bindAddress };
+  const { clock, secret } = cluster.context;
+  const transport = keepingAlive(cluster);
+  const target = { host: host.ip, port: host.port, localAddress: localAddressFor(cluster.runtime.bindAddresses, host.ip) };
   const chosen = transportOf(cluster, host, options.transportCriteria);
   const { proxyProtocol } = chosen;
   if (chosen.kind === 'raw_buffer') {
@@ -86,6 +87,26 @@ function startConnecting(cluster: ClusterState, host: Host, options: ConnectOpti
     now: () => clock.now(),
   };
   return secureUpstream(raw, chosen.tls, tlsOptions, events);
+}
+
+/** The transport, with TCP keepalive where the cluster wants it. */
+function keepingAlive({ context: { transport }, runtime: { tcpKeepalive } }: ClusterState): Transport {
+  if (!tcpKeepalive) return transport;
+  return {
+    ...transport,
+    dial(options) {
+      const socket = transport.dial(options);
+      // Without a time it is the kernel's.
+      socket.once('connect', () => socket.setKeepAlive(true, (tcpKeepalive.timeSeconds ?? 0) * 1000));
+      return socket;
+    },
+  };
+}
+
+/** Of the host's version of IP; the first where there is none. */
+function localAddressFor(addresses: readonly string[], ip: string): string | undefined {
+  const isV6 = ip.includes(':');
+  return addresses.length < 2 ? addresses[0] : (addresses.find((one) => one.includes(':') === isV6) ?? addresses[0]);
 }
 
 const MATCH_NAMESPACE = 'envoy.transport_socket_match';

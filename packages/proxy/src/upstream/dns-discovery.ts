@@ -11,7 +11,8 @@ type DnsDiscovery = Extract<ClusterDiscovery, { kind: 'strict_dns' | 'logical_dn
 /** Who uses the endpoints that were found. */
 export type DnsUser = { readonly stats: ClusterStats; setEndpoints(endpoints: EndpointsRuntime): void };
 
-const MIN_REFRESH_MS = 1000;
+const MIN_REFRESH_MS = 10;
+const MIN_TTL_MS = 1000;
 const MAX_ADDRESSES = 500;
 /** As long as c-ares tries by default: four times five seconds. */
 const ANSWER_TIMEOUT_MS = 20_000;
@@ -90,7 +91,7 @@ function followName(name: string, discovery: DnsDiscovery, { context, stats, onA
       failures = 0;
       stats.update_success++;
       onAnswer(name, addresses.slice(0, MAX_ADDRESSES));
-      next(Math.max(MIN_REFRESH_MS, discovery.respectTtl && ttlMs > 0 ? ttlMs : discovery.refreshMs));
+      next(discovery.respectTtl && ttlMs > 0 ? Math.max(MIN_TTL_MS, ttlMs) : Math.max(MIN_REFRESH_MS, discovery.refreshMs));
     } catch (error) {
       if (!closed) failed(error);
     }
@@ -104,8 +105,10 @@ function followName(name: string, discovery: DnsDiscovery, { context, stats, onA
   };
 }
 
-async function resolveName(resolve: Resolver, name: string, discovery: DnsDiscovery): ReturnType<Resolver> {
+async function resolveName(ask: Resolver, name: string, discovery: DnsDiscovery): ReturnType<Resolver> {
   if (parseIp(name)) return { addresses: [name], ttlMs: 0 };
+  const options = { servers: discovery.resolvers, wantsTtl: discovery.respectTtl };
+  const resolve: Resolver = (asked, family) => ask(asked, family, options);
   switch (discovery.family) {
     case 'v4_only':
       return resolve(name, 'v4');

@@ -37,6 +37,9 @@ class Member extends Http1Client {
 }
 type Waiting = { user: PoolUser; breaker: BreakerState; cancelled: boolean };
 
+/** As Envoy: connections ahead of requests come a few at a time. */
+const MAX_CONNECTIONS_AT_ONCE = 3;
+
 export class Http1Pool implements HttpPool, Http1ClientHost {
   private readonly cluster: ClusterState;
   private readonly host: Host;
@@ -64,6 +67,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
         return undefined;
       }
       this.hand(member, user, breaker);
+      if (this.cluster.runtime.preconnectRatio > 1) this.connectAhead(breaker);
       return undefined;
     }
     // Envoy lets the first connection of a pool through, so that a limit of 0 pending still serves.
@@ -77,10 +81,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     stats.upstream_rq_pending_total++;
     stats.upstream_rq_pending_active++;
     this.waiting.push(entry);
-    if (this.connecting < this.waiting.length) {
-      if (this.mayConnect(breaker)) this.connect(breaker);
-      else stats.upstream_cx_overflow++;
-    }
+    this.connectAhead(breaker);
     return {
       cancel: () => {
         if (entry.cancelled) return;
@@ -120,7 +121,25 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
 
   /** The first connection always may: a host that is allowed none could not serve at all. */
   private mayConnect(breaker: BreakerState): boolean {
-    return (breaker.canConnect && this.cluster.canConnectTo(this.host)) || this.all.size === 0;
+    const isAllowed = breaker.canConnect && this.cluster.canConnectTo(this.host);
+    if (!isAllowed) this.cluster.stats.upstream_cx_overflow++;
+    return isAllowed || this.all.size === 0;
+  }
+
+  /** Connects for those that wait and, where the cluster wants connections ahead of requests, for more. */
+  private connectAhead(breaker: BreakerState): void {
+    for (let i = 0; i < MAX_CONNECTIONS_AT_ONCE && this.lacksConnections(); i++) {
+      if (!this.mayConnect(breaker)) return;
+      this.connect(breaker);
+    }
+  }
+
+  private lacksConnections(): boolean {
+    const { all, idle, connecting, waiting, cluster } = this;
+    const { preconnectRatio } = cluster.runtime;
+    if (preconnectRatio <= 1) return waiting.length > connecting;
+    const active = all.size - connecting - idle.length;
+    return (waiting.length + active) * preconnectRatio > connecting + idle.length + active;
   }
 
   private leaveQueue(entry: Waiting): void {
@@ -170,14 +189,14 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
   }
 
   private limitAge(member: Member): void {
-    const { maxConnectionDurationMs } = this.cluster.runtime;
-    if (maxConnectionDurationMs === 0) return;
+    const durationMs = this.cluster.connectionDurationMs();
+    if (durationMs === 0) return;
     member.age = new Timeout(() => {
       member.isOld = true;
       this.cluster.stats.upstream_cx_max_duration_reached++;
       if (member.place === 'idle') member.abandon();
     });
-    this.cluster.context.timeouts.arm(member.age, maxConnectionDurationMs);
+    this.cluster.context.timeouts.arm(member.age, durationMs);
   }
 
   private onConnectFailed(member: Member, error: string | undefined): void {

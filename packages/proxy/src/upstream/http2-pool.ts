@@ -114,8 +114,8 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     const next = this.waiting[this.connecting.size * this.settings.maxConcurrentStreams];
     if (!next) return;
     const isAllowed = next.breaker.canConnect && this.cluster.canConnectTo(this.host);
+    if (!isAllowed) this.cluster.stats.upstream_cx_overflow++;
     if (isAllowed || this.members.size + this.connecting.size === 0) this.connect(next.breaker);
-    else this.cluster.stats.upstream_cx_overflow++;
   }
 
   private newMember(breaker: BreakerState): Member {
@@ -164,12 +164,13 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     this.members.set(session, member);
     member.idleSinceMs = context.clock.monotonicMs();
     if (cluster.runtime.idleTimeoutMs > 0) this.watchIdle(member, cluster.runtime.idleTimeoutMs);
-    if (cluster.runtime.maxConnectionDurationMs > 0) {
+    const durationMs = cluster.connectionDurationMs();
+    if (durationMs > 0) {
       member.lifetime = new Timeout(() => {
         cluster.stats.upstream_cx_max_duration_reached++;
         session.retire();
       });
-      context.timeouts.arm(member.lifetime, cluster.runtime.maxConnectionDurationMs);
+      context.timeouts.arm(member.lifetime, durationMs);
     }
     this.serveWaiting();
     if (this.draining) session.retire();

@@ -5,7 +5,9 @@ export * as commonMutationRules from './gen/envoy/config/common/mutation_rules/v
 export { GrpcService_EnvoyGrpcSchema, GrpcServiceSchema } from './gen/envoy/config/core/v3/grpc_service_pb.ts';
 export * from './gen/envoy/config/core/v3/proxy_protocol_pb.ts';
 export * from './gen/envoy/config/core/v3/substitution_format_string_pb.ts';
+export * as celAccessLogFilter from './gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts';
 export * as streamAccessLogger from './gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts';
+export * as dnsCluster from './gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts';
 export * as commonRatelimit from './gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts';
 export * as commonFault from './gen/envoy/extensions/filters/common/fault/v3/fault_pb.ts';
 export * as commonSetFilterState from './gen/envoy/extensions/filters/common/set_filter_state/v3/value_pb.ts';
@@ -26,6 +28,7 @@ export * as setFilterStateNetworkFilter from './gen/envoy/extensions/filters/net
 export * as sniClusterNetworkFilter from './gen/envoy/extensions/filters/network/sni_cluster/v3/sni_cluster_pb.ts';
 export * as metadataFormatter from './gen/envoy/extensions/formatter/metadata/v3/metadata_pb.ts';
 export * as reqWithoutQueryFormatter from './gen/envoy/extensions/formatter/req_without_query/v3/req_without_query_pb.ts';
+export * as fileEventSink from './gen/envoy/extensions/health_check/event_sinks/file/v3/file_pb.ts';
 export * as earlyHeaderMutation from './gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.ts';
 export * as customHeaderIpDetection from './gen/envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header_pb.ts';
 export * as xffIpDetection from './gen/envoy/extensions/http/original_ip_detection/xff/v3/xff_pb.ts';
@@ -41,6 +44,8 @@ export * as ringHashLbPolicy from './gen/envoy/extensions/load_balancing_policie
 export * as roundRobinLbPolicy from './gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts';
 export * as subsetLbPolicy from './gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.ts';
 export * as wrrLocalityLbPolicy from './gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.ts';
+export * as caresDnsResolver from './gen/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.ts';
+export * as getAddrInfoDnsResolver from './gen/envoy/extensions/network/dns_resolver/getaddrinfo/v3/getaddrinfo_dns_resolver_pb.ts';
 export * as uriTemplateMatch from './gen/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.ts';
 export * as uriTemplateRewrite from './gen/envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite_pb.ts';
 export * as uuidRequestId from './gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts';

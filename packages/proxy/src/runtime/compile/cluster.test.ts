@@ -10,11 +10,14 @@ import {
   upstreamHttp,
   wrrLocalityLbPolicy,
 } from '@lateen/xds/messages';
-import { preserveCaseFormatter } from '@lateen/xds/messages/proxy';
+import { caresDnsResolver, dnsCluster, preserveCaseFormatter } from '@lateen/xds/messages/proxy';
 import type { ClusterRuntime } from '../model.ts';
 import { compileCluster, compileEndpoints } from './compile.ts';
 
+const TYPE = 'type.googleapis.com/';
 const registry = createRegistry(
+  dnsCluster.DnsClusterSchema,
+  caresDnsResolver.CaresDnsResolverConfigSchema,
   upstreamHttp.HttpProtocolOptionsSchema,
   leastRequestLbPolicy.LeastRequestSchema,
   wrrLocalityLbPolicy.WrrLocalitySchema,
@@ -177,7 +180,71 @@ test('subsets, health checks and outlier detection with what Envoy takes when a 
 
 const EVERY_SECOND = { timeout: '1s', interval: '1s', unhealthyThreshold: 2, healthyThreshold: 2 };
 
+const ASSIGNMENT = {
+  clusterName: 'c',
+  endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: 'a.test', portValue: 80 } } } }] }],
+};
 const refusals: [string, JsonValue, string][] = [
+  [
+    'a name where addresses stand',
+    { name: 'c', loadAssignment: ASSIGNMENT },
+    `cluster "c": load_assignment: "a.test" is no IP address; names are for STRICT_DNS and LOGICAL_DNS`,
+  ],
+  [
+    'LOGICAL_DNS with two names',
+    { name: 'c', type: 'LOGICAL_DNS', loadAssignment: { ...ASSIGNMENT, endpoints: [...ASSIGNMENT.endpoints, ...ASSIGNMENT.endpoints] } },
+    `cluster "c": load_assignment: LOGICAL_DNS needs exactly one locality with one endpoint`,
+  ],
+  [
+    'retries of look-ups that end before they begin',
+    { name: 'c', type: 'STRICT_DNS', loadAssignment: ASSIGNMENT, dnsFailureRefreshRate: { baseInterval: '5s', maxInterval: '1s' } },
+    `cluster "c": dns_failure_refresh_rate: max_interval must not be below base_interval`,
+  ],
+  [
+    'ORIGINAL_DST with a policy of its own',
+    { name: 'c', type: 'ORIGINAL_DST' },
+    `cluster "c": lb_policy: must be CLUSTER_PROVIDED with ORIGINAL_DST`,
+  ],
+  [
+    'CLUSTER_PROVIDED without a cluster that does',
+    { name: 'c', lbPolicy: 'CLUSTER_PROVIDED' },
+    `cluster "c": lb_policy: CLUSTER_PROVIDED is for ORIGINAL_DST only`,
+  ],
+  [
+    'a header that is not used',
+    { name: 'c', type: 'ORIGINAL_DST', lbPolicy: 'CLUSTER_PROVIDED', originalDstLbConfig: { httpHeaderName: 'x' } },
+    `cluster "c": original_dst_lb_config.http_header_name: needs use_http_header`,
+  ],
+  [
+    'the most requests of a connection twice',
+    { name: 'c', maxRequestsPerConnection: 1, commonHttpProtocolOptions: { maxRequestsPerConnection: 2 } },
+    `cluster "c": max_requests_per_connection: is set here and in common_http_protocol_options`,
+  ],
+  [
+    'gRPC checks over HTTP/1.1',
+    { name: 'c', healthChecks: [{ ...EVERY_SECOND, grpcHealthCheck: {} }] },
+    `cluster "c": health_checks[0].grpc_health_check: needs HTTP/2`,
+  ],
+  [
+    'ejections that end before they begin',
+    { name: 'c', outlierDetection: { baseEjectionTime: '10s', maxEjectionTime: '5s' } },
+    `cluster "c": outlier_detection.max_ejection_time: must not be below base_ejection_time`,
+  ],
+  [
+    'weights of subsets without weights of localities',
+    { name: 'c', lbSubsetConfig: { localityWeightAware: true, subsetSelectors: [{ keys: ['v'] }] } },
+    `cluster "c": lb_subset_config.locality_weight_aware: needs locality_weighted_lb_config`,
+  ],
+  [
+    'a port to come from',
+    { name: 'c', upstreamBindConfig: { sourceAddress: { address: '127.0.0.1', portValue: 1 } } },
+    `cluster "c": upstream_bind_config.source_address.port_value: a port of its own is not supported`,
+  ],
+  [
+    'a socket bound to what is not there',
+    { name: 'c', upstreamBindConfig: { freebind: true } },
+    `cluster "c": upstream_bind_config.freebind: is not supported`,
+  ],
   [
     'a health check by an extension',
     { name: 'c', healthChecks: [{ ...EVERY_SECOND, customHealthCheck: { name: 'envoy.health_checkers.redis' } }] },
@@ -254,6 +321,47 @@ for (const [name, json, reason] of refusals) {
     assert.deepEqual(result.error, [reason]);
   });
 }
+
+test('a cluster type by name finds hosts as the type does, and says itself how names are asked for', () => {
+  const resolver = {
+    name: 'cares',
+    typedConfig: {
+      '@type': `${TYPE}envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig`,
+      resolvers: [{ socketAddress: { address: '127.0.0.1', portValue: 5353 } }],
+    },
+  };
+  const dns = {
+    '@type': `${TYPE}envoy.extensions.clusters.dns.v3.DnsCluster`,
+    dnsRefreshRate: '7s',
+    dnsJitter: '1s',
+    dnsLookupFamily: 'ALL',
+    allAddressesInSingleEndpoint: true,
+    typedDnsResolverConfig: resolver,
+  };
+  const result = compiled({ name: 'c', clusterType: { name: 'envoy.cluster.dns', typedConfig: dns }, loadAssignment: ASSIGNMENT });
+  assert.ok(result.ok);
+  const { endpoints: _, ...discovery } = result.value.discovery as Extract<
+    ClusterRuntime['discovery'],
+    { kind: 'logical_dns' | 'strict_dns' }
+  >;
+  assert.deepEqual(discovery, {
+    kind: 'logical_dns',
+    refreshMs: 7000,
+    failureRefresh: { baseMs: 7000, maxMs: 7000 },
+    jitterMs: 1000,
+    respectTtl: false,
+    family: 'all',
+    resolvers: ['127.0.0.1:5353'],
+  });
+  const strict = compiled({
+    name: 'c',
+    clusterType: { name: 'envoy.cluster.strict_dns' },
+    loadAssignment: ASSIGNMENT,
+    dnsResolvers: [{ socketAddress: { address: '::1', portValue: 53 } }],
+  });
+  assert.ok(strict.ok && strict.value.discovery.kind === 'strict_dns');
+  assert.deepEqual(strict.value.discovery.resolvers, ['[::1]:53']);
+});
 
 test('endpoints keep weight, health, locality and Istio workload, ordered by priority', () => {
   const endpoint = (address: string, fields: object = {}) => ({

@@ -3,19 +3,19 @@ import {
   CircuitBreakers_ThresholdsSchema,
   type Cluster,
   Cluster_CommonLbConfigSchema,
+  Cluster_PreconnectPolicySchema,
   ClusterSchema,
-  Cluster_DiscoveryType as Discovery,
-  Cluster_DnsLookupFamily as DnsFamily,
   Http1ProtocolOptionsSchema,
   HttpProtocolOptionsSchema,
   Cluster_ClusterProtocolSelection as ProtocolSelection,
   RoutingPriority,
+  UpstreamConnectionOptionsSchema,
   upstreamHttp,
 } from '@lateen/xds/messages/proxy';
-import type { CircuitBreaker, ClusterDiscovery, ClusterRuntime } from '../model.ts';
+import type { CircuitBreaker, ClusterRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
-import { compileReference } from './config-source.ts';
-import { compileEndpoints } from './endpoints.ts';
+import { compileBindAddresses } from './bind-config.ts';
+import { compileDiscovery } from './discovery.ts';
 import { compileHttp2, compileKeyFormat } from './hcm.ts';
 import { compileHealthCheck } from './health-check.ts';
 import { compileBalancing } from './lb-policy.ts';
@@ -24,20 +24,14 @@ import { honours, type Report } from './report.ts';
 import { compileUpstreamTransport } from './transport-socket.ts';
 import { durationMsOr, metadataOf } from './values.ts';
 
-// Accepted without effect: they tune resolvers, threads or statistics that this proxy does not have.
-const WITHOUT_EFFECT = [
-  'dnsResolvers',
-  'useTcpForDnsLookups',
-  'dnsResolutionConfig',
-  'typedDnsResolverConfig',
-  'trackTimeoutBudgets',
-  'trackClusterStats',
-];
+// Accepted without effect: they tune statistics that this proxy does not have, and how names are asked for.
+const WITHOUT_EFFECT = ['useTcpForDnsLookups', 'trackTimeoutBudgets', 'trackClusterStats'];
 const check = honours(ClusterSchema, [
   'transportSocketMatches',
   'name',
   'altStatName',
   'type',
+  'clusterType',
   'edsClusterConfig',
   'connectTimeout',
   'perConnectionBufferLimitBytes',
@@ -53,6 +47,10 @@ const check = honours(ClusterSchema, [
   'protocolSelection',
   'typedExtensionProtocolOptions',
   'dnsRefreshRate',
+  'dnsJitter',
+  'dnsResolvers',
+  'dnsResolutionConfig',
+  'typedDnsResolverConfig',
   'dnsFailureRefreshRate',
   'respectDnsTtl',
   'dnsLookupFamily',
@@ -73,6 +71,8 @@ const check = honours(ClusterSchema, [
   'closeConnectionsOnHostHealthFailure',
   'ignoreHealthOnHostRemoval',
   'loadBalancingPolicy',
+  'preconnectPolicy',
+  'connectionPoolPerDownstreamConnection',
   ...WITHOUT_EFFECT,
 ]);
 
@@ -97,6 +97,7 @@ const checkThresholds = honours(CircuitBreakers_ThresholdsSchema, [
   // Pools are made per host and version of HTTP only: their number has no way to grow.
   'maxConnectionPools',
 ]);
+const checkPreconnect = honours(Cluster_PreconnectPolicySchema, ['perUpstreamPreconnectRatio']);
 const checkPerHost = honours(CircuitBreakers_ThresholdsSchema, ['priority', 'maxConnections']);
 const checkHttp1 = honours(Http1ProtocolOptionsSchema, [
   'enableTrailers',
@@ -106,7 +107,22 @@ const checkHttp1 = honours(Http1ProtocolOptionsSchema, [
   'headerKeyFormat',
   'useBalsaParser',
 ]);
-const checkCommon = honours(HttpProtocolOptionsSchema, ['idleTimeout', 'maxConnectionDuration', 'maxRequestsPerConnection']);
+const checkCommon = honours(HttpProtocolOptionsSchema, [
+  'idleTimeout',
+  'maxConnectionDuration',
+  'maxRequestsPerConnection',
+  'maxStreamDuration',
+  'maxConnectionDurationJitter',
+  // Of requests that are received.
+  'headersWithUnderscoresAction',
+]);
+
+// Which of several interfaces or families is tried first is for hosts with several addresses.
+const checkConnection = honours(UpstreamConnectionOptionsSchema, [
+  'tcpKeepalive',
+  'setLocalInterfaceNameOnUpstreamConnections',
+  'happyEyeballsConfig',
+]);
 
 export function compileCluster(message: Cluster, report: Report): ClusterRuntime {
   check(message, report);
@@ -116,9 +132,21 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
   if (message.commonLbConfig) checkLb(message.commonLbConfig, report.at('common_lb_config'));
   const at = report.at('circuit_breakers');
   if (message.healthChecks.length > 1) report.at('health_checks').refuse('only one is possible');
+  if (message.preconnectPolicy) checkPreconnect(message.preconnectPolicy, report.at('preconnect_policy'));
   const { thresholds = [], perHostThresholds = [] } = message.circuitBreakers ?? {};
   for (const [i, each] of thresholds.entries()) checkThresholds(each, at.at('thresholds', i));
   for (const [i, each] of perHostThresholds.entries()) checkPerHost(each, at.at('per_host_thresholds', i));
+  if (common?.maxRequestsPerConnection !== undefined && message.maxRequestsPerConnection !== undefined) {
+    report.at('max_requests_per_connection').refuse('is set here and in common_http_protocol_options');
+  }
+  if (message.healthChecks[0]?.healthChecker.case === 'grpcHealthCheck' && http.protocol.kind === 'http1') {
+    report.at('health_checks', 0).at('grpc_health_check').refuse('needs HTTP/2');
+  }
+  const transports = [message.transportSocket, ...message.transportSocketMatches.map((each) => each.transportSocket)];
+  if (http.protocol.kind === 'auto' && transports.every((socket) => !socket)) {
+    report.at('typed_extension_protocol_options').refuse('auto_config asks by ALPN and needs TLS');
+  }
+  if (message.upstreamConnectionOptions) checkConnection(message.upstreamConnectionOptions, report.at('upstream_connection_options'));
   const keepalive = message.upstreamConnectionOptions?.tcpKeepalive;
   return {
     name: message.name,
@@ -145,13 +173,17 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
     http1: http.http1,
     idleTimeoutMs: durationMsOr(common?.idleTimeout, 3_600_000),
     maxConnectionDurationMs: durationMsOr(common?.maxConnectionDuration, 0),
+    maxConnectionDurationJitterPercent: common?.maxConnectionDurationJitter?.value ?? 0,
+    preconnectRatio: message.preconnectPolicy?.perUpstreamPreconnectRatio ?? 1,
+    poolPerDownstream: message.connectionPoolPerDownstreamConnection,
+    maxStreamDurationMs: durationMsOr(common?.maxStreamDuration, 0),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
     tcpKeepalive: keepalive && {
       probes: keepalive.keepaliveProbes,
       timeSeconds: keepalive.keepaliveTime,
       intervalSeconds: keepalive.keepaliveInterval,
     },
-    bindAddress: message.upstreamBindConfig?.sourceAddress?.address,
+    bindAddresses: compileBindAddresses(message.upstreamBindConfig, report.at('upstream_bind_config')),
     transportMatches: message.transportSocketMatches.map((each, i) => ({
       name: each.name,
       criteria: each.match ?? {},
@@ -163,56 +195,6 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
     ignoreHealthOnHostRemoval: message.ignoreHealthOnHostRemoval,
     metadata: metadataOf(message.metadata),
   };
-}
-
-const DNS_FAMILY: Partial<Record<number, 'auto' | 'v4_only' | 'v6_only' | 'v4_preferred' | 'all'>> = {
-  [DnsFamily.V4_ONLY]: 'v4_only',
-  [DnsFamily.V6_ONLY]: 'v6_only',
-  [DnsFamily.V4_PREFERRED]: 'v4_preferred',
-  [DnsFamily.ALL]: 'all',
-};
-
-function compileDiscovery(message: Cluster, report: Report): ClusterDiscovery {
-  const type = message.clusterDiscoveryType;
-  const endpoints = () =>
-    message.loadAssignment
-      ? compileEndpoints(message.loadAssignment, report.at('load_assignment'))
-      : { clusterName: message.name, localities: [], overprovisioningFactorPercent: 140 };
-  switch (type.case === 'type' ? type.value : Discovery.STATIC) {
-    case Discovery.EDS: {
-      const eds = message.edsClusterConfig;
-      const fields = { report: report.at('eds_cluster_config'), nameField: 'service_name', sourceField: 'eds_config' };
-      const { key, resourceName, source } = compileReference(eds?.serviceName || message.name, eds?.edsConfig, fields);
-      return { kind: 'eds', serviceName: key, resourceName, source };
-    }
-    case Discovery.STRICT_DNS:
-    case Discovery.LOGICAL_DNS: {
-      const refreshMs = durationMsOr(message.dnsRefreshRate, 5000);
-      const failure = message.dnsFailureRefreshRate;
-      const baseMs = durationMsOr(failure?.baseInterval, refreshMs);
-      return {
-        kind: type.value === Discovery.STRICT_DNS ? 'strict_dns' : 'logical_dns',
-        endpoints: endpoints(),
-        refreshMs,
-        failureRefresh: { baseMs, maxMs: Math.max(baseMs, durationMsOr(failure?.maxInterval, failure ? baseMs * 10 : baseMs)) },
-        jitterMs: 0,
-        respectTtl: message.respectDnsTtl,
-        family: DNS_FAMILY[message.dnsLookupFamily] ?? 'auto',
-      };
-    }
-    case Discovery.ORIGINAL_DST: {
-      const config = message.lbConfig.case === 'originalDstLbConfig' ? message.lbConfig.value : undefined;
-      if (config?.metadataKey) report.at('original_dst_lb_config').at('metadata_key').refuse('is not supported');
-      return {
-        kind: 'original_dst',
-        headerName: config?.useHttpHeader ? config.httpHeaderName || 'x-envoy-original-dst-host' : undefined,
-        portOverride: config?.upstreamPortOverride,
-        cleanupIntervalMs: durationMsOr(message.cleanupInterval, 5000),
-      };
-    }
-    default:
-      return { kind: 'static', endpoints: endpoints() };
-  }
 }
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';

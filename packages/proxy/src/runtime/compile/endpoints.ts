@@ -1,3 +1,4 @@
+import { parseIp } from '@lateen/base';
 import {
   type ClusterLoadAssignment,
   ClusterLoadAssignment_PolicySchema,
@@ -27,16 +28,30 @@ const checkLocality = honours(LocalityLbEndpointsSchema, [
   'proximity',
 ]);
 
-export function compileEndpoints(message: ClusterLoadAssignment, report: Report): EndpointsRuntime {
+/** `names`: hosts may be names that somebody resolves. */
+export function compileEndpoints(
+  message: ClusterLoadAssignment,
+  report: Report,
+  { names = false }: { names?: boolean } = {},
+): EndpointsRuntime {
   check(message, report);
   if (message.policy) checkPolicy(message.policy, report.at('policy'));
   const localities = message.endpoints.map((group, i) => compileLocality(group, report.at('endpoints', i)));
+  if (!names) refuseNames(localities, report);
   return {
     clusterName: message.clusterName,
     localities: localities.sort((a, b) => a.priority - b.priority),
     overprovisioningFactorPercent: message.policy?.overprovisioningFactor ?? 140,
     ...(message.policy?.weightedPriorityHealth && { weightedPriorityHealth: true }),
   };
+}
+
+function refuseNames(localities: readonly LocalityRuntime[], report: Report): void {
+  for (const { host } of localities.flatMap(({ endpoints }) => endpoints)) {
+    if (!host.startsWith('/') && !parseIp(host)) {
+      report.refuse(`${JSON.stringify(host)} is no IP address; names are for STRICT_DNS and LOGICAL_DNS`);
+    }
+  }
 }
 
 function compileLocality(group: LocalityLbEndpoints, report: Report): LocalityRuntime {
@@ -82,13 +97,14 @@ function compileEndpoint(message: LbEndpoint, report: Report): EndpointRuntime |
     metadata,
     istioWorkload: metadataText(metadata, 'istio', 'workload'),
     ...(endpoint.healthCheckConfig && {
-      healthCheck: compileHealthCheck(endpoint.healthCheckConfig, report.at('endpoint').at('health_check_config')),
+      healthCheck: compileHealthCheck(endpoint.healthCheckConfig, kind?.case === 'pipe', report.at('endpoint').at('health_check_config')),
     }),
   };
 }
 
-function compileHealthCheck(message: NonNullable<Endpoint['healthCheckConfig']>, report: Report): EndpointHealthCheck {
+function compileHealthCheck(message: NonNullable<Endpoint['healthCheckConfig']>, isPipe: boolean, report: Report): EndpointHealthCheck {
   checkHealth(message, report);
+  if (message.portValue > 0 && isPipe) report.at('port_value').refuse('a Unix domain socket has no port');
   const address = message.address && socketAddressOf(message.address, report.at('address'));
   return {
     disabled: message.disableActiveHealthCheck,

@@ -1,6 +1,7 @@
 // Active health checks: HTTP, TCP and gRPC probes with their intervals and thresholds.
 
 import {
+  fileEventSink,
   type HealthCheck,
   HealthCheck_HttpHealthCheckSchema,
   HealthCheck_TcpHealthCheckSchema,
@@ -8,6 +9,7 @@ import {
   RequestMethod,
 } from '@lateen/xds/messages/proxy';
 import type { HealthCheckRuntime, HealthProbe, StatusRange } from '../model.ts';
+import { compileAny, extension } from './any.ts';
 import { compileHeaderOptions } from './header-mutation.ts';
 import { compileStringMatcher } from './match.ts';
 import { honours, type Report } from './report.ts';
@@ -35,6 +37,7 @@ const check = honours(HealthCheckSchema, [
   'alwaysLogHealthCheckSuccess',
   'tlsOptions',
   'eventLogPath',
+  'eventLogger',
   'transportSocketMatchCriteria',
 ]);
 const checkHttp = honours(
@@ -45,6 +48,8 @@ const checkTcp = honours(HealthCheck_TcpHealthCheckSchema, ['send', 'receive']);
 
 const DEFAULT_BODY_BYTES = 1024;
 const MAX_BODY_BYTES = 1024 * 1024;
+
+const SINKS = [extension(fileEventSink.HealthCheckEventFileSinkSchema, ({ eventLogPath }) => eventLogPath)];
 
 export function compileHealthCheck(message: HealthCheck, report: Report): HealthCheckRuntime | undefined {
   check(message, report);
@@ -83,7 +88,12 @@ export function compileHealthCheck(message: HealthCheck, report: Report): Health
     alwaysLogFailures: message.alwaysLogHealthCheckFailures,
     alwaysLogSuccess: message.alwaysLogHealthCheckSuccess,
     applicationProtocols: message.tlsOptions?.alpnProtocols ?? [],
-    eventLogPaths: message.eventLogPath === '' ? [] : [message.eventLogPath],
+    eventLogPaths: [
+      ...(message.eventLogPath === '' ? [] : [message.eventLogPath]),
+      ...message.eventLogger.flatMap(
+        (sink, i) => compileAny(sink.typedConfig, SINKS, report.at('event_logger', i).at('typed_config')) ?? [],
+      ),
+    ],
     transportCriteria: message.transportSocketMatchCriteria,
     probe,
   };

@@ -42,9 +42,21 @@ export function compileBalancing(message: Cluster, report: Report): Balancing {
     : { lb: compileEnum(message, report), ...localityOf(message.commonLbConfig), subsets: undefined };
   checkSizes(lb, report);
   checkSlowStart(lb, report);
+  if (message.loadBalancingPolicy) refuseOlderFields(message, report);
   const subsets = ofPolicy ?? (message.lbSubsetConfig && compileSubsets(message.lbSubsetConfig, report.at('lb_subset_config')));
+  if (subsets?.localityWeightAware && !localityWeighted) {
+    report.at('lb_subset_config').at('locality_weight_aware').refuse('needs locality_weighted_lb_config');
+  }
   if (subsets && lb.kind === 'cluster_provided') report.at('lb_subset_config').refuse('cannot be used with lb_policy CLUSTER_PROVIDED');
   return { lb, localityWeighted, zoneAware, subsets };
+}
+
+/** With a policy, everything about balancing stands in the policy. */
+function refuseOlderFields({ lbSubsetConfig, commonLbConfig }: Cluster, report: Report): void {
+  if (lbSubsetConfig) report.at('lb_subset_config').refuse('cannot be combined with load_balancing_policy');
+  const { localityConfigSpecifier, consistentHashingLbConfig } = commonLbConfig ?? {};
+  if (!localityConfigSpecifier?.case && !consistentHashingLbConfig) return;
+  report.at('common_lb_config').refuse('its locality and consistent hashing fields cannot be combined with load_balancing_policy');
 }
 
 function checkSlowStart(lb: LbPolicy, report: Report): void {

@@ -11,6 +11,9 @@ const check = honours(
 export function compileOutlier(message: OutlierDetection, report: Report): OutlierRuntime {
   check(message, report);
   const baseEjectionMs = durationMsOr(message.baseEjectionTime, 30_000);
+  if (durationMsOr(message.maxEjectionTime, baseEjectionMs) < baseEjectionMs) {
+    report.at('max_ejection_time').refuse('must not be below base_ejection_time');
+  }
   return {
     consecutive5xx: message.consecutive5xx ?? 5,
     consecutiveGatewayFailure: message.consecutiveGatewayFailure ?? 5,

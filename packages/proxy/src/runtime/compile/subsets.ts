@@ -41,9 +41,6 @@ type SelectorMessage = {
 export function compileSubsets(message: SubsetMessage, report: Report): SubsetsRuntime | undefined {
   const selectors = message.subsetSelectors.map((selector, i) => compileSelector(selector, report.at('subset_selectors', i)));
   if (selectors.length === 0) return undefined;
-  if (message.scaleLocalityWeight && !message.localityWeightAware) {
-    report.at('scale_locality_weight').refuse('needs locality_weight_aware');
-  }
   const fallback = FALLBACK[message.fallbackPolicy];
   if (!fallback) report.at('fallback_policy').refuse(`unknown value ${message.fallbackPolicy}`);
   return {
@@ -51,7 +48,8 @@ export function compileSubsets(message: SubsetMessage, report: Report): SubsetsR
     defaultSubset: (message.defaultSubset ?? {}) as LbMetadata,
     selectors,
     localityWeightAware: message.localityWeightAware,
-    scaleLocalityWeight: message.scaleLocalityWeight,
+    // Has no effect without the other, as in Envoy.
+    scaleLocalityWeight: message.scaleLocalityWeight && message.localityWeightAware,
     panicModeAny: message.panicModeAny,
     listAsAny: message.listAsAny,
     usesFallbackList: message.metadataFallbackPolicy === MetadataFallback.FALLBACK_LIST,

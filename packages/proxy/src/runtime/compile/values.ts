@@ -79,14 +79,19 @@ function readTextFile(path: string): Result<string> {
 }
 
 /** An IP socket address; anything else is refused. */
-export function socketAddressOf(address: Address | undefined, report: Report): { host: string; port: number } | undefined {
+export function socketAddressOf(
+  address: Address | undefined,
+  report: Report,
+  { protocols = 'tcp' }: { protocols?: 'tcp' | 'any' } = {},
+): { host: string; port: number } | undefined {
   if (address?.address.case !== 'socketAddress') {
     report.refuse(address?.address.case ? `${address.address.case} addresses are not supported` : 'address is missing');
     return undefined;
   }
   const socket = address.address.value;
-  if (socket.protocol !== 0) report.at('socket_address').refuse('only TCP is supported');
+  if (socket.protocol !== 0 && protocols === 'tcp') report.at('socket_address').refuse('only TCP is supported');
   if (socket.portSpecifier.case === 'namedPort') report.at('socket_address').refuse('named_port is not supported');
+  if (socket.resolverName !== '') report.at('socket_address').refuse('resolver_name is not supported');
   return { host: socket.address, port: socket.portSpecifier.case === 'portValue' ? socket.portSpecifier.value : 0 };
 }
 

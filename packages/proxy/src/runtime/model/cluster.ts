@@ -37,13 +37,21 @@ export type ClusterRuntime = {
   readonly http1: UpstreamHttp1Options;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
+  /** At most this share of it is added by chance. */
+  readonly maxConnectionDurationJitterPercent: number;
+  /** Connections to a host are made for this many times the requests it has; at least 1. */
+  readonly preconnectRatio: number;
+  /** Requests of one downstream connection share upstream connections with no other's. */
+  readonly poolPerDownstream: boolean;
+  /** Longest time from sending a request to the end of its answer; 0 = none. */
+  readonly maxStreamDurationMs: number;
   /** 0 = no limit. */
   readonly maxRequestsPerConnection: number;
   readonly tcpKeepalive:
     | { readonly probes: number | undefined; readonly timeSeconds: number | undefined; readonly intervalSeconds: number | undefined }
     | undefined;
-  /** Source address for upstream connections (127.0.0.6 inbound). */
-  readonly bindAddress: string | undefined;
+  /** Source addresses for upstream connections (127.0.0.6 inbound), at most one for each version of IP. */
+  readonly bindAddresses: readonly string[];
   /** First whose `criteria` all equal the endpoint's `envoy.transport_socket_match` metadata; then `transport`. */
   readonly transportMatches: readonly {
     readonly name: string;
@@ -75,6 +83,8 @@ export type ClusterDiscovery =
       readonly jitterMs: number;
       readonly respectTtl: boolean;
       readonly family: 'auto' | 'v4_only' | 'v6_only' | 'v4_preferred' | 'all';
+      /** Name servers, "ip:port"; empty: the system's. */
+      readonly resolvers: readonly string[];
     }
   /** The connection's original destination, or the named header's "IP:port". */
   | {
