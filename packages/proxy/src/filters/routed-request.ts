@@ -178,7 +178,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     if (this.decision.action.hostRewrite?.kind === 'auto' && host.endpoint.hostname !== '') this.rewriteHost(host.endpoint.hostname);
     if (exchange.requestEnded) this.timers.limitTry(this.perTryTimeoutMs);
     const { connect } = this.decision.action;
-    if (this.asksTunnel && connect) {
+    if (connect && (this.asksTunnel || (connect.allowPost && exchange.method === 'POST'))) {
       this.wait = openTunnel(cluster, host, { user: this, breaker: this.breaker, connect, downstream: exchange.connection });
       return;
     }
@@ -391,6 +391,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       this.tryIdle?.heard();
     }
     if (head.hasEnvoyHeaders && host && head.known(IMMEDIATE_FAIL) >= 0) cluster.failCheck(host);
+    // The client may speak the other protocol already.
+    if (exchange.upgrade !== '') exchange.stream.closeAfterResponse();
     exchange.sendResponse(head, first, end);
   }
 
@@ -453,7 +455,10 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   // --- time and endings
 
   onIdleTimeout(): void {
-    this.giveUp({ status: this.exchange.requestEnded ? 504 : 408, body: 'stream timeout', details: 'stream_idle_timeout', flag: 'SI' });
+    const { requestEnded, upgrade } = this.exchange;
+    // The request of a tunnel has no end.
+    const isWhole = requestEnded && upgrade === '' && !this.asksTunnel;
+    this.giveUp({ status: isWhole ? 504 : 408, body: 'stream timeout', details: 'stream_idle_timeout', flag: 'SI' });
   }
 
   onTimeout(): void {

@@ -219,7 +219,8 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     let at = from;
     if (this.method === 'CONNECT' && head.status < 300) return this.beginTunnel(at);
     this.heldHead = undefined;
-    this.keepAlive = framing.keepAlive;
+    // Who asked for a tunnel may have begun to speak, and the host may have begun to listen: nothing else goes over this connection.
+    this.keepAlive = framing.keepAlive && !this.upgrading && this.method !== 'CONNECT';
     let first: Buffer | undefined;
     let end = false;
     switch (framing.body) {

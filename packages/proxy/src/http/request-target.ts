@@ -48,7 +48,9 @@ export function readTarget(head: Head, method: string, context: HcmContext, loca
   if (host === undefined || (host === '' && head.version >= 11 && method !== 'CONNECT')) return MISSING_HOST;
   if (!isAuthority(host)) return BAD_HOST;
   const authority = normalizeAuthority(host, hcm, localPort);
-  if (authority !== sent) head.set('host', authority);
+  // The target of CONNECT needs its port, whatever the route is found by.
+  const told = method === 'CONNECT' ? host : authority;
+  if (told !== sent) head.set('host', told);
   if (target === '*') return NO_PATH;
   if (target === '') return { kind: 'target', path: target, authority };
   const normalized = normalizePath(target, hcm);

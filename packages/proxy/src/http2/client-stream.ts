@@ -59,6 +59,7 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     // A tunnel's request has no end; what follows is the tunnel.
     const end = body.end && upgrade === '' && line.method !== 'CONNECT';
     const bare = end && first === undefined;
+    if (upgrade !== '') head.remove('content-length');
     if (upgrade === 'websocket') this.websocketKey = head.value('sec-websocket-key');
     this.writeHead(line, head, bare);
     if (bare) return this.onSendEnded();

@@ -15,6 +15,7 @@ const HOST_INDEX = staticIndexOf('host');
 const COOKIE_INDEX = staticIndexOf('cookie');
 const HOST_PREFIX = Buffer.from('host: ');
 const COOKIE_PREFIX = Buffer.from('cookie: ');
+const BYTES = 'bytestream';
 /** No known header. */
 const NONE = -2;
 const MAX_LENGTH_DIGITS = 15;
@@ -56,6 +57,7 @@ export function readRequest(block: FieldBlock, extendedConnect: boolean): HeadTe
   if (protocol >= 0) {
     if (!isConnect || !extendedConnect) return ':protocol without extended CONNECT';
     if (!isToken(block, protocol)) return 'bad :protocol';
+    if (authority < 0 && valueIs(block, protocol, BYTES)) return BAD_CONNECT;
   }
   if (isConnect && protocol < 0) {
     if (scheme >= 0 || path >= 0 || authority < 0) return BAD_CONNECT;
@@ -205,8 +207,10 @@ function statusOf(block: FieldBlock, field: number): number {
 
 /** "METHOD target" CRLF, the host line, then the regular lines: what an HTTP/1.1 head with the same meaning looks like. */
 function buildRequest(block: FieldBlock, contentLength: number): HeadTemplate {
-  const { protocol, path } = pseudo;
-  const isExtended = protocol >= 0;
+  const { protocol } = pseudo;
+  // A stream of bytes is what plain CONNECT asks for, too (as in Envoy).
+  const isExtended = protocol >= 0 && !valueIs(block, protocol, BYTES);
+  const path = isExtended || protocol < 0 ? pseudo.path : -1;
   // An extended CONNECT is what HTTP/1.1 says by GET with Upgrade.
   const method = isExtended ? 'GET' : block.bytes.toString('latin1', valueStart(block, pseudo.method), valueEnd(block, pseudo.method));
   const authority = pseudo.authority >= 0 && !isEmpty(block, pseudo.authority) ? pseudo.authority : found.host;

@@ -19,6 +19,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
   /** An extended CONNECT that has not been answered: what the client sends already must not go anywhere yet. */
   private awaitsTunnel: boolean;
   private isTunnel = false;
+  private endedWithHead = false;
   private responseStarted = false;
 
   constructor(session: ServerSession, id: number, template: HeadTemplate) {
@@ -31,7 +32,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
 
   /** Counts what came together with the head; false when it is more than content-length says, or not enough. */
   acceptFirst(bytes: number, end: boolean): boolean {
-    if (end) this.remoteClosed = true;
+    if (end) this.remoteClosed = this.endedWithHead = true;
     return this.countFirst(bytes) && (!end || this.endsAsPromised());
   }
 
@@ -122,11 +123,13 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     this.awaitsTunnel = false;
     this.promisedBytes = -1;
     this.resumeReading();
+    if (this.remoteClosed && this.endedWithHead) this.handler?.onRequestEnd(undefined);
   }
 
   reset(): void {
     this.handler = undefined;
-    this.session.abandonStream(this, f.INTERNAL_ERROR);
+    // RFC 9113 8.5
+    this.session.abandonStream(this, this.isTunnel ? f.CONNECT_ERROR : f.INTERNAL_ERROR);
   }
 
   /** Other streams of the connection are not concerned; draining is the connection's own business. */

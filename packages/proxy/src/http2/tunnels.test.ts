@@ -4,8 +4,9 @@ import { type ClientHttp2Session, connect, createServer, type ServerHttp2Stream 
 import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
+import { eventually } from '@lateen/base/testing';
 import { cluster, httpListener, routeTo } from '../testing/runtime.ts';
-import { onStage } from '../testing/stage.ts';
+import { onStage, type Stage } from '../testing/stage.ts';
 import { openWire } from '../testing/wire.ts';
 import { fields, frame } from './testing/frames.ts';
 import { acceptOf } from './websocket.ts';
@@ -226,4 +227,120 @@ test('CONNECT over HTTP/2 ends here as TCP, or goes on as CONNECT', async () => 
       });
     }
   });
+});
+
+const CONNECT_HCM = { upgrade_configs: [{ upgrade_type: 'CONNECT' }], http2_protocol_options: { allow_connect: true } };
+const terminating = (connect: JsonObject = {}, match: JsonObject = { connect_matcher: {} }): JsonObject => ({
+  match,
+  route: { cluster: 'up', upgrade_configs: [{ upgrade_type: 'CONNECT', connect_config: connect }] },
+});
+
+/** A tunnel's request over HTTP/2 to a host that echoes with "!" behind it and ends when its peer does. */
+async function throughTunnel(
+  route: JsonObject,
+  run: (client: ClientHttp2Session, received: () => string | undefined, stage: Stage) => Promise<void>,
+): Promise<void> {
+  await onStage(async (stage) => {
+    const upstream = await stage.upstream((socket, text) => {
+      if (text.endsWith('ping')) socket.write('pong');
+      if (text.endsWith('break')) socket.resetAndDestroy();
+    });
+    await stage.apply({
+      listeners: [httpListener('in', [route], { codec_type: 'HTTP2', ...CONNECT_HCM })],
+      clusters: [cluster('up', [upstream.port])],
+    });
+    await onClient(stage.port(), (client) => run(client, () => upstream.received[0], stage));
+  });
+}
+
+test('a stream of bytes by extended CONNECT is CONNECT', async () => {
+  await throughTunnel(terminating(), async (client) => {
+    const fields = { ':method': 'CONNECT', ':protocol': 'bytestream', ':path': '/', ':scheme': 'https', ':authority': 'a.test:80' };
+    const stream = client.request(fields);
+    stream.on('error', () => {});
+    assert.equal((await once(stream, 'response'))[0][':status'], 200);
+    stream.write('ping');
+    assert.equal(String((await once(stream, 'data'))[0]), 'pong');
+  });
+});
+
+test('POST ends here as TCP where the route allows it', async () => {
+  await throughTunnel(terminating({ allow_post: true }, { prefix: '/' }), async (client, received) => {
+    const stream = client.request({ ':method': 'POST', ':path': '/', ':authority': 'a.test' });
+    assert.equal((await once(stream, 'response'))[0][':status'], 200);
+    stream.write('ping');
+    assert.equal(String((await once(stream, 'data'))[0]), 'pong');
+    stream.resume().end();
+    await once(stream, 'end');
+    assert.equal(received(), 'ping');
+  });
+});
+
+test('CONNECT whose request has ended is a tunnel with one end closed; a broken one is reset with CONNECT_ERROR', async () => {
+  await throughTunnel(terminating(), async (client, received) => {
+    const ended = client.request({ ':method': 'CONNECT', ':authority': 'a.test:80' }, { endStream: true });
+    assert.equal((await once(ended, 'response'))[0][':status'], 200);
+    await once(ended.resume(), 'end');
+    assert.equal(received(), '');
+    const broken = client.request({ ':method': 'CONNECT', ':authority': 'a.test:80' });
+    broken.on('error', () => {});
+    await once(broken, 'response');
+    broken.write('break');
+    await new Promise((resolve) => broken.once('close', resolve));
+    assert.equal(broken.rstCode, 10);
+  });
+});
+
+test('CONNECT keeps the port that routing does without', async () => {
+  await onStage(async (stage) => {
+    const upstream = await stage.upstream((socket, text) => void (text.endsWith('\r\n\r\n') && socket.write('HTTP/1.1 200 OK\r\n\r\n')));
+    const route = { match: { connect_matcher: {} }, route: { cluster: 'up' } };
+    const hosts = { route_config: { virtual_hosts: [{ name: 'a', domains: ['a.test'], routes: [route] }] } };
+    await stage.apply({
+      listeners: [httpListener('in', [], { ...CONNECT_HCM, strip_any_host_port: true, ...hosts })],
+      clusters: [cluster('up', [upstream.port])],
+    });
+    const wire = await openWire(stage.port());
+    wire.send('CONNECT a.test:80 HTTP/1.1\r\nhost: a.test:80\r\n\r\n');
+    await wire.expect('200 OK');
+    assert.match(upstream.received[0]!, /^CONNECT a\.test:80 HTTP\/1\.1\r\nhost: a\.test:80\r\n/);
+    wire.close();
+  });
+});
+
+test('a declined upgrade ends both connections: either side may speak the other protocol already', async () => {
+  await onStage(async (stage) => {
+    const upstream = await stage.upstream((socket) => void socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno'));
+    await stage.apply({ listeners: [httpListener('in', [routeTo('up')], WEBSOCKET)], clusters: [cluster('up', [upstream.port])] });
+    const wire = await openWire(stage.port());
+    wire.send(`GET /chat HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ${KEY}\r\n\r\n`);
+    assert.match(await wire.closed(), /^HTTP\/1\.1 403 [\s\S]*\r\nconnection: close\r\n[\s\S]*no$/);
+    await eventually(() => assert.ok(upstream.sockets[0]!.readableEnded));
+    wire.close();
+  });
+});
+
+test('the length of an upgrade has no place in extended CONNECT', async () => {
+  const seen: Record<string, unknown>[] = [];
+  const upstream = await startHttp2((stream, headers) => {
+    seen.push(headers);
+    stream.respond({ ':status': 200 });
+    stream.pipe(stream);
+  });
+  try {
+    await onStage(async (stage) => {
+      const clusters = [cluster('up', [upstream.port], H2_CLUSTER)];
+      await stage.apply({ listeners: [httpListener('in', [routeTo('up')], WEBSOCKET)], clusters });
+      const wire = await openWire(stage.port());
+      const head = 'GET / HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 0\r\n\r\n';
+      wire.send(head);
+      await wire.expect('101');
+      wire.send('hello');
+      await wire.expect('hello');
+      assert.equal(seen[0]!['content-length'], undefined);
+      wire.close();
+    });
+  } finally {
+    await upstream.close();
+  }
 });

@@ -2,7 +2,7 @@
 
 import { Head } from '../http/head.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
-import type { ClientStream, ClientStreamHandler } from '../http/stream.ts';
+import type { ClientStream, ClientStreamHandler, RequestBody, RequestLine } from '../http/stream.ts';
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import { upstreamHeader } from '../proxy-protocol/upstream.ts';
@@ -41,6 +41,8 @@ class TunnelStream implements ClientStream, ConnectionHandler {
   private handler: ClientStreamHandler | undefined;
   private waiting: PoolUser | undefined;
   private over = false;
+  /** The bodies of the request and its answer are the two directions. */
+  private isPost = false;
   private readonly timeout = new Timeout(() => this.onConnectFailed('timeout'));
 
   constructor(cluster: ClusterState, host: Host, breaker: BreakerState) {
@@ -97,11 +99,15 @@ class TunnelStream implements ClientStream, ConnectionHandler {
     this.handler = handler;
   }
 
-  /** Nothing of the request goes out; the tunnel stands. */
-  sendHead(): void {
+  /** Nothing of the request's head goes out; the tunnel stands. */
+  sendHead(line: RequestLine, _head: Head, _upgrade: string, { first, end }: RequestBody): void {
     const head = new Head(0);
     head.status = 200;
-    this.handler?.onUpgraded(head);
+    this.isPost = line.method === 'POST';
+    if (!this.isPost) return this.handler?.onUpgraded(head);
+    if (first) this.connection.write(first);
+    if (end) this.connection.end();
+    this.handler?.onResponseHead(head, undefined, false);
   }
 
   sendData(bytes: Buffer, source: Connection | undefined): boolean {
@@ -132,7 +138,12 @@ class TunnelStream implements ClientStream, ConnectionHandler {
   }
 
   onEnd(): void {
-    this.handler?.onResponseEnd(undefined);
+    const { handler } = this;
+    if (this.isPost) {
+      this.handler = undefined;
+      this.end();
+    }
+    handler?.onResponseEnd(undefined);
   }
 
   onDrain(): void {
