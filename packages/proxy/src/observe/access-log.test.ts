@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { silentLogger } from '@lateen/base';
 import { assertGolden, createVirtualClock } from '@lateen/base/testing';
 import { flagBit } from '../http/request-record.ts';
+import { compileCel } from '../runtime/cel/compile-cel.ts';
 import { type AccessLogFilter, type AccessLogRuntime, type JsonFormat, type JsonFormatValue, parseFormat } from '../runtime/index.ts';
 import { compileAccessLog, createLogSinks } from './access-log.ts';
 import { recordOf } from './testdata/record.ts';
@@ -129,6 +130,11 @@ const sampled = (numerator: number, fields: { isIndependent?: boolean; runtimeKe
   runtimeKey: '',
   ...fields,
 });
+function expression(source: string): AccessLogFilter {
+  const program = compileCel(source);
+  assert.ok(program.ok);
+  return { kind: 'expression', program: program.value };
+}
 const RUNTIME = new Map([
   ['most', 8],
   ['five_hundred', 500],
@@ -154,6 +160,8 @@ const filters: [string, AccessLogRuntime['filter'], number][] = [
     },
     0,
   ],
+  ['an expression', expression("response.code >= 500 && request.headers['user-agent'].startsWith('curl')"), 1],
+  ['an expression that fails', expression("foo['test']"), 0],
   ['sampled out', sampled(5, { isIndependent: true }), 0],
   ['sampled in', sampled(6, { isIndependent: true }), 5],
   // The id begins with b8d4f0a1: 7 of 10.

@@ -4,6 +4,7 @@ import type { Clock, Logger, Timer } from '@lateen/base';
 import { messageOf } from '@lateen/base';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
 import type { AccessLogFilter, AccessLogRuntime, BodyFormat, Format, FormatPart, JsonFormat, JsonFormatValue } from '../runtime/index.ts';
+import { scopeOf } from './cel-attributes.ts';
 import {
   compileFormat,
   compileOperator,
@@ -155,6 +156,8 @@ export function compileLogFilter(filter: AccessLogFilter, context: LogFilterCont
     case 'traceable':
       // Nothing is traced: Envoy, too, takes only requests that a trace was decided for.
       return () => false;
+    case 'expression':
+      return (record) => filter.program(scopeOf(record)) === true;
     case 'metadata':
       return (record) => filter.matches({ ...NO_VIEW, dynamicMetadata: record.dynamicMetadata });
     case 'log_type': {

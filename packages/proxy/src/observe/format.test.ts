@@ -72,6 +72,12 @@ const CASES: [format: string, fields: Partial<RequestRecord>, expected: string][
     { authority: 'host.test' },
     'host',
   ],
+  [
+    '%CEL(response.code)% %TYPED_CEL(response.code + 1)% %CEL(connection.mtls)% %CEL(request.nope)% %CEL(request.host):4%',
+    { authority: 'host.test' },
+    '200 201 false - host',
+  ],
+  ["%CEL(request.headers['x'] + '(1)')%", { requestHeader: () => 'q' }, 'q(1)'],
   ['%BYTES_RETRANSMITTED% %PACKETS_RETRANSMITTED% %DOWNSTREAM_LOCAL_IP_SAN% %TLS_JA3_FINGERPRINT%', {}, '0 0 - -'],
   [
     '%UPSTREAM_HOST% %UPSTREAM_REMOTE_ADDRESS% %UPSTREAM_REMOTE_PORT%',
@@ -125,6 +131,8 @@ test('arguments that no operator knows are refused', () => {
     '%COALESCE({"operators": []})%',
     '%COALESCE({"operators": ["NIX"]})%',
     '%COALESCE(no JSON)%',
+    '%CEL(+++)%',
+    '%CEL()%',
   ]) {
     assert.equal(parseFormat(text).ok, false, text);
   }

@@ -6,9 +6,12 @@ import { type Json, stableStringify } from '@lateen/base';
 import { parseCertificates } from '@lateen/pki';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
 import type { CertificateFacts } from '../io/tls-facts.ts';
+import { compileCel } from '../runtime/cel/compile-cel.ts';
+import { type CelResult, CelStruct, isList } from '../runtime/cel/value.ts';
 import { queryParameter } from '../runtime/compile/match.ts';
 import { parseCoalesce } from '../runtime/format.ts';
 import type { Format, FormatOperator, FormatPart } from '../runtime/index.ts';
+import { scopeOf } from './cel-attributes.ts';
 import { networkOf } from './network-of.ts';
 import { environmentVariable, HOSTNAME } from './process-facts.ts';
 import { longFlags } from './response-flags.ts';
@@ -55,11 +58,13 @@ export const EMPTY_IS_KNOWN: ReadonlySet<string> = new Set([
   'TRAILER',
 ]);
 
-const textOf = (read: FormatReader, { unknown, empty }: { unknown: string; empty: string }) => (record: RequestRecord) => {
-  const value = read(record);
-  if (value === undefined) return unknown;
-  return value === '' ? empty : plainText(value);
-};
+const textOf =
+  (read: FormatReader, { unknown, empty }: { unknown: string; empty: string }) =>
+  (record: RequestRecord) => {
+    const value = read(record);
+    if (value === undefined) return unknown;
+    return value === '' ? empty : plainText(value);
+  };
 
 /** Without escapes. */
 export const plainText = (value: Exclude<FormatValue, undefined>): string =>
@@ -275,6 +280,18 @@ const coalesce: Compile = (argument = '') => {
   };
 };
 
+/** In texts both of its operators write the same; TYPED_CEL's values keep their types in JSON. */
+const cel: Compile = (argument = '') => {
+  const program = compileCel(argument);
+  return (record) => (program.ok ? formatValueOf(program.value(scopeOf(record))) : undefined);
+};
+
+function formatValueOf(value: CelResult): FormatValue {
+  if (typeof value === 'bigint') return Number(value);
+  if (isList(value)) return value.map(formatValueOf);
+  return value === null || typeof value === 'symbol' || value instanceof CelStruct ? undefined : value;
+}
+
 /** Moments of a request, in milliseconds from its start. */
 const MOMENTS: Readonly<Record<string, (record: RequestRecord) => number | undefined>> = {
   DS_RX_BEG: () => 0,
@@ -378,6 +395,14 @@ const READERS: Record<FormatOperator, Compile> = {
   GRPC_STATUS: grpcStatus,
   GRPC_STATUS_NUMBER: () => grpcStatus('NUMBER'),
   PROTOCOL: plain((record) => record.protocol),
+  CEL: (argument) => {
+    const read = cel(argument);
+    return (record) => {
+      const value = read(record);
+      return value === undefined ? undefined : plainText(value);
+    };
+  },
+  TYPED_CEL: cel,
   COALESCE: coalesce,
   REQ: headerOperator(requestHeader),
   REQUEST_HEADER: headerOperator(requestHeader),

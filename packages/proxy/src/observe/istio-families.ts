@@ -1,7 +1,11 @@
 // The families of Istio's standard metrics, and the series of one request or connection in all of them.
 
 import { type Counter, ENVOY_BUCKETS, type Histogram, type Labels, type MetricFamily, type MetricRegistry } from '@lateen/base';
-import type { IstioStatsRuntime } from '../runtime/index.ts';
+import type { RequestRecord } from '../http/request-record.ts';
+import { celText } from '../runtime/cel/value.ts';
+import type { CelDimension, IstioStatsRuntime } from '../runtime/model.ts';
+import { scopeOf } from './cel-attributes.ts';
+import { UNKNOWN } from './workload.ts';
 
 type Removable = {
   /** Monotonic milliseconds. */
@@ -91,17 +95,37 @@ export function createIstioFamilies(registry: MetricRegistry): IstioFamilies {
   };
 }
 
-export function compileOverrides(stats: IstioStatsRuntime | undefined): AdjustLabels {
+/** Overrides whose dimensions may be expressions: those are evaluated first, for each request. */
+export type Overrides = {
+  /** Texts of the expressions; empty when there is none. What has no value is "unknown". */
+  evaluate(record: RequestRecord): readonly string[];
+  adjustWith(values: readonly string[]): AdjustLabels;
+};
+
+const NO_VALUES: readonly string[] = [];
+
+export function compileOverrides(stats: IstioStatsRuntime | undefined): Overrides {
   const overrides = stats?.overrides ?? [];
-  if (overrides.length === 0) return (_metric, labels) => labels;
-  return (metric, labels) => {
-    const adjusted = { ...labels };
-    for (const override of overrides) {
-      if (override.metric !== '' && `istio_${override.metric}` !== metric) continue;
-      if (override.drop) return undefined;
-      for (const [key, value] of override.dimensions) adjusted[key] = value;
-      for (const tag of override.tagsToRemove) delete adjusted[tag];
-    }
-    return adjusted;
+  const programs = overrides.flatMap(({ dimensions }) => [...dimensions.values()].filter((value) => typeof value !== 'string'));
+  const evaluate = (record: RequestRecord) => {
+    const scope = scopeOf(record);
+    return programs.map(({ program }) => celText(program(scope)) ?? UNKNOWN);
+  };
+  const adjustWith = (values: readonly string[]): AdjustLabels => {
+    const textOf = (value: string | CelDimension) => (typeof value === 'string' ? value : (values[programs.indexOf(value)] ?? UNKNOWN));
+    return (metric, labels) => {
+      const adjusted = { ...labels };
+      for (const override of overrides) {
+        if (override.metric !== '' && `istio_${override.metric}` !== metric) continue;
+        if (override.drop) return undefined;
+        for (const [key, value] of override.dimensions) adjusted[key] = textOf(value);
+        for (const tag of override.tagsToRemove) delete adjusted[tag];
+      }
+      return adjusted;
+    };
+  };
+  return {
+    evaluate: programs.length === 0 ? () => NO_VALUES : evaluate,
+    adjustWith: overrides.length === 0 ? () => (_metric, labels) => labels : adjustWith,
   };
 }

@@ -3,15 +3,24 @@ import { test } from 'node:test';
 import { createMetricRegistry } from '@lateen/base';
 import { assertGolden, createVirtualClock } from '@lateen/base/testing';
 import { flagBit, type PeerMetadata, type RequestRecord } from '../http/request-record.ts';
+import { compileCel } from '../runtime/cel/compile-cel.ts';
 import type { IstioStatsRuntime } from '../runtime/index.ts';
 import { createIstioMetrics, type Reporter } from './istio-metrics.ts';
 import { clusterWithService, NODE, recordOf } from './testdata/record.ts';
 
-function metricsOf(options: { reporter: Reporter; stats?: IstioStatsRuntime; maxHostServices?: number }) {
+const NO_STATS: IstioStatsRuntime = {
+  disableHostHeaderFallback: false,
+  reporter: 'default',
+  tcpReportingIntervalMs: 5000,
+  rotationIntervalMs: 0,
+  overrides: [],
+};
+
+function metricsOf(options: { reporter: Reporter; stats?: IstioStatsRuntime; maxHostServices?: number; maxCombinations?: number }) {
   const registry = createMetricRegistry();
   const clock = createVirtualClock();
-  const { maxHostServices = 1000 } = options;
-  const metrics = createIstioMetrics({ registry, node: NODE, clock, maxHostServices });
+  const { maxHostServices = 1000, maxCombinations = 1000 } = options;
+  const metrics = createIstioMetrics({ registry, node: NODE, clock, maxHostServices, maxCombinations });
   return { registry, clock, metrics, reporter: metrics.reporter(options.reporter, options.stats) };
 }
 
@@ -116,6 +125,29 @@ test('TCP: sent is the response, and both ends of the connection are counted', (
     assert.match(text, line);
   const [labels] = labelsOf(text, 'istio_tcp_sent_bytes_total');
   assert.deepEqual([labels?.request_protocol, labels?.response_code], ['tcp', undefined]);
+});
+
+test('dimensions may be expressions: each value is a series, what has none is unknown, and there is an end to them', () => {
+  const program = (source: string) => {
+    const compiled = compileCel(source);
+    assert.ok(compiled.ok);
+    return { source, program: compiled.value };
+  };
+  const dimensions = new Map([
+    ['host', program('request.host')],
+    ['team', program("has(request.headers['x-team']) ? request.headers['x-team'] : 'none'")],
+    ['port', program('string(destination.port)')],
+    ['lost', program('request.headers["nope"]')],
+  ]);
+  const stats = { ...NO_STATS, overrides: [{ metric: 'requests_total', drop: false, dimensions, tagsToRemove: [] }] };
+  const { registry, reporter } = metricsOf({ reporter: 'destination', stats, maxCombinations: 2 });
+  for (const team of [undefined, 'blue', 'blue', 'red']) reporter.http(recordOf({ headers: team ? { 'x-team': team } : {} }));
+  const series = labelsOf(registry.expose(), 'istio_requests_total').map(({ host, team, port, lost }) => [host, team, port, lost]);
+  assert.deepEqual(series, [
+    ['reviews:9080', 'none', '9080', 'unknown'],
+    ['reviews:9080', 'blue', '9080', 'unknown'],
+    ['unknown', 'unknown', 'unknown', 'unknown'],
+  ]);
 });
 
 test('Telemetry overrides add, remove and switch off', () => {

@@ -33,9 +33,17 @@ export type IstioMetricsOptions = {
   clock: Clock;
   /** Distinct `destination_service` values taken from Host headers; more become "unknown". Default 1000. */
   maxHostServices?: number;
+  /** Distinct values of a reporter's expressions; more become "unknown". Default 1000. */
+  maxCombinations?: number;
 };
 
-export function createIstioMetrics({ registry, node, clock, maxHostServices = 1000 }: IstioMetricsOptions): IstioMetrics {
+export function createIstioMetrics({
+  registry,
+  node,
+  clock,
+  maxHostServices = 1000,
+  maxCombinations = 1000,
+}: IstioMetricsOptions): IstioMetrics {
   const families = createIstioFamilies(registry);
   const local = localWorkload(node);
   const { ISTIO_VERSION: version } = node.metadata;
@@ -47,10 +55,24 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
   const reporters = new Map<string, IstioReporter>();
   let live: { series: Series; forget: () => void }[] = [];
   const recents: RecentSeries[] = [];
+  const resets: (() => void)[] = [];
 
   const createReporter = (reporter: Reporter, stats: IstioStatsRuntime | undefined): IstioReporter => {
     const useHostHeader = !stats?.disableHostHeaderFallback;
-    const adjust = compileOverrides(stats);
+    const overrides = compileOverrides(stats);
+    const plain = overrides.adjustWith([]);
+    const combinations = new Set<string>();
+    /** What expressions say of the record; strangers must not multiply series without end. */
+    const valuesOf = (record: RequestRecord): readonly string[] => {
+      const values = overrides.evaluate(record);
+      if (values.length === 0) return values;
+      const key = values.join('\n');
+      if (combinations.has(key)) return values;
+      if (combinations.size >= maxCombinations) return values.map(() => UNKNOWN);
+      combinations.add(key);
+      return values;
+    };
+    resets.push(() => combinations.clear());
     const http = new Map<string, Map<number, HttpSeries>>();
     const tcp = new Map<string, TcpSeries>();
     const recent = new RecentSeries();
@@ -58,16 +80,18 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
     const httpSeries = (record: RequestRecord): HttpSeries => {
       const isGrpc = isGrpcRequest(record);
       const outcome = outcomeKey(record);
+      const values = valuesOf(record);
+      if (values.length > 0) return seriesByKey(record, outcome, values);
       let series = recent.find(record, isGrpc, outcome);
       if (!series) {
-        series = seriesByKey(record, outcome);
+        series = seriesByKey(record, outcome, values);
         recent.remember(record, { isGrpc, outcome, series });
       }
       return series;
     };
-    const seriesByKey = (record: RequestRecord, outcome: number): HttpSeries => {
+    const seriesByKey = (record: RequestRecord, outcome: number, values: readonly string[]): HttpSeries => {
       const service = hostServices.capped(destinationServiceOf(record, useHostHeader));
-      const key = edgeKey(reporter, record, service);
+      const key = values.length === 0 ? edgeKey(reporter, record, service) : `${edgeKey(reporter, record, service)}|${values.join('\n')}`;
       let edge = http.get(key);
       if (!edge) {
         edge = new Map();
@@ -75,6 +99,7 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
       }
       let series = edge.get(outcome);
       if (!series) {
+        const adjust = values.length === 0 ? plain : overrides.adjustWith(values);
         series = families.httpSeries(httpLabels({ reporter, local, record, service }), adjust);
         edge.set(outcome, series);
         const home = edge;
@@ -84,10 +109,11 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
     };
     const tcpSeries = (record: RequestRecord): TcpSeries => {
       const service = destinationServiceOf(record, false);
-      const key = `${edgeKey(reporter, record, service)}|${record.responseFlags}`;
+      const values = valuesOf(record);
+      const key = [edgeKey(reporter, record, service), record.responseFlags, ...values].join('|');
       let series = tcp.get(key);
       if (!series) {
-        series = families.tcpSeries(tcpLabels({ reporter, local, record, service }), adjust);
+        series = families.tcpSeries(tcpLabels({ reporter, local, record, service }), overrides.adjustWith(values));
         tcp.set(key, series);
         live.push({ series, forget: () => tcp.delete(key) });
       }
@@ -119,7 +145,10 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
   return {
     // Listeners come and go with the same settings; their series stay.
     reporter(reporter, stats) {
-      const overrides = stats?.overrides.map((each) => ({ ...each, dimensions: [...each.dimensions] }));
+      const overrides = stats?.overrides.map((each) => ({
+        ...each,
+        dimensions: [...each.dimensions].map(([name, value]) => [name, typeof value === 'string' ? value : [value.source]]),
+      }));
       const key = `${reporter} ${stats?.disableHostHeaderFallback} ${JSON.stringify(overrides)}`;
       let known = reporters.get(key);
       if (!known) {
@@ -139,6 +168,7 @@ export function createIstioMetrics({ registry, node, clock, maxHostServices = 10
       live = live.filter(({ series }) => series.lastUsedMs >= oldest);
       for (const recent of recents) recent.clear();
       hostServices.clear();
+      for (const reset of resets) reset();
     },
   };
 }

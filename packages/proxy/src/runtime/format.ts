@@ -2,6 +2,7 @@
 // configuration is compiled; `observe/format.ts` gives each its meaning.
 
 import { fail, isObject, ok, type Result } from '@lateen/base';
+import { compileCel } from './cel/compile-cel.ts';
 import type { Format, FormatPart } from './model/format.ts';
 
 /** Operators without an argument. */
@@ -111,6 +112,7 @@ const ARGUMENT_OPERATORS = [
   'ENVIRONMENT',
   'METADATA',
   'QUERY_PARAM',
+  'CEL',
   'COALESCE',
   'REQ',
   'REQ_WITHOUT_QUERY',
@@ -119,6 +121,7 @@ const ARGUMENT_OPERATORS = [
   'RESPONSE_HEADER',
   'RESPONSE_TRAILER',
   'TRAILER',
+  'TYPED_CEL',
   'UPSTREAM_FILTER_STATE',
   'DYNAMIC_METADATA',
   'CLUSTER_METADATA',
@@ -246,6 +249,10 @@ function problemOf(operator: string, argument: string | undefined): string | und
   const check = CHECKS[operator];
   if (check && argument !== undefined && !check.test(argument))
     return `%${operator}% does not know the argument ${JSON.stringify(argument)}`;
+  if ((operator === 'CEL' || operator === 'TYPED_CEL') && argument) {
+    const program = compileCel(argument);
+    return program.ok ? undefined : `%${operator}%: ${program.error}`;
+  }
   if (operator === 'COALESCE' && argument) {
     const parts = parseCoalesce(argument);
     return parts.ok ? undefined : parts.error;

@@ -2,11 +2,13 @@ import {
   type AccessLog,
   type AccessLogFilter as AccessLogFilterMessage,
   type ComparisonFilter,
+  celAccessLogFilter,
   fileAccessLogger,
   ComparisonFilter_Op as Op,
   type SubstitutionFormatString,
   streamAccessLogger,
 } from '@lateen/xds/messages/proxy';
+import { compileCel } from '../cel/compile-cel.ts';
 import { parseFormat } from '../format.ts';
 import type { AccessLogFilter, AccessLogRuntime, RequestView } from '../model.ts';
 import { compileAny, extension } from './any.ts';
@@ -86,6 +88,14 @@ function comparison(kind: 'status_code' | 'duration', filter: ComparisonFilter |
   return { kind, op: OPS[filter?.op ?? 0] ?? 'eq', value: defaultValue, runtimeKey };
 }
 
+const EXTENSION_FILTERS = [
+  extension(celAccessLogFilter.ExpressionFilterSchema, ({ expression }, report): AccessLogFilter => {
+    const program = compileCel(expression);
+    if (!program.ok) report.at('expression').refuse(`Not able to parse filter expression: ${program.error}`);
+    return { kind: 'expression', program: program.ok ? program.value : () => false };
+  }),
+];
+
 /** Also of local reply mappers. */
 export function compileLogFilter(message: AccessLogFilterMessage, report: Report): AccessLogFilter | undefined {
   const filter = message.filterSpecifier;
@@ -131,8 +141,12 @@ export function compileLogFilter(message: AccessLogFilterMessage, report: Report
       return { kind: 'response_flag', flags: filter.value.flags };
     case 'grpcStatusFilter':
       return { kind: 'grpc_status', statuses: filter.value.statuses.map(Number), exclude: filter.value.exclude };
+    case 'extensionFilter': {
+      const at = report.at('extension_filter').at('typed_config');
+      return compileAny(filter.value.configType.value, EXTENSION_FILTERS, at);
+    }
     default:
-      report.refuse(filter.case ? `${filter.case} is not supported` : 'a filter is required');
+      report.refuse('a filter is required');
       return undefined;
   }
 }

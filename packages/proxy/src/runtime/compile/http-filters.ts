@@ -18,7 +18,8 @@ import {
   setFilterStateHttpFilter,
   setMetadataHttpFilter,
 } from '@lateen/xds/messages/proxy';
-import type { HttpFilterConfig, HttpFilterRuntime, IstioStatsRuntime, PeerDiscovery, PeerMetadataRuntime } from '../model.ts';
+import { compileCel } from '../cel/compile-cel.ts';
+import type { CelDimension, HttpFilterConfig, HttpFilterRuntime, IstioStatsRuntime, PeerDiscovery, PeerMetadataRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileFault } from './fault-cors.ts';
 import { compileMutations } from './header-mutation.ts';
@@ -174,18 +175,19 @@ export function compileIstioStats(message: istioStats.PluginConfig, report: Repo
       return {
         metric: metric.name,
         drop: metric.drop,
-        dimensions: new Map(Object.entries(metric.dimensions).map(([key, value]) => [key, literalOf(value, at.at('dimensions', key))])),
+        dimensions: new Map(Object.entries(metric.dimensions).map(([key, value]) => [key, dimensionOf(value, at.at('dimensions', key))])),
         tagsToRemove: metric.tagsToRemove,
       };
     }),
   };
 }
 
-// Dimensions are CEL expressions; only string literals are evaluated here.
-function literalOf(expression: string, report: Report): string {
-  const literal = /^"([^"\\]*)"$|^'([^'\\]*)'$/.exec(expression.trim());
-  if (!literal) report.refuse('only a quoted string is supported, not an expression');
-  return literal?.[1] ?? literal?.[2] ?? '';
+// Dimensions are CEL expressions; most are literals.
+function dimensionOf(source: string, report: Report): string | CelDimension {
+  const literal = /^"([^"\\]*)"$|^'([^'\\]*)'$/.exec(source.trim());
+  if (literal) return literal[1] ?? literal[2] ?? '';
+  const program = report.take(compileCel(source));
+  return program ? { source, program } : '';
 }
 
 const checkPeer = honours(istioPeerMetadata.ConfigSchema, [

@@ -1,5 +1,6 @@
 // Where and when a line is written. `observe/access-log.ts` turns this into closures over the request record.
 
+import type { CelProgram } from '../cel/compile-cel.ts';
 import type { Format, JsonFormat } from './format.ts';
 import type { RequestView } from './route.ts';
 
@@ -31,6 +32,8 @@ export type AccessLogFilter =
       readonly isIndependent: boolean;
     }
   | { readonly kind: 'traceable' }
+  /** Passes what it finds true. */
+  | { readonly kind: 'expression'; readonly program: CelProgram }
   | { readonly kind: 'metadata'; matches(view: RequestView): boolean }
   | { readonly kind: 'log_type'; readonly types: readonly string[]; readonly exclude: boolean }
   | { readonly kind: 'and' | 'or'; readonly filters: readonly AccessLogFilter[] }

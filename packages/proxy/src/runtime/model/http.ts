@@ -1,6 +1,7 @@
 // The HTTP connection manager and its filters.
 
 import type { Json } from '@lateen/base';
+import type { CelProgram } from '../cel/compile-cel.ts';
 import type { AccessLogFilter, AccessLogRuntime } from './access-log.ts';
 import type { ConfigSourceRuntime } from './config-source.ts';
 import type { Format } from './format.ts';
@@ -313,16 +314,19 @@ export type FaultRuntime = {
 };
 
 /** Istio's stats filter: which series the proxy reports. */
+export type CelDimension = { readonly source: string; readonly program: CelProgram };
+
 export type IstioStatsRuntime = {
   readonly disableHostHeaderFallback: boolean;
   readonly reporter: 'default' | 'server_gateway';
   readonly tcpReportingIntervalMs: number;
   readonly rotationIntervalMs: number;
-  /** Metric (without "istio_") -> what to change; "" applies to all. Dimension values are literals. */
+  /** Metric (without "istio_") -> what to change; "" applies to all. */
   readonly overrides: readonly {
     metric: string;
     drop: boolean;
-    dimensions: ReadonlyMap<string, string>;
+    /** A literal, or what to evaluate for each request. */
+    dimensions: ReadonlyMap<string, string | CelDimension>;
     tagsToRemove: readonly string[];
   }[];
 };
