@@ -1,5 +1,6 @@
 // One normaliser for request targets. Routing, policy and the upstream see its result and nothing else. Follows Envoy's
-// normalize_path (RFC 3986 dot segments, backslashes, needless escapes), merge_slashes and path_with_escaped_slashes_action.
+// normalize_path (RFC 3986 dot segments, backslashes, needless and missing escapes), merge_slashes and
+// path_with_escaped_slashes_action.
 
 import { hexValue } from './bytes.ts';
 
@@ -16,6 +17,10 @@ export type NormalizedPath =
   | { readonly kind: 'invalid'; readonly details: string };
 
 const ESCAPED_SLASH = /%(?:2[fF]|5[cC])/;
+/** No URI has them in a path; parsers that take them disagree. */
+const UNESCAPED = /["<>^`{|}]/g;
+const NOT_PLAIN = new Uint8Array(128);
+for (const character of '%\\#"<>^`{|}') NOT_PLAIN[character.charCodeAt(0)] = 1;
 
 /** `target` is in origin form ("/…"); a fragment is dropped. */
 export function normalizePath(target: string, rules: PathRules): NormalizedPath {
@@ -32,7 +37,7 @@ export function normalizePath(target: string, rules: PathRules): NormalizedPath 
     path = path.replaceAll(/%2[fF]/g, '/').replaceAll(/%5[cC]/g, '\\');
     redirect = rules.escapedSlashes === 'unescape_and_redirect';
   }
-  if (rules.normalizePath) path = removeDotSegments(unescapeUnreserved(path.replaceAll('\\', '/')));
+  if (rules.normalizePath) path = escapeOthers(removeDotSegments(unescapeUnreserved(path.replaceAll('\\', '/'))));
   if (rules.mergeSlashes) path = path.replaceAll(/\/{2,}/g, '/');
   return { kind: redirect ? 'redirect' : 'path', path: path + query };
 }
@@ -48,10 +53,14 @@ function isPlain(target: string): boolean {
       afterSlash = true;
       continue;
     }
-    if (code === 37 || code === 92 || code === 35 || (code === 46 && afterSlash)) return false;
+    if (NOT_PLAIN[code] === 1 || (code === 46 && afterSlash)) return false;
     afterSlash = false;
   }
   return true;
+}
+
+function escapeOthers(path: string): string {
+  return path.replaceAll(UNESCAPED, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 const UNRESERVED = /^[A-Za-z0-9._~-]$/;
@@ -98,8 +107,10 @@ function removeDotSegments(path: string): string {
   for (let i = 1; i < segments.length; i++) {
     const segment = segments[i] as string;
     const isLast = i === segments.length - 1;
-    if (segment === '.' || segment === '..') {
-      if (segment === '..') out.pop();
+    // Servers that know path parameters take "..;x" for "..".
+    const name = segment.startsWith('.') ? segment.split(';', 1)[0] : segment;
+    if (name === '.' || name === '..') {
+      if (name === '..') out.pop();
       if (isLast) out.push('');
     } else out.push(segment);
   }
