@@ -42,9 +42,15 @@ export function generateValidationRules(image: Uint8Array): string {
       if (!has(field, rules)) continue;
       const annotation = toJson(rules.message as DescMessage, getOption(field as never, rules as never) as never, { registry });
       const rule = ruleOf(annotation as JsonObject, `${type.typeName}.${field.name}`);
+      if (type.name === 'ResponseFlagFilter') ((rule['items'] as JsonObject)['oneOf'] as string[]).push(...NEWER_FLAGS);
       // A message that is the chosen case of a oneof is there.
       if (field.oneof) delete rule['required'];
       if (Object.keys(rule).length > 0) fields[field.name] = rule;
+    }
+    for (const [name, rule] of Object.entries(NEWER_RULES[type.typeName] ?? {})) {
+      if (!type.fields.some((field) => field.name === name)) throw new Error(`${type.typeName} has no field ${name}`);
+      if (rule) fields[name] = rule;
+      else delete fields[name];
     }
     const oneofs = type.oneofs.filter((oneof) => has(oneof, required)).map(({ name }) => name);
     const entry = { ...(Object.keys(fields).length > 0 && { fields }), ...(oneofs.length > 0 && { oneofs }) };
@@ -52,6 +58,35 @@ export function generateValidationRules(image: Uint8Array): string {
   }
   return `${HEADER}export const VALIDATION_RULES: Readonly<Record<string, MessageRules>> = {\n${lines.sort().join('\n')}\n};\n`;
 }
+
+/**
+ * Where Envoy 1.40 (the descriptors within its binary) has other rules than the package's older tree, or rules for fields that
+ * NEWER_FIELDS of `xds.ts` adds. Null: none.
+ */
+const NEWER_RULES: Readonly<Record<string, Readonly<Record<string, JsonObject | null>>>> = {
+  'envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch': { key_matcher: { required: true } },
+  'envoy.config.core.v3.Http2ProtocolOptions': { max_header_field_size_kb: { max: 256, min: 64 } },
+  'envoy.config.core.v3.HttpProtocolOptions': { max_response_headers_kb: { max: 8192, above: 0 } },
+  'envoy.config.core.v3.KeyValuePair': { key: { minLength: 1, maxBytes: 16_384 } },
+  'envoy.config.core.v3.RuntimeDouble': { runtime_key: null },
+  'envoy.config.core.v3.RuntimeFeatureFlag': { runtime_key: null },
+  'envoy.config.core.v3.RuntimePercent': { runtime_key: null },
+  'envoy.config.core.v3.RuntimeUInt32': { runtime_key: null },
+  'envoy.config.metrics.v3.HistogramBucketSettings': { buckets: { unique: true, items: { above: 0 } } },
+  'envoy.config.route.v3.CookieMatcher': { name: { minLength: 1, maxBytes: 1024 }, string_match: { required: true } },
+  'envoy.config.route.v3.RouteAction.RequestMirrorPolicy': {
+    request_headers_mutations: { maxLength: 1000 },
+    host_rewrite_literal: { text: 'header text' },
+  },
+  'envoy.config.route.v3.RouteConfiguration': { vhost_header: { text: 'header text' } },
+  'envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry': { value: null },
+  'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit': { max_dynamic_descriptors: { min: 1 } },
+  'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': { max_client_hello_size: { max: 16_384, above: 255 } },
+  'envoy.extensions.filters.network.http_connection_manager.v3.Rds': { config_source: null },
+  'envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig': { max_heap_size_bytes: null },
+  'envoy.type.v3.TokenBucket': { max_tokens: null },
+};
+const NEWER_FLAGS = ['UDO'];
 
 /** From what protoc-gen-validate calls a limit to what `ValidationRule` does; text and bytes count differently. */
 const LIMITS: Readonly<Record<string, string>> = {

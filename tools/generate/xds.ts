@@ -107,6 +107,8 @@ const NEWER_FIELDS: { file: string; imports?: string[]; messages: Record<string,
       DirectResponseAction: 'core.v3.SubstitutionFormatString body_format = 3;',
       HeaderValueMatch: 'string default_value = 5;',
       QueryParameterValueMatch: 'string default_value = 5;',
+      GenericKey: 'string default_value = 3;',
+      RetryPolicy: 'bool refresh_cluster_on_retry = 14;',
     },
     append: 'message CookieMatcher { string name = 1; type.matcher.v3.StringMatcher string_match = 2; bool invert_match = 3; }',
   },
@@ -131,6 +133,10 @@ const NEWER_FIELDS: { file: string; imports?: string[]; messages: Record<string,
     file: 'envoy/config/core/v3/protocol.proto',
     messages: {
       HttpProtocolOptions: 'google.protobuf.UInt32Value max_response_headers_kb = 7; type.v3.Percent max_connection_duration_jitter = 8;',
+      Http2ProtocolOptions:
+        'google.protobuf.UInt64Value max_metadata_size = 17; google.protobuf.BoolValue enable_huffman_encoding = 18; ' +
+        'google.protobuf.UInt32Value max_header_field_size_kb = 19; google.protobuf.BoolValue disallow_obs_text = 20; ' +
+        'google.protobuf.UInt64Value stream_reset_burst = 21; google.protobuf.UInt64Value stream_reset_rate = 22;',
     },
   },
   {
@@ -141,6 +147,64 @@ const NEWER_FIELDS: { file: string; imports?: string[]; messages: Record<string,
         'repeated config.core.v3.KeyValueMutation query_parameter_mutations = 3; ' +
         'repeated config.common.mutation_rules.v3.HeaderMutation response_trailers_mutations = 4; ' +
         'repeated config.common.mutation_rules.v3.HeaderMutation request_trailers_mutations = 5;',
+    },
+  },
+  {
+    file: 'envoy/config/cluster/v3/circuit_breaker.proto',
+    imports: ['google/protobuf/duration.proto'],
+    messages: { RetryBudget: 'google.protobuf.Duration budget_interval = 3;' },
+  },
+  {
+    file: 'envoy/config/cluster/v3/outlier_detection.proto',
+    messages: { OutlierDetection: 'google.protobuf.BoolValue detect_degraded_hosts = 26;' },
+  },
+  {
+    file: 'envoy/config/core/v3/health_check.proto',
+    messages: { HealthCheck: 'string name = 27;', HttpHealthCheck: 'bool use_alpn_protocol = 15;' },
+  },
+  {
+    file: 'envoy/config/listener/v3/listener.proto',
+    messages: {
+      AdditionalAddress: 'core.v3.TcpKeepalive tcp_keepalive = 3;',
+      Listener: 'core.v3.TcpKeepalive tcp_keepalive = 37;',
+    },
+  },
+  {
+    file: 'envoy/extensions/http/original_ip_detection/xff/v3/xff.proto',
+    imports: ['envoy/config/core/v3/address.proto', 'google/protobuf/wrappers.proto'],
+    messages: { XffConfig: 'XffTrustedCidrs xff_trusted_cidrs = 2; google.protobuf.BoolValue skip_xff_append = 3;' },
+    append: 'message XffTrustedCidrs { repeated config.core.v3.CidrRange cidrs = 1; }',
+  },
+  {
+    file: 'envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto',
+    messages: {
+      TlsInspector:
+        'google.protobuf.BoolValue enable_ja4_fingerprinting = 3; bool close_connection_on_client_hello_parsing_errors = 4; ' +
+        'google.protobuf.UInt32Value max_client_hello_size = 5;',
+    },
+  },
+  {
+    file: 'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+    imports: ['envoy/config/core/v3/backoff.proto', 'envoy/type/v3/percent.proto'],
+    messages: {
+      TcpProxy:
+        'config.core.v3.BackoffStrategy backoff_options = 18; type.v3.Percent max_downstream_connection_duration_jitter_percentage = 20; ' +
+        'google.protobuf.BoolValue check_drain_close = 24;',
+      TunnelingConfig: 'string request_id_header = 8; string request_id_metadata_key = 9;',
+      TcpAccessLogOptions: 'bool flush_access_log_on_start = 3;',
+    },
+  },
+  {
+    file: 'envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata.proto',
+    messages: { Config: 'string stat_prefix = 3;' },
+  },
+  {
+    file: 'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
+    imports: ['envoy/config/route/v3/route_components.proto'],
+    messages: {
+      HttpProtocolOptions:
+        'repeated config.route.v3.RouteAction.RequestMirrorPolicy request_mirror_policies = 9; ' +
+        'repeated config.route.v3.RouteAction.HashPolicy hash_policy = 10; config.route.v3.RetryPolicy retry_policy = 11;',
     },
   },
   { file: 'envoy/extensions/filters/http/fault/v3/fault.proto', messages: { FaultAbort: 'string response_body = 6;' } },

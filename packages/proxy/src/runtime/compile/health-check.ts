@@ -42,7 +42,7 @@ const check = honours(HealthCheckSchema, [
 ]);
 const checkHttp = honours(
   HealthCheck_HttpHealthCheckSchema,
-  HealthCheck_HttpHealthCheckSchema.fields.map((field) => field.localName),
+  HealthCheck_HttpHealthCheckSchema.fields.map((field) => field.localName).filter((name) => name !== 'useAlpnProtocol'),
 );
 const checkTcp = honours(HealthCheck_TcpHealthCheckSchema, ['send', 'receive']);
 

@@ -5,7 +5,7 @@ import { durationMsOr } from './values.ts';
 
 const check = honours(
   OutlierDetectionSchema,
-  OutlierDetectionSchema.fields.map((field) => field.localName).filter((name) => name !== 'monitors'),
+  OutlierDetectionSchema.fields.map((field) => field.localName).filter((name) => name !== 'monitors' && name !== 'detectDegradedHosts'),
 );
 
 export function compileOutlier(message: OutlierDetection, report: Report): OutlierRuntime {

@@ -11,12 +11,27 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto.
  */
 export const file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector: GenFile = /*@__PURE__*/
-  fileDesc("CkZlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbGlzdGVuZXIvdGxzX2luc3BlY3Rvci92My90bHNfaW5zcGVjdG9yLnByb3RvEjJlbnZveS5leHRlbnNpb25zLmZpbHRlcnMubGlzdGVuZXIudGxzX2luc3BlY3Rvci52MyKRAQoMVGxzSW5zcGVjdG9yEj0KGWVuYWJsZV9qYTNfZmluZ2VycHJpbnRpbmcYASABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlEkAKGGluaXRpYWxfcmVhZF9idWZmZXJfc2l6ZRgCIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50MzJWYWx1ZUIAOgBCwgEKQGlvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmxpc3RlbmVyLnRsc19pbnNwZWN0b3IudjNCEVRsc0luc3BlY3RvclByb3RvUAFaaWdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvZmlsdGVycy9saXN0ZW5lci90bHNfaW5zcGVjdG9yL3YzO3Rsc19pbnNwZWN0b3J2M2IGcHJvdG8z", [file_google_protobuf_wrappers]);
+  fileDesc("CkZlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbGlzdGVuZXIvdGxzX2luc3BlY3Rvci92My90bHNfaW5zcGVjdG9yLnByb3RvEjJlbnZveS5leHRlbnNpb25zLmZpbHRlcnMubGlzdGVuZXIudGxzX2luc3BlY3Rvci52MyLGAgoMVGxzSW5zcGVjdG9yEj0KGWVuYWJsZV9qYTRfZmluZ2VycHJpbnRpbmcYAyABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlEjcKL2Nsb3NlX2Nvbm5lY3Rpb25fb25fY2xpZW50X2hlbGxvX3BhcnNpbmdfZXJyb3JzGAQgASgIEjsKFW1heF9jbGllbnRfaGVsbG9fc2l6ZRgFIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50MzJWYWx1ZRI9ChllbmFibGVfamEzX2ZpbmdlcnByaW50aW5nGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLkJvb2xWYWx1ZRJAChhpbml0aWFsX3JlYWRfYnVmZmVyX3NpemUYAiABKAsyHC5nb29nbGUucHJvdG9idWYuVUludDMyVmFsdWVCADoAQsIBCkBpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5saXN0ZW5lci50bHNfaW5zcGVjdG9yLnYzQhFUbHNJbnNwZWN0b3JQcm90b1ABWmlnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbGlzdGVuZXIvdGxzX2luc3BlY3Rvci92Mzt0bHNfaW5zcGVjdG9ydjNiBnByb3RvMw", [file_google_protobuf_wrappers]);
 
 /**
  * @generated from message envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector
  */
 export type TlsInspector = Message<"envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"> & {
+  /**
+   * @generated from field: google.protobuf.BoolValue enable_ja4_fingerprinting = 3;
+   */
+  enableJa4Fingerprinting?: boolean | undefined;
+
+  /**
+   * @generated from field: bool close_connection_on_client_hello_parsing_errors = 4;
+   */
+  closeConnectionOnClientHelloParsingErrors: boolean;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_client_hello_size = 5;
+   */
+  maxClientHelloSize?: number | undefined;
+
   /**
    * @generated from field: google.protobuf.BoolValue enable_ja3_fingerprinting = 1;
    */
