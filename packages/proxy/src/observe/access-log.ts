@@ -5,16 +5,8 @@ import { messageOf } from '@lateen/base';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
 import type { AccessLogFilter, AccessLogRuntime, BodyFormat, Format, FormatPart, JsonFormat, JsonFormatValue } from '../runtime/index.ts';
 import { scopeOf } from './cel-attributes.ts';
-import {
-  compileFormat,
-  compileOperator,
-  EMPTY_IS_KNOWN,
-  type FormatReader,
-  type FormatValue,
-  grpcStatusOf,
-  plainText,
-  sanitize,
-} from './format.ts';
+import { compileFormat, compileOperator, EMPTY_IS_KNOWN, grpcStatusOf, plainText, sanitize } from './format.ts';
+import type { FormatReader, FormatValue } from './operator.ts';
 
 export type LogSink = {
   /** Takes a whole line with its newline. */

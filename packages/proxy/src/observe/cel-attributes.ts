@@ -70,7 +70,7 @@ const ATTRIBUTES: Readonly<Record<string, Fields>> = {
     address: ({ upstreamHost }) => known(upstreamHost),
     port: ({ upstreamHost }) => portOf(upstreamHost),
     local_address: ({ upstreamLocalAddress }) => known(upstreamLocalAddress),
-    transport_failure_reason: ({ upstreamTransportFailureReason }) => known(upstreamTransportFailureReason),
+    transport_failure_reason: ({ upstreamTransportFailureReason }) => text(upstreamTransportFailureReason),
     request_attempt_count: ({ upstreamAttemptCount }) => whole(upstreamAttemptCount),
     tls_version: ({ upstreamTls }) => text(upstreamTls?.version),
     subject_peer_certificate: ({ upstreamTls }) => text(upstreamTls?.peer?.subject),
@@ -80,7 +80,7 @@ const ATTRIBUTES: Readonly<Record<string, Fields>> = {
   xds: {
     cluster_name: ({ cluster }) => text(cluster?.name),
     cluster_metadata: ({ cluster }) => metadataOf(cluster?.metadata),
-    route_name: ({ routeName }) => known(routeName),
+    route_name: ({ routeName }) => text(routeName),
     route_metadata: ({ decision }) => metadataOf(decision?.route?.metadata),
     virtual_host_name: ({ virtualHostName }) => known(virtualHostName),
     virtual_host_metadata: ({ decision }) => metadataOf(decision?.virtualHost?.metadata),

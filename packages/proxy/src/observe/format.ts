@@ -1,25 +1,20 @@
 // Gives every operator of the substitution format its meaning: parsed format in, closures over the request record out.
 // Values come from the network, so what would forge a second line or break the quoting is escaped here.
 
-import { createHash, type X509Certificate } from 'node:crypto';
 import { type Json, stableStringify } from '@lateen/base';
-import { parseCertificates } from '@lateen/pki';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
-import type { CertificateFacts } from '../io/tls-facts.ts';
 import { compileCel } from '../runtime/cel/compile-cel.ts';
 import { type CelResult, CelStruct, isList } from '../runtime/cel/value.ts';
 import { queryParameter } from '../runtime/compile/match.ts';
 import { parseCoalesce } from '../runtime/format.ts';
 import type { Format, FormatOperator, FormatPart } from '../runtime/index.ts';
 import { scopeOf } from './cel-attributes.ts';
+import { CERTIFICATE_OPERATORS } from './certificate-operators.ts';
 import { networkOf } from './network-of.ts';
+import { type Compile, type FormatReader, type FormatValue, nothing, plain } from './operator.ts';
 import { environmentVariable, HOSTNAME } from './process-facts.ts';
 import { longFlags } from './response-flags.ts';
 import { formatTime } from './time-format.ts';
-
-/** An operator's value; undefined prints as "-". What is no text keeps its type in JSON logs; objects and lists are JSON in texts. */
-export type FormatValue = string | number | boolean | object | undefined;
-export type FormatReader = (record: RequestRecord) => FormatValue;
 
 type Operator = Exclude<FormatPart, string>;
 
@@ -45,6 +40,7 @@ function compileText(format: Format, unknown: string): (record: RequestRecord) =
 
 /** Operators that tell "empty" from "unknown": a header may be there without a value. The others say nothing by an empty text. */
 export const EMPTY_IS_KNOWN: ReadonlySet<string> = new Set([
+  'CEL',
   'CUSTOM_FLAGS',
   'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID',
   'DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID',
@@ -56,6 +52,7 @@ export const EMPTY_IS_KNOWN: ReadonlySet<string> = new Set([
   'RESPONSE_HEADER',
   'RESPONSE_TRAILER',
   'TRAILER',
+  'TYPED_CEL',
 ]);
 
 const textOf =
@@ -104,13 +101,6 @@ export function sanitize(value: string): string {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
 }
-
-type Compile = (argument: string | undefined) => FormatReader;
-const plain =
-  (read: FormatReader): Compile =>
-  () =>
-    read;
-const nothing: Compile = plain(() => undefined);
 
 /** "NAME?ALTERNATIVE" as in REQ, RESP and TRAILER. */
 function headerOperator(read: (record: RequestRecord, name: string) => string | undefined): Compile {
@@ -229,13 +219,6 @@ const filterState: Compile = (argument = '') => {
   return form === 'FIELD' ? () => undefined : (record) => record.filterStateText?.(key);
 };
 
-function validity(read: (record: RequestRecord) => number | undefined): Compile {
-  return (argument) => (record) => {
-    const ms = read(record);
-    return ms === undefined ? undefined : formatTime(ms, argument);
-  };
-}
-
 const METADATA_SOURCES: Readonly<Record<string, Compile>> = {
   DYNAMIC: metadataOperator((record) => record.dynamicMetadata),
   CLUSTER: metadataOperator((record) => record.cluster?.metadata),
@@ -323,6 +306,7 @@ export const readsUpstreamTimes = ({ operator, argument = '' }: Operator): boole
 const upstreamRemoteAddress = (record: RequestRecord): string => (record.upstreamLocalAddress === '' ? '' : record.upstreamHost);
 
 const READERS: Record<FormatOperator, Compile> = {
+  ...CERTIFICATE_OPERATORS,
   // Of QUIC connections.
   BYTES_RETRANSMITTED: plain(() => 0),
   PACKETS_RETRANSMITTED: plain(() => 0),
@@ -341,47 +325,7 @@ const READERS: Record<FormatOperator, Compile> = {
   // Of internal listeners.
   DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: plain(() => ''),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: withoutPort((record) => record.connection.localIp),
-  DOWNSTREAM_LOCAL_EMAIL_SAN: sans((record) => record.connection.tls?.local?.emailSans),
-  DOWNSTREAM_LOCAL_IP_SAN: sans((record) => record.connection.tls?.local?.ipSans),
-  // OpenSSL's names of other kinds are not read.
-  DOWNSTREAM_LOCAL_OTHERNAME_SAN: nothing,
   DOWNSTREAM_LOCAL_PORT: plain((record) => record.connection.localPort),
-  DOWNSTREAM_LOCAL_URI_SAN: plain((record) => record.connection.localPrincipal),
-  DOWNSTREAM_PEER_URI_SAN: plain(({ connection }) => connection.tls?.peer?.uriSans.join(',') || connection.peerPrincipal),
-  DOWNSTREAM_LOCAL_SUBJECT: plain(({ connection }) => connection.tls?.local?.subject),
-  DOWNSTREAM_LOCAL_DNS_SAN: plain(({ connection }) => connection.tls?.local?.dnsSans.join(',')),
-  DOWNSTREAM_PEER_CERT: plain(({ connection }) => encodedPem(connection.tls?.peer)),
-  DOWNSTREAM_PEER_CERT_V_START: validity(({ connection }) => connection.tls?.peer?.validFromMs),
-  DOWNSTREAM_PEER_CERT_V_END: validity(({ connection }) => connection.tls?.peer?.validToMs),
-  DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1: plain(({ connection }) =>
-    chainOf(connection.tls?.peer)
-      .map(({ fingerprint }) => bareHex(fingerprint))
-      .join(','),
-  ),
-  DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256: plain(({ connection }) =>
-    chainOf(connection.tls?.peer)
-      .map(({ fingerprint256 }) => bareHex(fingerprint256))
-      .join(','),
-  ),
-  DOWNSTREAM_PEER_CHAIN_SERIALS: plain(({ connection }) =>
-    chainOf(connection.tls?.peer)
-      .map(({ serialNumber }) => bareHex(serialNumber))
-      .join(','),
-  ),
-  DOWNSTREAM_PEER_EMAIL_SAN: sans((record) => record.connection.tls?.peer?.emailSans),
-  DOWNSTREAM_PEER_IP_SAN: sans((record) => record.connection.tls?.peer?.ipSans),
-  DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256: plain(({ connection }) => bareHex(chainOf(connection.tls?.peer)[1]?.fingerprint256 ?? '')),
-  DOWNSTREAM_PEER_ISSUER_SERIAL: plain(({ connection }) => bareHex(chainOf(connection.tls?.peer)[1]?.serialNumber ?? '')),
-  DOWNSTREAM_PEER_OTHERNAME_SAN: nothing,
-  DOWNSTREAM_PEER_DNS_SAN: plain(({ connection }) => connection.tls?.peer?.dnsSans.join(',')),
-  DOWNSTREAM_PEER_FINGERPRINT_1: plain(({ connection }) => connection.tls?.peer && sha1Of(connection.tls.peer)),
-  DOWNSTREAM_PEER_FINGERPRINT_256: plain(({ connection }) => connection.tls?.peer && bareHex(connection.tls.peer.fingerprint256)),
-  DOWNSTREAM_PEER_ISSUER: plain(({ connection }) => connection.tls?.peer?.issuer),
-  DOWNSTREAM_PEER_SERIAL: plain(({ connection }) => connection.tls?.peer && bareHex(connection.tls.peer.serialNumber)),
-  DOWNSTREAM_PEER_SUBJECT: plain(({ connection }) => connection.tls?.peer?.subject),
-  DOWNSTREAM_TLS_CIPHER: plain(({ connection }) => connection.tls?.cipher),
-  DOWNSTREAM_TLS_SESSION_ID: plain(({ connection }) => connection.tls?.sessionId),
-  DOWNSTREAM_TLS_VERSION: plain(({ connection }) => connection.tls?.version),
   // A connection whose handshake failed carries no request.
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: plain((record) => record.downstreamTransportFailureReason ?? ''),
   DOWNSTREAM_REMOTE_ADDRESS: plain((record) => record.downstreamRemoteAddress),
@@ -443,36 +387,21 @@ const READERS: Record<FormatOperator, Compile> = {
   UPSTREAM_HOST_NAME: plain((record) => record.endpoint?.hostname || record.upstreamHost),
   UPSTREAM_LOCAL_ADDRESS: plain((record) => record.upstreamLocalAddress),
   UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: withoutPort((record) => hostOf(record.upstreamLocalAddress)),
-  UPSTREAM_LOCAL_IP_SAN: sans(({ upstreamTls }) => upstreamTls?.local?.ipSans),
   UPSTREAM_LOCAL_PORT: plain((record) => portOf(record.upstreamLocalAddress)),
   UPSTREAM_HEADER_BYTES_RECEIVED: plain((record) => record.headerBytes?.receivedFromUpstream() ?? 0),
   UPSTREAM_HOST_NAME_WITHOUT_PORT: plain((record) => record.endpoint?.hostname.replace(/:\d+$/, '') || hostOf(record.upstreamHost)),
-  UPSTREAM_LOCAL_DNS_SAN: plain(({ upstreamTls }) => upstreamTls?.local?.dnsSans.join(',')),
-  UPSTREAM_LOCAL_SUBJECT: plain(({ upstreamTls }) => upstreamTls?.local?.subject),
-  UPSTREAM_LOCAL_URI_SAN: plain(({ upstreamTls }) => upstreamTls?.local?.uriSans.join(',')),
-  UPSTREAM_PEER_CERT: plain(({ upstreamTls }) => encodedPem(upstreamTls?.peer)),
-  UPSTREAM_PEER_CERT_V_START: validity(({ upstreamTls }) => upstreamTls?.peer?.validFromMs),
-  UPSTREAM_PEER_CERT_V_END: validity(({ upstreamTls }) => upstreamTls?.peer?.validToMs),
-  UPSTREAM_PEER_IP_SAN: sans(({ upstreamTls }) => upstreamTls?.peer?.ipSans),
-  UPSTREAM_PEER_DNS_SAN: plain(({ upstreamTls }) => upstreamTls?.peer?.dnsSans.join(',')),
-  UPSTREAM_PEER_ISSUER: plain(({ upstreamTls }) => upstreamTls?.peer?.issuer),
-  UPSTREAM_PEER_SUBJECT: plain(({ upstreamTls }) => upstreamTls?.peer?.subject),
-  UPSTREAM_TLS_SESSION_ID: plain(({ upstreamTls }) => upstreamTls?.sessionId),
   // An answer made here came from no upstream.
   UPSTREAM_WIRE_BYTES_RECEIVED: plain((record) =>
     record.upstreamHost === '' || (record.kind === 'http' && record.responseDurationMs === undefined)
       ? 0
       : record.responseHeadersBytes + record.bytesSent,
   ),
-  UPSTREAM_PEER_URI_SAN: plain((record) => record.upstreamPeerPrincipal),
   UPSTREAM_PROTOCOL: plain((record) => record.upstreamProtocol),
   UPSTREAM_REMOTE_ADDRESS: plain(upstreamRemoteAddress),
   UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: nothing,
   UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: withoutPort((record) => hostOf(upstreamRemoteAddress(record))),
   UPSTREAM_REMOTE_PORT: plain((record) => portOf(upstreamRemoteAddress(record))),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: plain((record) => record.upstreamAttemptCount),
-  UPSTREAM_TLS_CIPHER: plain(({ upstreamTls }) => upstreamTls?.cipher),
-  UPSTREAM_TLS_VERSION: plain(({ upstreamTls }) => upstreamTls?.version),
   UPSTREAM_TRANSPORT_FAILURE_REASON: plain((record) => record.upstreamTransportFailureReason),
   VIRTUAL_CLUSTER_NAME: plain((record) => record.virtualCluster),
   ACCESS_LOG_TYPE: plain((record) => record.accessLogType ?? (record.kind === 'http' ? 'DownstreamEnd' : 'TcpConnectionEnd')),
@@ -507,23 +436,6 @@ const READERS: Record<FormatOperator, Compile> = {
   // The proxy's clock is UTC, whatever the machine's is.
   START_TIME_LOCAL: (argument) => (record) => formatTime(record.startTimeMs, argument),
 };
-
-type Certificate = CertificateFacts | undefined;
-
-function sans(read: (record: RequestRecord) => readonly string[] | undefined): Compile {
-  return plain((record) => read(record)?.join(','));
-}
-
-/** A certificate and those that were sent with it. */
-function chainOf(certificate: Certificate): readonly X509Certificate[] {
-  const chain = certificate ? parseCertificates(certificate.chainPem()) : undefined;
-  return chain?.ok ? chain.value : [];
-}
-
-const encodedPem = (certificate: Certificate): string | undefined => certificate && encodeURIComponent(certificate.pem());
-const bareHex = (text: string): string => text.replaceAll(':', '').toLowerCase();
-const sha1Of = (certificate: CertificateFacts): string => createHash('sha1').update(derOf(certificate.pem())).digest('hex');
-const derOf = (pem: string): Buffer => Buffer.from(pem.replace(/-----[A-Z ]+-----|\s/g, ''), 'base64');
 
 const rounded = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : Math.floor(ms));
 
