@@ -24,7 +24,14 @@ export type DialOptions = SocketAddress & {
 
 export type Transport = {
   listen(
-    options: SocketAddress & { backlog?: number; reusePort?: boolean },
+    options: SocketAddress & {
+      backlog?: number;
+      reusePort?: boolean;
+      /** "::" takes no IPv4 connections; where this cannot be had it does. */
+      ipv6Only?: boolean;
+      /** Permissions, where `host` is the path of a Unix domain socket. */
+      mode?: number;
+    },
     onConnection: (socket: Socket) => void,
   ): Promise<TransportListener>;
   /** A connecting socket, as net.connect returns it: 'connect' or 'error' follows. */

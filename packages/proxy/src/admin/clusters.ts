@@ -9,7 +9,7 @@ import { messageRegistry } from '../ads/registry.ts';
 import type { Proxy as DataPlane } from '../proxy.ts';
 import type { CircuitBreaker } from '../runtime/index.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
-import type { Host } from '../upstream/host.ts';
+import { addressText, type Host } from '../upstream/host.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 
 /** `isWhole`: fields that have their default value are shown, too. */
@@ -175,7 +175,7 @@ export function replyListeners({ query }: Pick<EndpointRequest, 'query'>, proxy:
   if (query.get('format') !== 'json') {
     return {
       status: 200,
-      body: listeners.flatMap(({ name, addresses }) => addresses.map(({ host, port }) => `${name}::${host}:${port}\n`)).join(''),
+      body: listeners.flatMap(({ name, addresses }) => addresses.map(({ host, port }) => `${name}::${addressText(host, port)}\n`)).join(''),
     };
   }
   const addressOf = ({ host, port }: { host: string; port: number }) => ({

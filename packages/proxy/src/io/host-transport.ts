@@ -1,20 +1,26 @@
 // The transport of an ordinary process: the host's own network.
 
 import { createSocket } from 'node:dgram';
+import { chmodSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { CodedError, messageOf, type SocketAddress, type Transport } from '@lateen/base';
 
 /** Sockets of this process's network. Redirected connections are not recognised: their destination is the local address. */
 export function createHostTransport(): Transport {
   return {
-    listen({ host, port, backlog, reusePort }, onConnection) {
+    listen({ host, port, mode, backlog = 511, reusePort = false, ipv6Only = false }, onConnection) {
+      // A path is a Unix domain socket; one that a dead process left is in the way.
+      const isPath = host.startsWith('/');
+      if (isPath) rmSync(host, { force: true });
       const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, onConnection);
       return new Promise((resolve, reject) => {
         const refuse = (error: Error) => reject(cannotListen({ host, port }, error));
         server.once('error', refuse);
-        server.listen({ host, port, backlog: backlog ?? 511, reusePort: reusePort ?? false, exclusive: true }, () => {
+        const where = isPath ? { path: host, backlog } : { host, port, backlog, reusePort, ipv6Only, exclusive: true };
+        server.listen(where, () => {
           server.off('error', refuse);
           server.on('error', () => {});
+          if (isPath && mode) chmodSync(host, mode);
           const bound = server.address();
           const address = typeof bound === 'object' && bound ? { host: bound.address, port: bound.port } : { host, port };
           resolve({

@@ -102,13 +102,20 @@ export class ActiveListener {
   /** A new connection, fresh from the transport. */
   accept(socket: Socket): void {
     if (!this.admits(socket)) return;
-    const { useOriginalDst, listenerFilters } = this.current;
+    const { useOriginalDst, listenerFilters, keepalive } = this.current;
+    if (keepalive) socket.setKeepAlive(true, keepalive.idleMs, keepalive.intervalMs, keepalive.probes);
     const redirected = useOriginalDst || listenerFilters.some((filter) => filter.kind === 'original_dst');
     const original = redirected ? this.services.originalDestination(socket) : undefined;
-    const ends = { local: original ?? localOf(socket), remote: remoteOf(socket) };
+    const ends = socket.remoteAddress === undefined ? this.pathEnds() : { local: original ?? localOf(socket), remote: remoteOf(socket) };
     const owner = this.ownerOf(original ?? ends.local);
     const connection = adoptSocket(socket, ignoring);
     owner.serve(connection, ends, undefined);
+  }
+
+  /** Of a connection over a Unix domain socket: its path stands for both, as in Envoy. */
+  private pathEnds(): Ends {
+    const path = this.current.addresses.find(({ host }) => host.startsWith('/')) ?? { host: '', port: 0 };
+    return { local: path, remote: path };
   }
 
   /** Who serves connections to this address. */

@@ -1,7 +1,8 @@
 // All listeners of a proxy: binds, replaces in place, hands sockets over, retires.
 
 import { type Clock, CodedError, messageOf, type SocketAddress, type Transport, type TransportListener } from '@lateen/base';
-import type { ListenerRuntime } from '../runtime/model.ts';
+import type { ListenerAddress, ListenerRuntime } from '../runtime/model.ts';
+import { addressText } from '../upstream/host.ts';
 import { ActiveListener, type ListenerServices } from './active-listener.ts';
 import { type ListenerSetStats, newListenerSetStats } from './listener-stats.ts';
 
@@ -60,13 +61,15 @@ export class ListenerSet {
       await listener.stopAccepting();
       this.retire(listener);
     }
-    let errors = await this.replaceAll([...next.values()]);
+    const all = [...next.values()];
+    const duplicates = duplicatesAmong(all);
+    let errors = await this.replaceAll(all, duplicates);
     // What a failed one wants may be held by its own predecessor or by another that is to move: all of these let go, and try again.
-    const failed = [...next.values()].filter(({ name }) => errors.has(name));
+    const failed = all.filter(({ name }) => errors.has(name));
     const released = failed.flatMap(({ name }) => this.listeners.get(name) ?? []).filter((old) => holdsPortOf(old, failed));
     if (released.length > 0) {
       await Promise.all(released.map((old) => old.stopAccepting()));
-      errors = await this.replaceAll(failed);
+      errors = await this.replaceAll(failed, duplicates);
       for (const old of released) if (errors.has(old.name)) old.sockets = await this.bind(old.runtime);
     }
     this.failed = new Map([...errors].map(([name, error]) => [name, messageOf(error)]));
@@ -74,9 +77,14 @@ export class ListenerSet {
     return [...errors.values()];
   }
 
-  private async replaceAll(listeners: readonly ListenerRuntime[]): Promise<Map<string, unknown>> {
+  private async replaceAll(listeners: readonly ListenerRuntime[], duplicates: ReadonlyMap<string, string>): Promise<Map<string, unknown>> {
     const errors = new Map<string, unknown>();
     for (const listener of listeners) {
+      const why = duplicates.get(listener.name);
+      if (why !== undefined) {
+        errors.set(listener.name, new CodedError({ code: 'LAT6002', what: `listener ${listener.name} has a duplicate address`, why }));
+        continue;
+      }
       if (this.listeners.get(listener.name)?.runtime === listener) continue;
       await this.replace(listener).catch((error: unknown) => errors.set(listener.name, error));
     }
@@ -109,8 +117,9 @@ export class ListenerSet {
     const bound: TransportListener[] = [];
     const { transport } = this.options;
     try {
-      for (const { host, port } of addresses) {
-        bound.push(await transport.listen({ host, port, backlog, reusePort }, (socket) => this.listeners.get(name)?.accept(socket)));
+      for (const { isIpv6Only: ipv6Only, ...address } of addresses) {
+        const options = { ...address, backlog, reusePort, ipv6Only };
+        bound.push(await transport.listen(options, (socket) => this.listeners.get(name)?.accept(socket)));
       }
       return bound;
     } catch (error) {
@@ -168,12 +177,30 @@ export class ListenerSet {
   }
 }
 
+/** Listeners with an address of an earlier one, by name, and whose it is: with shared ports the kernel would hand connections to either. */
+function duplicatesAmong(listeners: readonly ListenerRuntime[]): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  const duplicates = new Map<string, string>();
+  for (const { name, addresses } of listeners) {
+    for (const address of addresses.filter(isFixed)) {
+      const key = addressKey(address);
+      const owner = owners.get(key);
+      if (owner === undefined) owners.set(key, name);
+      else duplicates.set(name, `${key} is listener ${owner}'s`);
+    }
+  }
+  return duplicates;
+}
+
+const isFixed = ({ host, port }: ListenerAddress): boolean => port !== 0 || host.startsWith('/');
+const addressKey = ({ host, port }: ListenerAddress): string => (host.startsWith('/') ? host : addressText(host, port));
+
 const holdsPortOf = (old: ActiveListener, wanting: readonly ListenerRuntime[]): boolean =>
   old.sockets.some(({ address }) => wanting.some(({ addresses }) => addresses.some(({ port }) => port === address.port)));
 
 function sameAddresses(a: ListenerRuntime, b: ListenerRuntime): boolean {
   const key = ({ bindToPort, reusePort, addresses }: ListenerRuntime) =>
-    `${bindToPort} ${reusePort} ${addresses.map(({ host, port }) => `${host}:${port}`).join()}`;
+    `${bindToPort} ${reusePort} ${addresses.map(({ host, port, isIpv6Only }) => `${host}:${port} ${isIpv6Only}`).join()}`;
   return key(a) === key(b);
 }
 

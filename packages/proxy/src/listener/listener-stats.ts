@@ -35,6 +35,7 @@ export const newListenerSetStats = () => ({
 /** What stands for the listener in names of statistics: its prefix, or its address as "127.0.0.1_80", "[__1]_80". */
 export function listenerStatName({ statPrefix, addresses: [address], name }: ListenerRuntime): string {
   if (statPrefix !== '' || !address) return statPrefix || name;
+  if (address.host.startsWith('/')) return address.host;
   const host = address.host.includes(':') ? `[${address.host.replaceAll(':', '_')}]` : address.host;
   return `${host}_${address.port}`;
 }

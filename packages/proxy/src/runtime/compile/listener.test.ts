@@ -287,8 +287,41 @@ test("connection manager settings and Envoy's defaults", () => {
   });
 });
 
+test('keepalive of connections is set by socket options of Linux', () => {
+  const options = (...given: [level: number, name: number, intValue: number][]) =>
+    listenerOf({
+      name: 'x',
+      address: ADDRESS,
+      filterChains: [chain('a', {})],
+      socketOptions: given.map(([level, name, intValue]) => ({ level, name, intValue })),
+    }).keepalive;
+  assert.equal(options(), undefined);
+  assert.equal(options([6, 4, 60]), undefined);
+  assert.deepEqual(options([1, 9, 1], [6, 4, 60], [6, 5, 10]), { idleMs: 60_000, intervalMs: 10_000, probes: 9 });
+});
+
 const refusals: [string, object, string[]][] = [
   ['an unknown field', { filterChains: [chain('a', {})], transparent: true }, ['listener "x": transparent: is not supported']],
+  [
+    'a host name',
+    { filterChains: [chain('a', {})], address: { socketAddress: { address: 'localhost', portValue: 1 } } },
+    ['listener "x": address.socket_address.address: malformed IP address: localhost'],
+  ],
+  [
+    'IPv4 on one IPv6 address',
+    { filterChains: [chain('a', {})], address: { socketAddress: { address: '::1', portValue: 1, ipv4Compat: true } } },
+    ['listener "x": address.socket_address.ipv4_compat: only "::" and IPv4-mapped addresses have it'],
+  ],
+  [
+    'a socket without a name in the file system',
+    { filterChains: [chain('a', {})], address: { pipe: { path: '@x' } } },
+    ['listener "x": address.pipe.path: abstract sockets are not supported'],
+  ],
+  [
+    'a socket option that is not about keepalive',
+    { filterChains: [chain('a', {})], socketOptions: [{ level: 0, name: 1, intValue: 1 }] },
+    ['listener "x": socket_options[0]: only SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT and TCP_NODELAY are supported'],
+  ],
   ['no chain', {}, ['listener "x": filter_chains: must not be empty']],
   [
     'a filter that is not known, with its type',

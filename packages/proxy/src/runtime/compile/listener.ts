@@ -10,11 +10,12 @@ import type { FilterChainRuntime, ListenerRuntime } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
 import { compileChainMatch, findOverlap, type MatchableChain, matchFilterChain } from './chain-match.ts';
 import { type PreviousListener, sharableChains } from './chain-sharing.ts';
+import { compileKeepalive, compileListenerAddress } from './listener-address.ts';
 import { compileListenerFilter } from './listener-filters.ts';
 import { compileNetworkFilters } from './network-filters.ts';
 import { honours, type Report } from './report.ts';
 import { compileDownstreamTransport } from './transport-socket.ts';
-import { durationMsOr, metadataOf, socketAddressOf } from './values.ts';
+import { durationMsOr, metadataOf } from './values.ts';
 
 // Accepted without effect: they tune a kernel or a thread that this proxy does not have.
 const WITHOUT_EFFECT = ['connectionBalanceConfig', 'tcpFastOpenQueueLength', 'maxConnectionsToAcceptPerSocketEvent', 'freebind'];
@@ -41,6 +42,7 @@ const check = honours(ListenerSchema, [
   'bindToPort',
   'ignoreGlobalConnLimit',
   'bypassOverloadManager',
+  'socketOptions',
   ...WITHOUT_EFFECT,
 ]);
 
@@ -60,12 +62,15 @@ export function compileListener(message: Listener, report: Report, previous?: Pr
   const fallback = message.defaultFilterChain && compileChain(message.defaultFilterChain, report.at('default_filter_chain')).chain;
   if (chains.length === 0 && !fallback) report.at('filter_chains').refuse('must not be empty');
   const addresses = [
-    socketAddressOf(message.address, report.at('address')),
-    ...message.additionalAddresses.map((each, i) => socketAddressOf(each.address, report.at('additional_addresses', i).at('address'))),
+    compileListenerAddress(message.address, report.at('address')),
+    ...message.additionalAddresses.map((each, i) =>
+      compileListenerAddress(each.address, report.at('additional_addresses', i).at('address')),
+    ),
   ];
   return {
     name: message.name,
     addresses: addresses.filter((address) => address !== undefined),
+    keepalive: compileKeepalive(message.socketOptions, report),
     trafficDirection: DIRECTION[message.trafficDirection] ?? 'unspecified',
     bindToPort: message.bindToPort ?? message.deprecatedV1?.bindToPort ?? true,
     useOriginalDst: message.useOriginalDst ?? false,

@@ -6,9 +6,21 @@ import type { HcmRuntime, IstioStatsRuntime } from './http.ts';
 import type { HeaderMutation, RuntimeMetadata } from './route.ts';
 import type { DownstreamTlsRuntime } from './tls.ts';
 
+export type ListenerAddress = {
+  /** An IP address, or the path of a Unix domain socket, whose port is 0. */
+  readonly host: string;
+  readonly port: number;
+  /** "::" takes no IPv4 connections. */
+  readonly isIpv6Only: boolean;
+  /** Permissions of a Unix domain socket; 0 = as the process makes files. */
+  readonly mode?: number;
+};
+
 export type ListenerRuntime = {
   readonly name: string;
-  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+  readonly addresses: readonly ListenerAddress[];
+  /** The kernel's probing of connections; undefined: none. */
+  readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly probes: number } | undefined;
   /** Istio's explicit hint; `unspecified` when not stated. */
   readonly trafficDirection: 'unspecified' | 'inbound' | 'outbound';
   /** False: no socket; connections arrive only from a listener with `useOriginalDst`. */
