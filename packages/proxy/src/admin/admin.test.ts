@@ -14,7 +14,7 @@ const LAYERS = [
 ];
 
 async function start(t: TestContext, sections: JsonObject = {}) {
-  const resources = { listeners: [FRONT], clusters: [cluster('back', []), cluster('other', [])] };
+  const resources = { listeners: [FRONT], clusters: [cluster('back', []), cluster('other', [9])] };
   const bootstrap = bootstrapOf(resources, { node: { id: 'n' }, layered_runtime: { layers: LAYERS }, ...sections });
   const running = await runProxy({ bootstrap, logger: silentLogger, appendLog() {} });
   t.after(() => running.close());
@@ -59,6 +59,14 @@ test('the dump can be cut down by resource, mask and name', async (t) => {
     { '@type': 'type.googleapis.com/envoy.admin.v3.BootstrapConfigDump', bootstrap: { node: { id: 'n' } } },
   ]);
   assert.match((await ask('/config_dump?mask=bootstrap.node.id')).body, /^\{\s+"configs": \[\s+\{\s+"@type"/);
+  const [endpoints] = (await json('/config_dump?resource=static_endpoint_configs&name_regex=other')).configs;
+  assert.deepEqual(endpoints.endpoint_config.endpoints[0].lb_endpoints, [
+    {
+      endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 9 } }, health_check_config: {} },
+      health_status: 'HEALTHY',
+      load_balancing_weight: 1,
+    },
+  ]);
   // Valid, though no cluster has it.
   assert.equal((await ask('/config_dump?resource=static_clusters&mask=cluster.outlier_detection')).status, 200);
   for (const [query, status, body] of [

@@ -17,14 +17,18 @@ import {
 import type { ConfigEntry } from '../ads/config-entry.ts';
 import type { LiveConfig, RefusedResource } from '../ads/live-config.ts';
 import { messageRegistry } from '../ads/registry.ts';
+import type { ClusterState } from '../upstream/cluster-state.ts';
 import { fitsMask } from './field-mask.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
 import { applyMask, redactSecrets } from './json-shape.ts';
+import { staticEndpointsOf } from './static-endpoints.ts';
 
 export type ConfigDumpSource = {
   bootstrap: MessageInitShape<typeof BootstrapSchema>;
   bootstrapTimeMs: number;
   config: LiveConfig;
+  /** Default none. */
+  staticClusters?: () => readonly ClusterState[];
   /** Listeners that could not be bound, and why. */
   listenerFailures?: () => ReadonlyMap<string, string>;
 };
@@ -72,7 +76,8 @@ const SECTIONS: readonly SectionOf[] = [
       dynamicWarmingClusters: dynamic.filter(({ state }) => state === 'warming').map(({ dump }) => dump),
     };
   }),
-  section(shared.EndpointsConfigDumpSchema, ({ config }, isNamed) => ({
+  section(shared.EndpointsConfigDumpSchema, ({ config, staticClusters = () => [] }, isNamed) => ({
+    staticEndpointConfigs: staticEndpointsOf(staticClusters().filter(({ name }) => isNamed(name))),
     dynamicEndpointConfigs: config.entries('endpoints').flatMap(({ entry }) => {
       if (!isNamed(entry.name)) return [];
       const { resource: endpointConfig, ...rest } = states(entry, ClusterLoadAssignmentSchema);

@@ -232,6 +232,10 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
         counters,
         hidesAds: options.hidesUnusedStats ?? false,
       }),
+    staticClusters() {
+      const names = new Set(config.entries('cluster').flatMap(({ entry }) => (entry.isStatic ? [entry.name] : [])));
+      return proxy.clusters().filter(({ name }) => names.has(name));
+    },
     listenerFailures: () => proxy.listenerSet.failures,
     exposeMetrics: () => registry.expose(),
     concurrency,
