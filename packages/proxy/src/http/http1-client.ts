@@ -41,6 +41,11 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   private heldHead: CodecHead | undefined;
   private trailers: Head | undefined;
   private keepAlive = true;
+  /** Of its end, for statistics: who closed it, whether that broke off a request, whether the host broke the protocol. */
+  endedByPeer = false;
+  brokeOff = false;
+  isFaulty = false;
+  wasToldToClose = false;
   private readonly chunks = new ChunkedDecoder();
   private state = IDLE;
   private handler: ClientStreamHandler | undefined;
@@ -125,6 +130,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
 
   cancel(): void {
     this.handler = undefined;
+    this.brokeOff = true;
     this.abandon();
   }
 
@@ -346,13 +352,16 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   }
 
   private release(reusable: boolean): void {
-    if (reusable) this.host.onReusable(this);
-    else this.abandon();
+    if (reusable) return this.host.onReusable(this);
+    this.wasToldToClose = !this.keepAlive;
+    this.abandon();
   }
 
   private fail(reason: ResetReason, detail: string, consumed: number): number {
     const { handler } = this;
     this.handler = undefined;
+    this.brokeOff = true;
+    this.isFaulty = reason === 'protocol error';
     this.abandon();
     handler?.onUpstreamReset(reason, detail);
     return consumed;
@@ -369,6 +378,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   onEnd(): void {
     const { state, handler } = this;
     if (state === GONE) return;
+    this.endedByPeer = true;
     if (state === READING_UNTIL_CLOSE) {
       this.state = IDLE;
       this.handler = undefined;
@@ -390,6 +400,8 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     const { handler, state } = this;
     this.handler = undefined;
     this.state = GONE;
+    this.endedByPeer = true;
+    this.brokeOff = state !== IDLE;
     this.host.onGone(this);
     if (state !== IDLE) handler?.onUpstreamReset('connection termination', '');
   }

@@ -111,6 +111,7 @@ export class ClientSession extends Session {
 
   onGoaway(lastStreamId: number): void {
     this.retired = true;
+    this.wasToldToClose = true;
     this.host.onRetired(this);
     // The peer says that it has not looked at these: they may be sent again elsewhere.
     for (const stream of this.streams.all()) if (stream.id > lastStreamId) this.dropRefused(stream);

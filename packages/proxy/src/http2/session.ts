@@ -53,6 +53,11 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
   readonly keepalive: Keepalive | undefined;
   /** The connection takes no part in anything any more. */
   over = false;
+  /** Of its end, for statistics: who closed it, whether that broke off streams, whether the peer broke the protocol. */
+  endedByPeer = false;
+  brokeOff = false;
+  isFaulty = false;
+  wasToldToClose = false;
   protected goawaySent = false;
   goawayReceived = false;
   peerMaxStreams: number = Number.MAX_SAFE_INTEGER;
@@ -137,7 +142,9 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
   }
 
   onEnd(): void {
-    if (!this.over) this.hangUp();
+    if (this.over) return;
+    this.endedByPeer = true;
+    this.hangUp();
   }
 
   onDrain(): void {
@@ -146,6 +153,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
 
   onClose(): void {
     this.linger?.cancel();
+    if (!this.over) this.endedByPeer = true;
     this.finish(CLOSED);
   }
 
@@ -381,6 +389,8 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
     this.stalls.stop();
     this.keepalive?.stop();
     const streams = this.streams.all();
+    this.brokeOff = streams.length > 0;
+    this.isFaulty = cause.kind === 'connection_failed';
     this.streams.clear();
     for (const stream of streams) {
       stream.gone = true;

@@ -80,7 +80,7 @@ for (const count of [LIMIT - 1, LIMIT, LIMIT + 1]) {
         const last = await ask();
         assert.match(await last.expect('overflow'), OVERFLOW);
         assert.deepEqual(stage.log, ['503 UO upstream_reset_before_response_started{overflow}']);
-        assert.equal(state.stats.upstream_rq_pending_overflow, 1);
+        assert.equal(state.stats.upstream_rq_active_overflow, 1);
       }
       answer();
       for (const wire of wires.slice(0, within)) assert.match(await wire.expect('fine'), /^HTTP\/1\.1 200 /);

@@ -11,6 +11,16 @@ const ZONE_COUNTERS = {
   no_capacity_left: 'lb_zone_no_capacity_left',
 } as const;
 
+export type ConnectionEnd = {
+  readonly endedByPeer: boolean;
+  /** A request was under way. */
+  readonly brokeOff: boolean;
+  /** The peer broke the protocol. */
+  readonly isFaulty: boolean;
+  /** The peer said before that it would be over. */
+  readonly wasToldToClose: boolean;
+};
+
 export class SubsetStats {
   lb_subsets_active = 0;
   lb_subsets_created = 0;
@@ -98,7 +108,17 @@ export class ClusterStats {
   /** TCP: connections given up after all attempts. */
   upstream_cx_connect_attempts_exceeded = 0;
   upstream_cx_pool_overflow = 0;
+  upstream_cx_http1_total = 0;
+  upstream_cx_http2_total = 0;
   upstream_cx_destroy = 0;
+  upstream_cx_destroy_local = 0;
+  upstream_cx_destroy_remote = 0;
+  upstream_cx_destroy_with_active_rq = 0;
+  upstream_cx_destroy_local_with_active_rq = 0;
+  upstream_cx_destroy_remote_with_active_rq = 0;
+  upstream_cx_close_notify = 0;
+  upstream_cx_idle_timeout = 0;
+  upstream_cx_protocol_error = 0;
   upstream_cx_max_requests = 0;
   upstream_cx_max_duration_reached = 0;
   upstream_cx_none_healthy = 0;
@@ -107,6 +127,7 @@ export class ClusterStats {
   upstream_rq_pending_total = 0;
   upstream_rq_pending_active = 0;
   upstream_rq_pending_overflow = 0;
+  upstream_rq_active_overflow = 0;
   upstream_rq_pending_failure_eject = 0;
   upstream_rq_cancelled = 0;
   upstream_rq_completed = 0;
@@ -160,6 +181,19 @@ export class ClusterStats {
   readonly upstream_rq_time = new Histogram();
   /** Responses by status code. */
   readonly statuses = new Map<number, number>();
+
+  /** A connection of HTTP is over. */
+  countEnd({ endedByPeer, brokeOff, isFaulty, wasToldToClose }: ConnectionEnd): void {
+    this.upstream_cx_destroy++;
+    if (endedByPeer) this.upstream_cx_destroy_remote++;
+    else this.upstream_cx_destroy_local++;
+    if (isFaulty) this.upstream_cx_protocol_error++;
+    if (wasToldToClose) this.upstream_cx_close_notify++;
+    if (!brokeOff) return;
+    this.upstream_cx_destroy_with_active_rq++;
+    if (endedByPeer) this.upstream_cx_destroy_remote_with_active_rq++;
+    else this.upstream_cx_destroy_local_with_active_rq++;
+  }
 
   countZoneChoice(choice: ZoneChoice): void {
     this[ZONE_COUNTERS[choice]]++;

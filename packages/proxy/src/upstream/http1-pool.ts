@@ -62,7 +62,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     if (member) {
       if (!breaker.canRequest) {
         this.idle.push(member);
-        stats.upstream_rq_pending_overflow++;
+        stats.upstream_rq_active_overflow++;
         user.onPoolFailure('overflow', '');
         return undefined;
       }
@@ -155,6 +155,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     this.connecting++;
     breaker.connections++;
     cluster.stats.upstream_cx_total++;
+    cluster.stats.upstream_cx_http1_total++;
     cluster.stats.upstream_cx_active++;
     host.stats.cx_total++;
     host.stats.cx_active++;
@@ -207,9 +208,10 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     this.connecting--;
     cluster.stats.upstream_cx_connect_fail++;
     host.stats.cx_connect_fail++;
+    const isTimeout = error === 'timeout' || error === 'ETIMEDOUT';
+    member.endedByPeer = !isTimeout;
     this.forget(member);
     member.connection.destroy();
-    const isTimeout = error === 'timeout' || error === 'ETIMEDOUT';
     const reason: ResetReason = isTimeout ? 'connection timeout' : 'remote connection failure';
     const transportFailure = isTimeout || error === undefined ? '' : describeConnectError(error);
     // Whoever waited for this host will not fare better with its next connection.
@@ -248,7 +250,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     for (let entry = this.waiting.shift(); entry; entry = this.waiting.shift()) {
       this.leaveQueue(entry);
       if (entry.breaker.canRequest) return this.hand(member, entry.user, entry.breaker);
-      this.cluster.stats.upstream_rq_pending_overflow++;
+      this.cluster.stats.upstream_rq_active_overflow++;
       entry.user.onPoolFailure('overflow', '');
     }
     // It was asked for before the pool drained, and whoever wanted it has been served.
@@ -266,8 +268,10 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     const { runtime, context } = this.cluster;
     member.timeout = new Timeout(() => {
       const idleMs = member.place === 'idle' ? context.clock.monotonicMs() - member.idleSinceMs : 0;
-      if (idleMs >= runtime.idleTimeoutMs) member.abandon();
-      else this.watchIdle(member, runtime.idleTimeoutMs - idleMs);
+      if (idleMs >= runtime.idleTimeoutMs) {
+        this.cluster.stats.upstream_cx_idle_timeout++;
+        member.abandon();
+      } else this.watchIdle(member, runtime.idleTimeoutMs - idleMs);
     });
     context.timeouts.arm(member.timeout, delayMs);
   }
@@ -299,7 +303,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
     member.age?.cancel();
     member.connectionBreaker.connections--;
     this.cluster.stats.upstream_cx_active--;
-    this.cluster.stats.upstream_cx_destroy++;
+    this.cluster.stats.countEnd(member);
     this.cluster.stats.upstream_rq_per_cx.record(member.requests);
     this.host.stats.cx_active--;
   }

@@ -8,6 +8,7 @@ import { Timeout } from '../io/timer-wheel.ts';
 import type { Http2Settings } from '../runtime/model.ts';
 import type { BreakerState } from './circuit-breaker.ts';
 import type { ClusterState } from './cluster-state.ts';
+import type { ConnectionEnd } from './cluster-stats.ts';
 import { connectUpstream } from './connect.ts';
 import type { Host } from './host.ts';
 import { describeConnectError, type HttpPool, type PoolNaming, type PoolUser } from './http-pool.ts';
@@ -26,6 +27,7 @@ type Member = {
 };
 
 const LINGER_MS = 1000;
+const NEVER_OPENED: ConnectionEnd = { endedByPeer: true, brokeOff: false, isFaulty: false, wasToldToClose: false };
 const FIELD_LIMITS = { maxBytes: 60 * 1024, maxCount: 100 };
 
 export class Http2Pool implements HttpPool, ClientSessionHost {
@@ -49,7 +51,8 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     const { stats } = this.cluster;
     const session = this.sessionWithRoom();
     if (session ? !breaker.canRequest : !breaker.canQueue) {
-      stats.upstream_rq_pending_overflow++;
+      if (session) stats.upstream_rq_active_overflow++;
+      else stats.upstream_rq_pending_overflow++;
       user.onPoolFailure('overflow', '');
       return undefined;
     }
@@ -122,6 +125,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     const { cluster, host } = this;
     breaker.connections++;
     cluster.stats.upstream_cx_total++;
+    cluster.stats.upstream_cx_http2_total++;
     cluster.stats.upstream_cx_active++;
     host.stats.cx_total++;
     host.stats.cx_active++;
@@ -202,7 +206,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     member.lifetime?.cancel();
     member.breaker.connections--;
     this.cluster.stats.upstream_cx_active--;
-    this.cluster.stats.upstream_cx_destroy++;
+    this.cluster.stats.countEnd(member.session ?? NEVER_OPENED);
     this.host.stats.cx_active--;
   }
 
@@ -211,8 +215,10 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     member.timeout = new Timeout(() => {
       const isIdle = member.session?.streams.size === 0;
       const idleMs = isIdle ? context.clock.monotonicMs() - member.idleSinceMs : 0;
-      if (idleMs >= runtime.idleTimeoutMs) member.session?.retire();
-      else this.watchIdle(member, runtime.idleTimeoutMs - idleMs);
+      if (idleMs >= runtime.idleTimeoutMs) {
+        this.cluster.stats.upstream_cx_idle_timeout++;
+        member.session?.retire();
+      } else this.watchIdle(member, runtime.idleTimeoutMs - idleMs);
     });
     context.timeouts.arm(member.timeout, delayMs);
   }
@@ -243,7 +249,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
       this.leaveQueue(entry);
       if (entry.breaker.canRequest) this.hand(session, entry.user, entry.breaker);
       else {
-        this.cluster.stats.upstream_rq_pending_overflow++;
+        this.cluster.stats.upstream_rq_active_overflow++;
         entry.user.onPoolFailure('overflow', '');
       }
     }
