@@ -2,6 +2,7 @@
 
 import type { Scene } from '../model.ts';
 import { actions } from './actions.ts';
+import { callers } from './callers.ts';
 import { edge } from './edge.ts';
 import { facts } from './facts.ts';
 import { filters } from './filters.ts';
@@ -22,6 +23,7 @@ export const GROUPS: Record<string, readonly Scene[]> = {
   resilience,
   edge,
   messages,
+  callers,
   filters,
   'grpc-web': grpcWeb,
   'letter-case': letterCase,

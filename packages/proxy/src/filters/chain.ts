@@ -42,7 +42,7 @@ const TABLE: { readonly [K in Kind]: Create<K> } = {
   grpc_web: (config) => createGrpcWebFilter(config.name),
   grpc_stats: (config) => createGrpcStatsFilter(config),
   istio_stats: nothing,
-  router: (config) => createRouterFilter(config.name, config.suppressEnvoyHeaders),
+  router: (config) => createRouterFilter(config.name, config),
 };
 
 /** The filters of a connection manager, in configured order. */

@@ -17,13 +17,16 @@ export function grpcDeadlineMs(head: Head, rules: GrpcTimeoutRuntime | undefined
     const ms = capped(askedMs);
     return offsetMs < ms ? ms - offsetMs : 1;
   }
-  if (!head.value('content-type')?.startsWith('application/grpc')) return undefined;
+  if (!isGrpc(head)) return undefined;
   // Without a deadline of its own a request has the longest that the route allows.
   if (askedMs === undefined || askedMs === 0) return maxMs;
   return capped(offsetMs < askedMs ? askedMs - offsetMs : askedMs);
 }
 
-/** The upstream learns the deadline that counts. */
+export const isGrpc = (head: Head): boolean => head.value('content-type')?.startsWith('application/grpc') ?? false;
+
+/** The upstream learns the deadline that counts; 0 = there is none. */
 export function tellGrpcDeadline(head: Head, deadlineMs: number): void {
-  if (deadlineMs < 1e8) head.set('grpc-timeout', `${Math.ceil(deadlineMs)}m`);
+  if (deadlineMs === 0) head.remove('grpc-timeout');
+  else if (deadlineMs < 1e8) head.set('grpc-timeout', `${Math.ceil(deadlineMs)}m`);
 }

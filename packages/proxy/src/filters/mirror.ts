@@ -8,6 +8,7 @@ import type { ClientStream, ClientStreamHandler } from '../http/stream.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { MirrorRuntime } from '../runtime/model.ts';
 import type { PoolUser } from '../upstream/http-pool.ts';
+import type { StatusCounts } from '../upstream/status-counts.ts';
 import type { ReplayBuffer } from './replay-buffer.ts';
 
 const MIRROR_TIMEOUT_MS = 15_000;
@@ -28,7 +29,8 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
     else if (mirror.appendShadowSuffix) head.set('host', shadowed(exchange.authority));
     markInternal(head);
     applyHeaderMutations(head, mirror.requestHeaders, exchange);
-    const copy = new MirrorRequest({ method: exchange.method, path: exchange.path, head, body: body?.bytes });
+    const { method, path, requestTrailers: trailers } = exchange;
+    const copy = new MirrorRequest({ method, path, head, body: body?.bytes, trailers }, cluster.stats.internal);
     const timeout = new Timeout(() => copy.cancel());
     proxy.timeouts.arm(timeout, MIRROR_TIMEOUT_MS);
     copy.onDone = () => timeout.cancel();
@@ -55,20 +57,25 @@ function shadowed(authority: string): string {
   return `${authority.slice(0, colon)}-shadow${authority.slice(colon)}`;
 }
 
+type Message = { method: string; path: string; head: Head; body: Buffer | undefined; trailers: Head | undefined };
+
 class MirrorRequest implements PoolUser, ClientStreamHandler {
-  private readonly message: { method: string; path: string; head: Head; body: Buffer | undefined };
+  private readonly message: Message;
+  private readonly answers: StatusCounts;
   private client: ClientStream | undefined;
   onDone: () => void = () => {};
 
-  constructor(message: { method: string; path: string; head: Head; body: Buffer | undefined }) {
+  constructor(message: Message, answers: StatusCounts) {
     this.message = message;
+    this.answers = answers;
   }
 
   onPoolReady(client: ClientStream): void {
-    const { method, path, head, body } = this.message;
+    const { method, path, head, body, trailers } = this.message;
     this.client = client;
     client.attach(this);
-    client.sendHead({ method, path }, head, '', { first: body, end: true });
+    client.sendHead({ method, path }, head, '', { first: body, end: trailers === undefined });
+    if (trailers) client.sendEnd(trailers);
   }
 
   cancel(): void {
@@ -76,7 +83,8 @@ class MirrorRequest implements PoolUser, ClientStreamHandler {
     this.client = undefined;
   }
 
-  onResponseHead(_head: Head, _first: Buffer | undefined, end: boolean): void {
+  onResponseHead(head: Head, _first: Buffer | undefined, end: boolean): void {
+    this.answers.count(head.status);
     if (end) this.onResponseEnd();
   }
 
@@ -86,10 +94,12 @@ class MirrorRequest implements PoolUser, ClientStreamHandler {
   }
 
   onUpstreamReset(): void {
+    this.answers.count(503);
     this.onResponseEnd();
   }
 
   onPoolFailure(): void {
+    this.answers.count(503);
     this.onDone();
   }
 

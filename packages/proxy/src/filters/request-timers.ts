@@ -11,6 +11,8 @@ export interface TimedRequest {
   /** Neither side sent anything for so long. */
   onIdleTimeout(): void;
   onMaxDuration(): void;
+  /** One attempt took too long, answer and all. */
+  onUpstreamDuration(): void;
   /** It is time for the next attempt. */
   onBackoffOver(): void;
 }
@@ -25,6 +27,7 @@ export class RequestTimers implements DeadlineOwner {
   private idle: Deadline | undefined;
   private backoff: Timeout | undefined;
   private duration: Timeout | undefined;
+  private upstreamDuration: Timeout | undefined;
 
   constructor(services: DeadlineServices, request: TimedRequest) {
     this.services = services;
@@ -72,8 +75,15 @@ export class RequestTimers implements DeadlineOwner {
     this.services.timeouts.arm(this.perTry, timeoutMs);
   }
 
+  limitUpstream(durationMs: number): void {
+    if (durationMs === 0) return;
+    this.upstreamDuration ??= new Timeout(() => this.request.onUpstreamDuration());
+    this.services.timeouts.arm(this.upstreamDuration, durationMs);
+  }
+
   endTry(): void {
     this.perTry?.cancel();
+    this.upstreamDuration?.cancel();
   }
 
   backOff(delayMs: number): void {
@@ -94,5 +104,6 @@ export class RequestTimers implements DeadlineOwner {
     this.idle = undefined;
     this.backoff?.cancel();
     this.duration?.cancel();
+    this.upstreamDuration?.cancel();
   }
 }

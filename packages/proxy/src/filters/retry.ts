@@ -17,19 +17,34 @@ const CONNECT_FAILURES: ReadonlySet<ResetReason> = new Set(['local connection fa
 /** The retry rules for a request: the route's, widened by what a trusted caller asked for in headers. */
 export function retryRulesOf(exchange: Exchange, action: ForwardAction): RetryRuntime | undefined {
   const rules = action.retry?.matchesRequest && !action.retry.matchesRequest(exchange) ? undefined : action.retry;
-  if (!exchange.head.hasEnvoyHeaders) return rules;
-  const asked = `${exchange.head.value('x-envoy-retry-on') ?? ''},${exchange.head.value('x-envoy-retry-grpc-on') ?? ''}`;
-  const max = exchange.head.value('x-envoy-max-retries');
-  if (asked === ',' && max === undefined) return rules;
+  const { head } = exchange;
+  if (!head.hasEnvoyHeaders) return rules;
+  const asked = [...wordsOf(head, 'x-envoy-retry-on'), ...wordsOf(head, 'x-envoy-retry-grpc-on')];
+  const max = head.value('x-envoy-max-retries');
+  const statusCodes = wordsOf(head, 'x-envoy-retriable-status-codes').filter((word) => /^\d{1,4}$/.test(word));
+  const names = wordsOf(head, 'x-envoy-retriable-header-names').map((name) => name.toLowerCase());
+  if (asked.length === 0 && statusCodes.length === 0 && names.length === 0 && max === undefined) return rules;
   const on = new Set(rules?.on);
-  for (const word of asked.split(',')) {
-    const condition = RETRY_CONDITIONS.find((one) => one === word.trim());
+  for (const word of asked) {
+    const condition = RETRY_CONDITIONS.find((one) => one === word);
     if (condition) on.add(condition);
   }
   if (on.size === 0) return rules;
   const numRetries = max !== undefined && /^\d{1,4}$/.test(max) ? Number(max) : (rules?.numRetries ?? 1);
-  return { ...(rules ?? BARE_RULES), on, numRetries };
+  const base = rules ?? BARE_RULES;
+  return {
+    ...base,
+    on,
+    numRetries,
+    statusCodes: new Set([...base.statusCodes, ...statusCodes.map(Number)]),
+    matchesRetriableHeaders:
+      names.length === 0
+        ? base.matchesRetriableHeaders
+        : (header) => names.some((name) => header(name) !== undefined) || (base.matchesRetriableHeaders?.(header) ?? false),
+  };
 }
+
+const wordsOf = (head: Head, name: string): string[] => (head.value(name) ?? '').split(',').flatMap((word) => word.trim() || []);
 
 const BARE_RULES: RetryRuntime = {
   on: new Set(),

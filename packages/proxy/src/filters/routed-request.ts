@@ -7,7 +7,7 @@ import { knownId } from '../http/known-headers.ts';
 import type { LocalReply } from '../http/local-reply.ts';
 import type { ClientStream, ClientStreamHandler, ResetReason } from '../http/stream.ts';
 import type { Connection } from '../io/connection.ts';
-import type { ForwardDecision, RetryRuntime } from '../runtime/model.ts';
+import type { ForwardDecision, RetryRuntime, RouterConfig } from '../runtime/model.ts';
 import { alpnOverridesOf } from '../tls/alpn-override.ts';
 import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
@@ -16,7 +16,7 @@ import type { PoolUser } from '../upstream/http-pool.ts';
 import { PreviousPriorities } from '../upstream/previous-priorities.ts';
 import { openTunnel } from '../upstream/tunnel-pool.ts';
 import { acceptsTunnel, originalDestination } from './destination.ts';
-import { grpcDeadlineMs, tellGrpcDeadline } from './grpc-timeout.ts';
+import { grpcDeadlineMs, isGrpc, tellGrpcDeadline } from './grpc-timeout.ts';
 import { followRedirect } from './internal-redirect.ts';
 import { sendMirrors } from './mirror.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
@@ -25,15 +25,23 @@ import { RequestTimers, type TimedRequest } from './request-timers.ts';
 import { isIdempotent, retriesReset, retriesResponse, retriesTimeout, retryDelayMs, retryRulesOf, toldDelayMs } from './retry.ts';
 import { RetryCount } from './retry-count.ts';
 import { hostRejection } from './retry-hosts.ts';
+import { senselessHeader } from './strict-headers.ts';
 import { TryIdle } from './try-idle.ts';
 import { failureReply, RESET_FLAGS, underscored } from './upstream-failure.ts';
-import { prepareUpstreamRequest, timeoutOf, updateAuthority } from './upstream-request.ts';
+import { prepareUpstreamRequest, type RequestTimes, timeoutOf, updateAuthority } from './upstream-request.ts';
 
 /** How often a request may move to a fresh connection because the idle one it was given had just been closed. */
 const MAX_IDLE_RACES = 3;
 /** Of bodies that only a lost connection would have sent again. */
 const MAX_UNASKED_REPLAY_BYTES = 1024 * 1024;
 
+/** Answers of the connection manager's own making say nothing about the cluster. */
+const NOT_CHARGED: ReadonlySet<string> = new Set([
+  'max_duration_timeout',
+  'stream_idle_timeout',
+  'upstream_max_stream_duration_reached',
+  'request_payload_exceeded_retry_buffer_limit',
+]);
 /** Informational answers that go to the client where any do: the first of them, as in Envoy. */
 const PASSED_ON: ReadonlySet<number> = new Set([100, 102, 103, 104]);
 const NO_COOKIES: readonly string[] = [];
@@ -43,6 +51,7 @@ const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
 export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, TimedRequest {
   private readonly exchange: Exchange;
   private readonly decision: ForwardDecision;
+  private readonly config: RouterConfig;
   private readonly suppress: boolean;
   private cluster!: ClusterState;
   private breaker!: BreakerState;
@@ -56,6 +65,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private idleRaces = 0;
   private replay: ReplayBuffer | undefined;
   private requestHash: RequestHash | undefined;
+  /** Of a body that is empty only the framing goes on. */
+  private hasBody = false;
   private requestSent = false;
   private informed = false;
   private responding = false;
@@ -64,7 +75,9 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private readonly asksTunnel: boolean;
   private done = false;
   private retryPending = false;
+  private times!: RequestTimes;
   private timeoutMs = 0;
+  private altStatName: string | undefined;
   private perTryTimeoutMs = 0;
   private readonly timers: RequestTimers;
   private tryIdle: TryIdle | undefined;
@@ -72,12 +85,13 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private count: RetryCount | undefined;
   private requestDoneMs = 0;
 
-  constructor(exchange: Exchange, decision: ForwardDecision, suppressEnvoyHeaders: boolean) {
+  constructor(exchange: Exchange, decision: ForwardDecision, config: RouterConfig) {
     this.exchange = exchange;
     this.decision = decision;
     this.timers = new RequestTimers(exchange.context.proxy, this);
     this.asksTunnel = exchange.method === 'CONNECT' || (exchange.upgrade !== '' && exchange.protocol === 'HTTP/2');
-    this.suppress = suppressEnvoyHeaders || exchange.context.hcm.suppressEnvoyHeaders;
+    this.config = config;
+    this.suppress = config.suppressEnvoyHeaders || exchange.context.hcm.suppressEnvoyHeaders;
   }
 
   start(): void {
@@ -94,13 +108,19 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       exchange.stream.closeAfterResponse();
       return exchange.respond({ status: 403, details: 'upgrade_failed' });
     }
+    const { strictHeaders, respectsExpectedTimeout } = this.config;
+    const nonsense = strictHeaders.length > 0 && exchange.head.hasEnvoyHeaders ? senselessHeader(exchange.head, strictHeaders) : undefined;
+    if (nonsense) return exchange.respond(nonsense);
     this.rules = retryRulesOf(exchange, action);
-    const times = timeoutOf(exchange, action, this.rules);
+    const times = timeoutOf(exchange, action, { rules: this.rules, respectsExpectedTimeout });
+    this.times = times;
+    if (exchange.head.hasEnvoyHeaders) this.altStatName = exchange.head.value('x-envoy-upstream-alt-stat-name');
     this.timeoutMs = exchange.upgrade === '' && !this.asksTunnel ? times.timeoutMs : 0;
     this.perTryTimeoutMs = times.perTryTimeoutMs;
     prepareUpstreamRequest(exchange, decision, times, this.suppress);
     if (action.hashPolicies.length > 0) this.requestHash = hashRequest(exchange, action.hashPolicies);
     exchange.forwarder = this;
+    this.hasBody = !exchange.requestEnded;
     this.keepBody();
     this.armStreamTimeouts();
     if (exchange.requestEnded) this.onRequestComplete();
@@ -136,8 +156,10 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const { action } = this.decision;
     this.timers.watchIdle(action.idleTimeoutMs ?? hcm.streamIdleTimeoutMs);
     const deadlineMs = grpcDeadlineMs(exchange.head, action.grpcTimeout, 'stream');
-    if (deadlineMs) tellGrpcDeadline(exchange.head, deadlineMs);
-    this.timers.limitDuration(deadlineMs ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs);
+    const durationMs = deadlineMs ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
+    if (action.hasStreamDuration && isGrpc(exchange.head)) tellGrpcDeadline(exchange.head, durationMs);
+    else if (deadlineMs) tellGrpcDeadline(exchange.head, deadlineMs);
+    this.timers.limitDuration(durationMs);
   }
 
   onMaxDuration(): void {
@@ -170,7 +192,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     });
     if (!host) {
       this.end();
-      return exchange.respond({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
+      return this.answer({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
     }
     this.host = host;
     exchange.endpoint = host.endpoint;
@@ -200,7 +222,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.requestSent = true;
     this.watchTry();
     const first = this.asksTunnel ? undefined : this.replay ? this.replay.bytes : exchange.first;
-    const end = exchange.requestEnded && exchange.requestTrailers === undefined;
+    const end = exchange.requestEnded && exchange.requestTrailers === undefined && (first !== undefined || !this.hasBody);
     if (exchange.context.observer.timesUpstream) {
       const beginMs = exchange.elapsedMs();
       exchange.upstreamTimes = { beginMs, endMs: exchange.requestEnded ? beginMs : undefined };
@@ -231,7 +253,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const { client, exchange } = this;
     this.client = undefined;
     if (this.done) return;
-    this.cluster.stats.upstream_rq_rx_reset++;
+    this.countReset(client, reason);
     if (this.responding) {
       this.end();
       // A client that has closed its side of a tunnel has left, whoever ends the rest.
@@ -255,7 +277,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     if (this.rules && retriesReset(this.rules, reason, this.requestSent) && this.retry()) return;
     this.end();
     if (reason === 'overflow') this.cluster.stats.upstream_cx_pool_overflow++;
-    exchange.respond(failureReply(reason, transportFailure, exchange.upstreamAttemptCount, this.suppress));
+    this.answer(failureReply(reason, transportFailure, exchange.upstreamAttemptCount, this.suppress));
   }
 
   /** Schedules another attempt, if the limits allow one. */
@@ -281,6 +303,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.client = undefined;
     const { random, clock } = exchange.context.proxy;
     const told = response && toldDelayMs(rules, response, clock.now());
+    if (told === undefined) cluster.stats.upstream_rq_retry_backoff_exponential++;
+    else cluster.stats.upstream_rq_retry_backoff_ratelimited++;
     this.timers.backOff(told === undefined ? retryDelayMs(rules, this.count.retries, random) : told * (1 + random() / 2));
     return true;
   }
@@ -350,23 +374,26 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   onResponseHead(head: Head, first: Buffer | undefined, end: boolean): void {
     const { exchange, cluster, host } = this;
     this.timers.endTry();
-    cluster.stats.countStatus(head.status);
     if (host) cluster.reportResult(host, head.status);
     if (this.rules && retriesResponse(this.rules, head)) {
       const { client } = this;
       if (this.retry(head)) {
-        if (!end) client?.cancel();
+        cluster.stats.retry.count(head.status);
+        if (!end && client) this.reset(client);
         return;
       }
     }
     this.count?.end(head.status < 500);
     if (this.decision.action.internalRedirect?.statuses.has(head.status) && this.redirectInternally(head, end)) return;
+    this.charge(head.status, head);
     this.replay?.discard();
     this.timers.answered();
     this.responding = true;
     exchange.responseDurationMs = exchange.elapsedMs();
     exchange.responseCodeDetails = 'via_upstream';
-    if (!this.suppress) {
+    // As Envoy: before the request is whole there is no time that the upstream took for it.
+    if (!exchange.requestEnded) head.removeKnown(SERVICE_TIME, 'x-envoy-upstream-service-time');
+    else if (!this.suppress) {
       head.setKnown(
         SERVICE_TIME,
         'x-envoy-upstream-service-time',
@@ -403,7 +430,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     if (!exchange.requestEnded || replay?.overflowed || exchange.upgrade !== '' || !followRedirect(exchange, this.decision, head))
       return false;
     this.client = undefined;
-    if (!end) client?.cancel();
+    if (!end && client) this.reset(client);
     this.end();
     exchange.forwarder = undefined;
     exchange.first = exchange.method === method ? replay?.bytes : undefined;
@@ -421,7 +448,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
 
   onUpgraded(head: Head): void {
     const { exchange } = this;
-    this.cluster.stats.countStatus(head.status);
+    this.charge(head.status, head);
     this.responding = true;
     this.tunnel = true;
     const early = this.asksTunnel ? this.replay?.bytes : undefined;
@@ -467,7 +494,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       this.host.stats.rq_timeout++;
       this.cluster.reportLocal(this.host, 'timeout');
     }
-    this.giveUp({ status: 504, body: 'upstream request timeout', details: 'response_timeout', flag: 'UT' });
+    this.giveUp(this.timeoutReply('response_timeout'));
   }
 
   onPerTryTimeout(): void {
@@ -485,7 +512,21 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     if (this.host) cluster.reportLocal(this.host, 'timeout');
     this.dropAttempt();
     if (!this.responding && this.rules && retriesTimeout(this.rules) && this.retry(undefined, true)) return;
-    this.giveUp({ status: 504, body: 'upstream request timeout', details, flag: 'UT' });
+    this.giveUp(this.timeoutReply(details));
+  }
+
+  private timeoutReply(details: string): LocalReply {
+    const { timeoutStatus: status } = this.times;
+    return { status, body: status === 504 ? 'upstream request timeout' : '', details, flag: 'UT' };
+  }
+
+  onUpstreamDuration(): void {
+    const { cluster, exchange } = this;
+    cluster.stats.upstream_rq_max_duration_reached++;
+    this.dropAttempt();
+    if (!this.responding && this.rules && retriesReset(this.rules, 'local reset', this.requestSent) && this.retry()) return;
+    const details = 'upstream_max_stream_duration_reached';
+    this.giveUp({ status: exchange.requestEnded ? 504 : 408, body: 'upstream max stream duration reached', details, flag: 'UMSDR' });
   }
 
   private giveUp(reply: LocalReply): void {
@@ -495,10 +536,33 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       exchange.abort(flag, details);
       return;
     }
-    exchange.respond(reply);
+    this.answer(reply);
+  }
+
+  /** Answers for want of an upstream's answer. */
+  private answer(reply: LocalReply): void {
+    if (!NOT_CHARGED.has(reply.details)) this.charge(reply.status, undefined);
+    this.exchange.respond(reply);
+  }
+
+  private charge(status: number, head: Head | undefined): void {
+    const { stats } = this.cluster;
+    (this.exchange.isInternal ? stats.internal : stats.external).count(status);
+    if (head?.hasEnvoyHeaders && head.value('x-envoy-upstream-canary') === 'true') stats.canary.count(status);
+    if (this.altStatName) this.chargeAlternative(this.altStatName, status);
+  }
+
+  private chargeAlternative(name: string, status: number): void {
+    const { context, isInternal } = this.exchange;
+    const prefix = `cluster.${this.cluster.runtime.statName}.${name.replaceAll('.', '_')}.`;
+    for (const part of ['', isInternal ? 'internal.' : 'external.']) {
+      for (const what of ['completed', `${Math.floor(status / 100)}xx`, status])
+        context.observer.count?.(`${prefix}${part}upstream_rq_${what}`);
+    }
   }
 
   private watchTry(): void {
+    this.timers.limitUpstream(this.times.upstreamDurationMs ?? this.cluster.runtime.maxStreamDurationMs);
     const timeoutMs = this.rules?.perTryIdleTimeoutMs ?? 0;
     if (timeoutMs > 0) this.tryIdle = new TryIdle(this.exchange.context.proxy, timeoutMs, () => this.onPerTryIdleTimeout());
   }
@@ -515,10 +579,21 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.wait = undefined;
     const { client } = this;
     this.client = undefined;
-    if (client) {
-      this.cluster.stats.upstream_rq_tx_reset++;
-      client.cancel();
-    }
+    if (client) this.reset(client);
+  }
+
+  private reset(client: ClientStream): void {
+    this.countReset(client, 'local reset');
+    client.cancel();
+  }
+
+  /** Streams of HTTP/1.1 are not reset, their connections end. */
+  private countReset(client: ClientStream | undefined, reason: ResetReason): void {
+    if (client?.protocol !== 'HTTP/2') return;
+    const { stats } = this.cluster;
+    if (reason === 'local reset' || reason === 'protocol error') stats.upstream_rq_tx_reset++;
+    else if (reason === 'remote reset') stats.upstream_rq_rx_reset++;
+    else if (reason === 'connection termination') stats.upstream_rq_pending_failure_eject++;
   }
 
   /** No more attempts and no more timers. */

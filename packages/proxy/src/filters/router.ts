@@ -2,21 +2,21 @@
 
 import type { Exchange } from '../http/exchange.ts';
 import { ownLocation } from '../runtime/compile/redirect.ts';
-import type { ForwardDecision } from '../runtime/model.ts';
+import type { ForwardDecision, RouterConfig } from '../runtime/model.ts';
 import type { FilterStep, HttpFilter } from './filter.ts';
 import { RoutedRequest } from './routed-request.ts';
 
-export function createRouterFilter(name: string, suppressEnvoyHeaders: boolean): HttpFilter {
+export function createRouterFilter(name: string, config: RouterConfig): HttpFilter {
   return {
     name,
     onRequest(exchange): FilterStep {
-      route(exchange, suppressEnvoyHeaders);
+      route(exchange, config);
       return 'stop';
     },
   };
 }
 
-function route(exchange: Exchange, suppressEnvoyHeaders: boolean): void {
+function route(exchange: Exchange, config: RouterConfig): void {
   const decision = exchange.route();
   switch (decision.kind) {
     case 'not_found':
@@ -39,7 +39,7 @@ function route(exchange: Exchange, suppressEnvoyHeaders: boolean): void {
       });
     case 'forward':
       if (decision.virtualHost.virtualClusters.length > 0) chooseVirtualCluster(exchange, decision);
-      return new RoutedRequest(exchange, decision, suppressEnvoyHeaders).start();
+      return new RoutedRequest(exchange, decision, config).start();
   }
 }
 

@@ -6,10 +6,17 @@ import type { Exchange } from '../http/exchange.ts';
 import { type Head, wireText } from '../http/head.ts';
 import { appendHeader, applyHeaderMutations } from '../http/header-mutations.ts';
 import type { ForwardAction, ForwardDecision, HostRewrite, RetryRuntime } from '../runtime/model.ts';
-import { grpcDeadlineMs, tellGrpcDeadline } from './grpc-timeout.ts';
+import { grpcDeadlineMs, isGrpc, tellGrpcDeadline } from './grpc-timeout.ts';
 
 /** 0 = none. */
-export type RequestTimes = { readonly timeoutMs: number; readonly perTryTimeoutMs: number };
+export type RequestTimes = {
+  readonly timeoutMs: number;
+  readonly perTryTimeoutMs: number;
+  /** Of one attempt, answer and all; undefined: as the cluster says. */
+  readonly upstreamDurationMs: number | undefined;
+  /** Status for an upstream that takes too long. */
+  readonly timeoutStatus: number;
+};
 
 const CONTROL_HEADERS = [
   'x-envoy-upstream-rq-timeout-ms',
@@ -21,14 +28,27 @@ const CONTROL_HEADERS = [
   'x-envoy-retriable-header-names',
   'x-envoy-hedge-on-per-try-timeout',
   'x-envoy-upstream-alt-stat-name',
+  'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-upstream-stream-duration-ms',
 ] as const;
 
 /** The timeouts of a request: the route's, unless a trusted caller sent others. */
-export function timeoutOf({ head }: Exchange, action: ForwardAction, rules: RetryRuntime | undefined): RequestTimes {
-  const timeoutMs = told(head, 'x-envoy-upstream-rq-timeout-ms') ?? grpcDeadlineMs(head, action.grpcTimeout, 'request') ?? action.timeoutMs;
+export function timeoutOf(
+  { head }: Exchange,
+  action: ForwardAction,
+  { rules, respectsExpectedTimeout }: { rules: RetryRuntime | undefined; respectsExpectedTimeout: boolean },
+): RequestTimes {
+  const expectedMs = respectsExpectedTimeout ? told(head, 'x-envoy-expected-rq-timeout-ms') : undefined;
+  const timeoutMs =
+    expectedMs ?? told(head, 'x-envoy-upstream-rq-timeout-ms') ?? grpcDeadlineMs(head, action.grpcTimeout, 'request') ?? action.timeoutMs;
   let perTryTimeoutMs = told(head, 'x-envoy-upstream-rq-per-try-timeout-ms') ?? rules?.perTryTimeoutMs ?? 0;
   if (timeoutMs > 0 && perTryTimeoutMs >= timeoutMs) perTryTimeoutMs = 0;
-  return { timeoutMs, perTryTimeoutMs };
+  return {
+    timeoutMs,
+    perTryTimeoutMs,
+    upstreamDurationMs: told(head, 'x-envoy-upstream-stream-duration-ms'),
+    timeoutStatus: head.hasEnvoyHeaders && head.has('x-envoy-upstream-rq-timeout-alt-response') ? 204 : 504,
+  };
 }
 
 const told = (head: Head, name: string): number | undefined => (head.hasEnvoyHeaders ? millis(head.value(name)) : undefined);
@@ -39,8 +59,8 @@ export function prepareUpstreamRequest(exchange: Exchange, decision: ForwardDeci
   const { head } = exchange;
   const { action } = decision;
   if (head.hasEnvoyHeaders) for (const name of CONTROL_HEADERS) head.remove(name);
-  if (action.grpcTimeout?.scope === 'request' && times.timeoutMs > 0 && head.has('grpc-timeout')) tellGrpcDeadline(head, times.timeoutMs);
   const expectedMs = times.perTryTimeoutMs || times.timeoutMs;
+  if (action.grpcTimeout?.scope === 'request' && expectedMs > 0 && isGrpc(head)) tellGrpcDeadline(head, expectedMs);
   if (expectedMs > 0 && !suppress) head.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
   if (decision.requestHeaders.length > 0) {
     applyHeaderMutations(head, decision.requestHeaders, exchange);

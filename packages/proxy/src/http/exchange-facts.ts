@@ -34,6 +34,7 @@ export abstract class ExchangeFacts implements RequestView, RequestRecord, Clien
   authority = '';
   scheme = 'http';
   remoteAddress = '';
+  isInternal = false;
   rejectStatus: number | undefined;
   /** Lower-case protocol asked for by Upgrade; empty without. */
   upgrade = '';

@@ -24,6 +24,7 @@ import type { ServerStream, ServerStreamHandler } from './stream.ts';
 
 const DATE = knownId('date');
 const EXPECT = knownId('expect');
+const FORCE_TRACE = knownId('x-envoy-force-trace');
 const SERVER = knownId('server');
 
 /** What forwards the request: the router, once it has begun. */
@@ -333,11 +334,14 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
     this.responseCode = head.status;
     this.completeResponseHead(head);
     if (hcm.via !== '') head.set('via', head.has('via') ? `${head.value('via')}, ${hcm.via}` : hcm.via);
-    if (hcm.alwaysSetRequestIdInResponse) {
+    if (hcm.alwaysSetRequestIdInResponse || (this.head.hasEnvoyHeaders && this.head.known(FORCE_TRACE) >= 0)) {
       const id = this.head.value('x-request-id');
       if (id !== undefined) head.set('x-request-id', id);
     }
-    if (context.isDraining()) this.stream.closeAfterResponse();
+    if (context.isDraining()) {
+      if (this.head.version < 20) context.observer.countConnection?.('drain_close');
+      this.stream.closeAfterResponse();
+    }
     if (first) this.bytesSent += first.length;
     this.stream.sendHead(head, first, end);
   }

@@ -56,6 +56,8 @@ export type ClientFacts = {
   scheme: string;
   /** The client as settled: "ip:port", or "ip:0" when it is known from headers only. */
   remoteAddress: string;
+  /** The client is one of the addresses that the configuration calls internal. */
+  isInternal: boolean;
   /** Status for a request whose client cannot be told, where the configuration wants that. */
   rejectStatus: number | undefined;
 };
@@ -66,6 +68,7 @@ export function prepareRequestHeaders(head: Head, context: HcmContext, connectio
   if (head.known(REFERER) >= 0 && !isReferer(head.value('referer') ?? '')) head.remove('referer');
   const mayBeInternal = settleAddress(head, hcm, connection, facts);
   const isInternal = mayBeInternal && (hcm.isInternalAddress?.(ipOf(facts.remoteAddress)) ?? false);
+  facts.isInternal = isInternal;
   const isEdge = hcm.useRemoteAddress && !isInternal;
   if (!isInternal) removeInternalHeaders(head, context, isEdge);
   if (isEdge) {

@@ -46,6 +46,7 @@ const NAMES = [
   'x-envoy-upstream-rq-per-try-timeout-ms',
   'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-upstream-stream-duration-ms',
+  'x-envoy-upstream-canary',
   'x-envoy-upstream-service-time',
   'x-envoy-force-trace',
   'x-envoy-decorator-operation',

@@ -106,7 +106,8 @@ export class ActiveChain {
     if (hcm.codec !== 'auto') return start(hcm.codec === 'http2');
     if (protocol !== '') return start(protocol === 'h2' || protocol === 'h2c');
     const { timeouts } = this.services.proxy;
-    awaitHttpVersion(connection, { timeouts, idleMs: hcm.idleTimeoutMs }, start);
+    const idleMs = Math.min(hcm.idleTimeoutMs || Infinity, hcm.maxConnectionDurationMs || Infinity);
+    awaitHttpVersion(connection, { timeouts, idleMs: idleMs < Infinity ? idleMs : 0 }, start);
   }
 
   private startHttp(served: Served, hcm: HcmRuntime, { info, isHttp2 }: { info: ConnectionInfo; isHttp2: boolean }): void {

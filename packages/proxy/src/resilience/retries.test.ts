@@ -131,8 +131,7 @@ const ROWS: readonly Row[] = [
   {
     name: 'a body larger than the buffer',
     policy: on('5xx'),
-    request: { method: 'POST', bodyBytes: 400_000 },
-    cluster: { per_connection_buffer_limit_bytes: 65_536 },
+    request: { method: 'POST', bodyBytes: 1_200_000 },
     acts: [UNAVAILABLE, OK],
     attempts: 1,
     log: '503 - via_upstream',

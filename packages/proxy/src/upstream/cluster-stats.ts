@@ -1,7 +1,9 @@
 // Counters and gauges of a cluster, under Envoy's names. Plain numbers: counting is an addition, reading happens at scrape time.
 
+import type { Http2Stats } from '../http2/http2-stats.ts';
 import { Histogram } from '../observe/histogram.ts';
 import type { TableSize } from './hash-table.ts';
+import { StatusCounts } from './status-counts.ts';
 import type { ZoneChoice } from './zone-routing.ts';
 
 const ZONE_COUNTERS = {
@@ -130,23 +132,20 @@ export class ClusterStats {
   upstream_rq_active_overflow = 0;
   upstream_rq_pending_failure_eject = 0;
   upstream_rq_cancelled = 0;
-  upstream_rq_completed = 0;
   upstream_rq_timeout = 0;
   upstream_rq_per_try_timeout = 0;
   upstream_rq_per_try_idle_timeout = 0;
+  upstream_rq_max_duration_reached = 0;
   upstream_rq_rx_reset = 0;
   upstream_rq_tx_reset = 0;
   upstream_rq_retry = 0;
   upstream_rq_retry_success = 0;
   upstream_rq_retry_overflow = 0;
   upstream_rq_retry_limit_exceeded = 0;
+  upstream_rq_retry_backoff_exponential = 0;
+  upstream_rq_retry_backoff_ratelimited = 0;
   /** Bodies that outgrew what is kept of them for retries and mirrors. */
   retry_or_shadow_abandoned = 0;
-  upstream_rq_1xx = 0;
-  upstream_rq_2xx = 0;
-  upstream_rq_3xx = 0;
-  upstream_rq_4xx = 0;
-  upstream_rq_5xx = 0;
   lb_healthy_panic = 0;
   lb_local_cluster_not_ok = 0;
   lb_recalculate_zone_structures = 0;
@@ -172,6 +171,8 @@ export class ClusterStats {
   readonly subsets = new SubsetStats();
   readonly ringHash = new RingHashStats();
   readonly maglev = new MaglevStats();
+  /** Of connections that speak HTTP/2, once there was one. */
+  http2: Http2Stats | undefined;
   readonly outlier = new OutlierStats();
   readonly healthCheck = new HealthCheckStats();
   readonly upstream_cx_connect_ms = new Histogram();
@@ -179,8 +180,13 @@ export class ClusterStats {
   readonly upstream_rq_per_cx = new Histogram();
   /** From the end of the request to the end of the answer. */
   readonly upstream_rq_time = new Histogram();
-  /** Responses by status code. */
-  readonly statuses = new Map<number, number>();
+  /** Answers to requests from within and from outside, those made here for want of one included. */
+  readonly internal = new StatusCounts();
+  readonly external = new StatusCounts();
+  /** Of canaries, counted besides. */
+  readonly canary = new StatusCounts();
+  /** Answers that led to another attempt. */
+  readonly retry = new StatusCounts();
 
   /** A connection of HTTP is over. */
   countEnd({ endedByPeer, brokeOff, isFaulty, wasToldToClose }: ConnectionEnd): void {
@@ -198,17 +204,6 @@ export class ClusterStats {
   countZoneChoice(choice: ZoneChoice): void {
     this[ZONE_COUNTERS[choice]]++;
     if (choice === 'no_capacity_left') this.lb_zone_routing_cross_zone++;
-  }
-
-  /** Counts a response by its class. */
-  countStatus(status: number): void {
-    this.upstream_rq_completed++;
-    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
-    if (status < 200) this.upstream_rq_1xx++;
-    else if (status < 300) this.upstream_rq_2xx++;
-    else if (status < 400) this.upstream_rq_3xx++;
-    else if (status < 500) this.upstream_rq_4xx++;
-    else this.upstream_rq_5xx++;
   }
 }
 

@@ -3,11 +3,15 @@
 import { readValue, type Stat } from '../observe/stats.ts';
 import { tlsStatsOf } from '../tls/tls-stats.ts';
 import type { ClusterState } from './cluster-state.ts';
+import { StatusCounts } from './status-counts.ts';
 
 export type ClusterValue = Pick<Stat, 'name' | 'type' | 'value' | 'counts'>;
 
 const GAUGES =
   /(?:_active|_buffered|_open|^version|^max_host_weight|^(?:ring_hash|maglev)_lb\.\w+|^warming_state|^membership_(?!change).*|^health_check\.(?:healthy|degraded)|remaining_\w+)$/;
+
+const CLASSES = ['completed', '1xx', '2xx', '3xx', '4xx', '5xx'];
+const NO_ANSWERS = Object.fromEntries(CLASSES.map((name) => [`upstream_rq_${name}`, 0]));
 
 /** Everything that can be said of the cluster; parts that are not configured (subsets, health checks, outliers) are left out. */
 export function clusterValues(cluster: ClusterState): ClusterValue[] {
@@ -22,7 +26,10 @@ export function clusterValues(cluster: ClusterState): ClusterValue[] {
   };
   add('', stats);
   add('', cluster.bytes.named('upstream_cx'));
-  for (const [status, count] of stats.statuses) add('', { [`upstream_rq_${status}`]: count });
+  const { internal, external, canary, retry } = stats;
+  add('', { ...NO_ANSWERS, ...StatusCounts.named([internal, external]) });
+  for (const [prefix, counts] of Object.entries({ internal, external, canary, retry })) add(`${prefix}.`, StatusCounts.named([counts]));
+  if (stats.http2) add('http2.', stats.http2);
   if (runtime.subsets) add('', stats.subsets);
   if (runtime.lb.kind === 'ring_hash') add('ring_hash_lb.', stats.ringHash);
   if (runtime.lb.kind === 'maglev') add('maglev_lb.', stats.maglev);

@@ -33,6 +33,8 @@ const checkRouter = honours(routerHttpFilter.RouterSchema, [
   'dynamicStats',
   'startChildSpan',
   'suppressEnvoyHeaders',
+  'respectExpectedRqTimeout',
+  'strictCheckHeaders',
   'suppressGrpcRequestFailureCodeStats',
 ]);
 const checkGrpcStats = honours(grpcStatsHttpFilter.FilterConfigSchema, [
@@ -54,7 +56,13 @@ const PROTOCOLS = ['http/1.0', 'http/1.1', 'h2'];
 const FILTERS = [
   extension(routerHttpFilter.RouterSchema, (message, report): HttpFilterConfig => {
     checkRouter(message, report);
-    return { kind: 'router', suppressEnvoyHeaders: message.suppressEnvoyHeaders, startChildSpan: message.startChildSpan };
+    return {
+      kind: 'router',
+      suppressEnvoyHeaders: message.suppressEnvoyHeaders,
+      startChildSpan: message.startChildSpan,
+      respectsExpectedTimeout: message.respectExpectedRqTimeout,
+      strictHeaders: message.strictCheckHeaders,
+    };
   }),
   extension(
     faultHttpFilter.HTTPFaultSchema,

@@ -114,6 +114,7 @@ export function compileForwardAction(action: RouteAction, context: ActionContext
     timeoutMs: durationMsOr(action.timeout, stream ? 0 : DEFAULT_TIMEOUT_MS),
     idleTimeoutMs: durationMsOr(action.idleTimeout, undefined),
     maxStreamDurationMs: durationMsOr(stream?.maxStreamDuration, undefined),
+    hasStreamDuration: stream !== undefined,
     grpcTimeout: compileGrpcTimeout(action),
     rewrite: compilePathRewrite(action, condition, report),
     hostRewrite: compileHostRewrite(action, report),

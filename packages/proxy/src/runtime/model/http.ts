@@ -162,7 +162,7 @@ export type Http2Settings = {
 export type HttpFilterRuntime = { readonly name: string; readonly disabled: boolean } & HttpFilterConfig;
 
 export type HttpFilterConfig =
-  | { readonly kind: 'router'; readonly suppressEnvoyHeaders: boolean; readonly startChildSpan: boolean }
+  | ({ readonly kind: 'router' } & RouterConfig)
   | { readonly kind: 'fault'; readonly fault: FaultRuntime | undefined }
   | { readonly kind: 'cors' }
   | { readonly kind: 'istio_stats'; readonly stats: IstioStatsRuntime }
@@ -342,3 +342,12 @@ export type PeerMetadataRuntime = {
   readonly skipExternalClusters: boolean;
 };
 export type PeerDiscovery = 'workload_discovery' | 'istio_headers' | 'baggage' | 'upstream_filter_state';
+
+export type RouterConfig = {
+  readonly suppressEnvoyHeaders: boolean;
+  readonly startChildSpan: boolean;
+  /** x-envoy-expected-rq-timeout-ms of the proxy before this one is the timeout. */
+  readonly respectsExpectedTimeout: boolean;
+  /** A request is refused where one of these headers makes no sense. */
+  readonly strictHeaders: readonly string[];
+};

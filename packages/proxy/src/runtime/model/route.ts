@@ -104,6 +104,8 @@ export type ForwardAction = {
   /** Overrides the connection manager's stream idle timeout. */
   readonly idleTimeoutMs: number | undefined;
   readonly maxStreamDurationMs: number | undefined;
+  /** `max_stream_duration` is there, whatever it says: gRPC upstreams are told how long a stream may be. */
+  readonly hasStreamDuration: boolean;
   /** How a gRPC client's own deadline (grpc-timeout) counts; undefined: not. */
   readonly grpcTimeout: GrpcTimeoutRuntime | undefined;
   readonly rewrite: PathRewrite | undefined;
