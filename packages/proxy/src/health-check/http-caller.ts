@@ -87,6 +87,7 @@ export class HttpCaller implements Http1ClientHost, ClientSessionHost, ClientStr
   private createSession(): ClientSession {
     const { context, runtime } = this.target.cluster;
     return new ClientSession(this.connection as Connection, this, {
+      count() {},
       settings: 'http2' in runtime.protocol ? runtime.protocol.http2 : SETTINGS,
       fieldLimits: FIELD_LIMITS,
       lingerMs: LINGER_MS,

@@ -291,54 +291,88 @@ test('a large upload does not outrun its upstream', async () => {
 const post = (...more: readonly [string, string][]) => requestOf('POST', '/a', ...more);
 const pushed = (count: number, part: Buffer) => Array.from({ length: count }, () => part);
 
-/** What a client breaks, and what the log has: flags and Envoy's details; `lives`: the connection serves on. */
-const BREAKS: readonly { what: string; frames: readonly Buffer[]; log: string; lives?: boolean }[] = [
-  { what: 'an empty name', frames: [frame(1, 5, 1, requestOf('GET', '/', ['', 'x']))], log: 'DPE http2.invalid.header.field' },
-  { what: 'a relative path', frames: [frame(1, 5, 1, requestOf('GET', 'a'))], log: 'DPE http2.violation.of.messaging.rule' },
-  { what: 'two empty DATA', frames: [frame(1, 4, 1, post()), ...pushed(2, frame(0, 0, 1))], log: 'DPE http2.inbound_empty_frames_flood' },
+/** What a client breaks, what is counted of it, and what the log has: flags and Envoy's details; `lives`: the connection serves on. */
+const BREAKS: readonly { what: string; frames: readonly Buffer[]; log: string; counted: string; lives?: boolean }[] = [
+  {
+    what: 'an empty name',
+    counted: 'rx_messaging_error',
+    frames: [frame(1, 5, 1, requestOf('GET', '/', ['', 'x']))],
+    log: 'DPE http2.invalid.header.field',
+  },
+  {
+    what: 'a relative path',
+    counted: 'rx_messaging_error',
+    frames: [frame(1, 5, 1, requestOf('GET', 'a'))],
+    log: 'DPE http2.violation.of.messaging.rule',
+  },
+  {
+    what: 'two empty DATA',
+    counted: 'inbound_empty_frames_flood',
+    frames: [frame(1, 4, 1, post()), ...pushed(2, frame(0, 0, 1))],
+    log: 'DPE http2.inbound_empty_frames_flood',
+  },
   {
     what: 'a head that never comes',
+    counted: 'inbound_empty_frames_flood',
     frames: [frame(1, 0, 1), ...pushed(2, frame(9, 0, 1))],
     log: 'DPE http2.inbound_empty_frames_flood',
   },
   {
     what: 'too many WINDOW_UPDATE',
+    counted: 'inbound_window_update_frames_flood',
     frames: [frame(1, 4, 1, post()), ...pushed(8, frame(8, 0, 1, uint32(1)))],
     log: 'DPE codec_error:Too_many_WINDOW_UPDATE_frames',
   },
   {
     what: 'too many fields',
+    counted: 'header_overflow',
     frames: [frame(1, 5, 1, requestOf('GET', '/', ...Array.from({ length: 110 }, (_, i): [string, string] => [`a${i}`, 'x'])))],
     log: 'DR http2.too_many_headers',
     lives: true,
   },
   {
     what: 'fields that are too large, in frames that are not',
+    counted: 'header_list_size_too_large',
     frames: [frame(1, 1, 1, GET), ...[1, 2, 3, 4, 5].map((i) => frame(9, i === 5 ? 4 : 0, 1, fields([`a${i}`, 'x'.repeat(15_000)])))],
     log: 'DR http2.header_list_size_too_large',
     lives: true,
   },
   {
     what: 'trailers of too many fields',
+    counted: 'header_overflow',
     frames: [frame(1, 4, 1, post()), frame(1, 5, 1, fields(...Array.from({ length: 110 }, (_, i): [string, string] => [`a${i}`, 'x'])))],
     log: 'DR http2.too_many_headers',
     lives: true,
   },
   {
     what: 'a body shorter than its length',
+    counted: 'tx_reset',
     frames: [frame(1, 4, 1, post(['content-length', '9'])), frame(0, 1, 1, 'short')],
     log: 'DPE http2.violation.of.messaging.rule',
     lives: true,
   },
-  { what: 'RST_STREAM', frames: [frame(1, 4, 1, post()), frame(3, 0, 1, uint32(8))], log: 'DR http2.remote_reset', lives: true },
-  { what: 'REFUSED_STREAM', frames: [frame(1, 4, 1, post()), frame(3, 0, 1, uint32(7))], log: 'DR http2.remote_refuse', lives: true },
+  {
+    what: 'RST_STREAM',
+    counted: 'rx_reset',
+    frames: [frame(1, 4, 1, post()), frame(3, 0, 1, uint32(8))],
+    log: 'DR http2.remote_reset',
+    lives: true,
+  },
+  {
+    what: 'REFUSED_STREAM',
+    counted: 'rx_reset',
+    frames: [frame(1, 4, 1, post()), frame(3, 0, 1, uint32(7))],
+    log: 'DR http2.remote_refuse',
+    lives: true,
+  },
 ];
 
-for (const { what, frames, log, lives = false } of BREAKS) {
+for (const { what, frames, log, counted, lives = false } of BREAKS) {
   test(`a client sends ${what}: ${log}`, async () => {
     await withClient({}, async (client, stage) => {
       client.send(...frames);
       await eventually(() => assert.match(stage.log[0] ?? '', new RegExp(` ${log}`)));
+      assert.ok(stage.counted.includes(`http2.${counted}`), stage.counted.join());
       if (!lives) return void (await eventually(() => assert.equal(client.of(7).length, 1)));
       client.send(frame(1, 5, 3, GET));
       await eventually(() => assert.equal(client.of(1, 3).length, 1));

@@ -57,6 +57,10 @@ export class FrameWriter {
     return this.framesWaiting > this.limits.maxOutboundFrames || this.controlFramesWaiting > this.limits.maxOutboundControlFrames;
   }
 
+  get isFloodedByControl(): boolean {
+    return this.controlFramesWaiting > this.limits.maxOutboundControlFrames;
+  }
+
   /** The socket has taken what was queued. */
   onDrain(): void {
     this.output.blocked = false;

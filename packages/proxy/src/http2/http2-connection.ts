@@ -32,6 +32,7 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     const { hcm, proxy } = context;
     this.session = new ServerSession(connection, this, {
       settings: hcm.http2,
+      count: (event) => context.observer.count?.(`http2.${event}`),
       fieldLimits: { maxBytes: hcm.maxRequestHeadersBytes, maxCount: hcm.maxHeadersCount },
       lingerMs: hcm.delayedCloseTimeoutMs || 1000,
       sendStallMs: hcm.streamIdleTimeoutMs,

@@ -122,12 +122,13 @@ export class ServerSession extends Session {
 
   /** RST_STREAM for a request that never began. It counts like any reset that the peer brought about. */
   private refuse(streamId: number, endStream: boolean, code: number): boolean {
-    this.writer.writeReset(streamId, code);
+    this.writeReset(streamId, code);
     this.recent.note(streamId, !endStream);
     return this.calm(this.guard.onStreamClosed(true), 'resets');
   }
 
   private refuseMalformed(streamId: number, endStream: boolean, why: string): boolean {
+    this.countFault(why);
     this.host.onMalformedRequest(malformedDetails(why));
     if (exceedsLimits(why)) return this.refuse(streamId, endStream, f.INTERNAL_ERROR);
     if (this.options.settings.streamErrorOnInvalidHttpMessage) return this.refuse(streamId, endStream, f.PROTOCOL_ERROR);

@@ -19,7 +19,8 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
   /** An extended CONNECT that has not been answered: what the client sends already must not go anywhere yet. */
   private awaitsTunnel: boolean;
   private isTunnel = false;
-  private endedWithHead = false;
+  /** The client's end came before the tunnel stood. */
+  private endedBefore = false;
   private responseStarted = false;
 
   constructor(session: ServerSession, id: number, template: HeadTemplate) {
@@ -32,7 +33,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
 
   /** Counts what came together with the head; false when it is more than content-length says, or not enough. */
   acceptFirst(bytes: number, end: boolean): boolean {
-    if (end) this.remoteClosed = this.endedWithHead = true;
+    if (end) this.remoteClosed = this.endedBefore = true;
     return this.countFirst(bytes) && (!end || this.endsAsPromised());
   }
 
@@ -50,6 +51,12 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
   protected deliverEnd(trailers: HeadTemplate | undefined): void {
     this.handler?.onRequestEnd(trailers?.instantiate());
     if (this.localClosed) this.complete();
+  }
+
+  override receiveEnd(trailers: HeadTemplate | undefined): boolean {
+    if (!this.awaitsTunnel || this.isHolding) return super.receiveEnd(trailers);
+    this.remoteClosed = this.endedBefore = true;
+    return true;
   }
 
   pauseRequest(): void {
@@ -123,7 +130,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     this.awaitsTunnel = false;
     this.promisedBytes = -1;
     this.resumeReading();
-    if (this.remoteClosed && this.endedWithHead) this.handler?.onRequestEnd(undefined);
+    if (this.remoteClosed && this.endedBefore) this.handler?.onRequestEnd(undefined);
   }
 
   reset(): void {

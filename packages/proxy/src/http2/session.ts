@@ -5,13 +5,14 @@ import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
 import type { Http2Settings } from '../runtime/model.ts';
 import { ControlFrames, type ControlledSession } from './control-frames.ts';
-import { exceedsLimits, FieldReader, type FieldsToMessage } from './field-reader.ts';
+import { exceedsLimits, FIELDS_TOO_MANY, FieldReader, type FieldsToMessage } from './field-reader.ts';
 import { EARLY_RESET_MS, FloodGuard } from './flood-guard.ts';
 import { type FrameHandler, type FrameHead, FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import * as f from './frames.ts';
 import { HeaderAssembly, type HeaderBlock } from './header-assembly.ts';
 import type { FieldLimits } from './hpack/decoder.ts';
+import type { Http2Event } from './http2-stats.ts';
 import { Keepalive } from './keepalive.ts';
 import { LENGTH_FAULT } from './message-fields.ts';
 import { RecentStreams } from './recent-streams.ts';
@@ -26,6 +27,7 @@ export type SessionServices = {
 };
 
 export type SessionOptions = {
+  readonly count: (event: Http2Event) => void;
   readonly settings: Http2Settings;
   readonly fieldLimits: FieldLimits;
   /** How long a peer that must hang up may take. */
@@ -36,6 +38,15 @@ export type SessionOptions = {
 };
 
 const PING_DATA = Buffer.from('lateenka', 'latin1');
+const TOO_MANY_CONTROL_FRAMES = 'too many control frames in the outbound queue.';
+const TOO_MANY_FRAMES = 'too many frames in the outbound queue.';
+const FLOODS: Readonly<Record<string, Http2Event>> = {
+  'too many empty frames': 'inbound_empty_frames_flood',
+  'too many PRIORITY frames': 'inbound_priority_frames_flood',
+  'too many WINDOW_UPDATE frames': 'inbound_window_update_frames_flood',
+  [TOO_MANY_CONTROL_FRAMES]: 'outbound_control_flood',
+  [TOO_MANY_FRAMES]: 'outbound_flood',
+};
 const CLOSED: StreamEnd = { kind: 'connection_closed' };
 
 export abstract class Session implements ConnectionHandler, FrameHandler, ControlledSession {
@@ -81,7 +92,10 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
     this.headers = new HeaderAssembly(fieldLimits.maxBytes);
     this.stalls = new SendStalls(options.sendStallMs, services, {
       pending: this.writer.pending,
-      giveUp: (stream) => void this.resetStream(stream as Http2Stream, f.CANCEL, 'peer takes nothing'),
+      giveUp: (stream) => {
+        this.options.count('tx_flush_timeout');
+        this.resetStream(stream as Http2Stream, f.CANCEL, 'peer takes nothing');
+      },
     });
     // Until our SETTINGS are acknowledged the peer may go by the default.
     this.initialRecvWindow = Math.max(settings.initialStreamWindowBytes, f.DEFAULT_WINDOW_BYTES);
@@ -91,7 +105,10 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
     if (settings.keepalive) {
       this.keepalive = new Keepalive(settings.keepalive, services, {
         sendPing: () => this.writer.writePing(0, PING_DATA),
-        onLost: () => void this.fail(f.NO_ERROR, 'keepalive timeout'),
+        onLost: () => {
+          this.options.count('keepalive_timeout');
+          this.fail(f.NO_ERROR, 'keepalive timeout');
+        },
       });
     }
   }
@@ -138,7 +155,8 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
       this.prefaceMissing -= start;
     }
     this.reader.read(bytes, start);
-    if (this.writer.isFlooded) this.fail(f.ENHANCE_YOUR_CALM, 'too many frames wait to be sent');
+    if (!this.writer.isFlooded) return;
+    this.fail(f.ENHANCE_YOUR_CALM, this.writer.isFloodedByControl ? TOO_MANY_CONTROL_FRAMES : TOO_MANY_FRAMES);
   }
 
   onEnd(): void {
@@ -208,6 +226,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
 
   /** Trailers of an open stream. */
   protected onTrailers(stream: Http2Stream, { endStream, bytes, start, end }: HeaderBlock): boolean {
+    this.options.count('trailers');
     const trailers = this.fields.trailer(bytes, start, end);
     if (trailers === undefined) return this.failCompression();
     if (stream.remoteClosed) return this.resetStream(stream, f.STREAM_CLOSED, 'HEADERS after END_STREAM');
@@ -220,6 +239,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
 
   /** A message that breaks HTTP's rules costs its stream, or, as Envoy by default, the connection. */
   protected malformed(stream: Http2Stream, why: string): boolean {
+    this.countFault(why);
     if (exceedsLimits(why)) return this.resetStream(stream, f.INTERNAL_ERROR, why);
     if (this.options.settings.streamErrorOnInvalidHttpMessage) return this.resetStream(stream, f.PROTOCOL_ERROR, why);
     this.streams.delete(stream.id);
@@ -302,6 +322,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
 
   /** The peer has broken a stream off. */
   onRemoteReset(stream: Http2Stream, code: number): void {
+    this.options.count('rx_reset');
     this.removeStream(stream, { isReset: true, byUs: false });
     stream.onBroken({ kind: 'remote_reset', code });
   }
@@ -313,10 +334,21 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
 
   // --- the ends of streams
 
+  protected writeReset(streamId: number, code: number): void {
+    this.options.count('tx_reset');
+    this.writer.writeReset(streamId, code);
+  }
+
+  /** A message that is malformed, or exceeds the limits. */
+  protected countFault(why: string): void {
+    const ofLimit = why === FIELDS_TOO_MANY ? 'header_overflow' : 'header_list_size_too_large';
+    this.options.count(exceedsLimits(why) ? ofLimit : 'rx_messaging_error');
+  }
+
   /** Breaks a stream off by RST_STREAM and tells it. Answers whether the connection goes on. */
   resetStream(stream: Http2Stream, code: number, why: string): boolean {
     if (stream.gone) return !this.over;
-    this.writer.writeReset(stream.id, code);
+    this.writeReset(stream.id, code);
     this.removeStream(stream, { isReset: true, byUs: true });
     stream.onBroken({ kind: 'local_reset', code, why });
     return !this.over;
@@ -325,7 +357,7 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
   /** RST_STREAM wanted by the stream's own user, who needs no word of it. */
   abandonStream(stream: Http2Stream, code: number): void {
     if (stream.gone) return;
-    this.writer.writeReset(stream.id, code);
+    this.writeReset(stream.id, code);
     this.removeStream(stream, { isReset: false, byUs: true });
   }
 
@@ -360,12 +392,15 @@ export abstract class Session implements ConnectionHandler, FrameHandler, Contro
 
   protected sendGoaway(lastStreamId: number, code: number, debug = ''): void {
     this.goawaySent = true;
+    this.options.count('goaway_sent');
     this.writer.writeGoaway(lastStreamId, code, debug);
   }
 
   /** The connection cannot go on: says why and hangs up. Always false. */
   fail(code: number, why: string): false {
     if (this.over) return false;
+    const flood = FLOODS[why];
+    if (flood) this.options.count(flood);
     this.sendGoaway(this.lastPeerStream, code, why);
     this.finish(code === f.NO_ERROR ? CLOSED : { kind: 'connection_failed', why });
     this.hangUp();

@@ -110,6 +110,10 @@ export abstract class Http2Stream implements Sender {
     this.deliverEnd(this.heldTrailers);
   }
 
+  protected get isHolding(): boolean {
+    return this.held !== undefined;
+  }
+
   /** Bytes that came and were never passed on. */
   dropHeld(): number {
     let bytes = 0;

@@ -282,6 +282,10 @@ test('CONNECT whose request has ended is a tunnel with one end closed; a broken 
     assert.equal((await once(ended, 'response'))[0][':status'], 200);
     await once(ended.resume(), 'end');
     assert.equal(received(), '');
+    // Empty DATA with END_STREAM, which may come before the tunnel stands.
+    const empty = client.request({ ':method': 'CONNECT', ':authority': 'a.test:80' });
+    empty.end();
+    await once(empty.resume(), 'end');
     const broken = client.request({ ':method': 'CONNECT', ':authority': 'a.test:80' });
     broken.on('error', () => {});
     await once(broken, 'response');

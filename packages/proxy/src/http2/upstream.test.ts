@@ -212,6 +212,8 @@ test('what exceeds the limits, or differs from its length, costs the stream only
       const status = async () => (await exchangeOnce(stage.port(), get())).slice(9, 12);
       assert.deepEqual([await status(), await status(), await status()], ['502', '502', '200']);
       assert.equal(upstream.received.length, 1);
+      const { http2 } = stage.proxy.clusters()[0]!.stats;
+      assert.deepEqual([http2?.header_list_size_too_large, http2?.tx_reset, http2?.goaway_sent], [1, 2, 0]);
     },
   );
 });

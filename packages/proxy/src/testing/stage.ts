@@ -12,6 +12,8 @@ export type Stage = {
   port(): number;
   /** "status flags details" of each finished request. */
   log: string[];
+  /** Names of counters, once for each time. */
+  counted: string[];
   upstream(...args: Parameters<typeof startRawServer>): Promise<RawServer>;
   apply(resources: Resources): Promise<void>;
 };
@@ -19,10 +21,11 @@ export type Stage = {
 /** Runs a test with everything closed at its end. */
 export async function onStage(run: (stage: Stage) => Promise<void>, options: ProxyOptions = {}): Promise<void> {
   const log: string[] = [];
+  const counted: string[] = [];
   const finish = (record: RequestRecord) =>
     void log.push(`${record.responseCode} ${formatResponseFlags(record.responseFlags)} ${record.responseCodeDetails}`);
   const observer: ProxyObserver = {
-    http: () => ({ connectionOpened() {}, connectionClosed() {}, requestStarted() {}, finish }),
+    http: () => ({ connectionOpened() {}, connectionClosed() {}, requestStarted() {}, count: (name) => void counted.push(name), finish }),
     tcp: () => ({ connectionOpened() {}, finish }),
   };
   const proxy = createProxy({ observer, ...options });
@@ -31,6 +34,7 @@ export async function onStage(run: (stage: Stage) => Promise<void>, options: Pro
     proxy,
     port: () => proxy.addressOf('in')!.port,
     log,
+    counted,
     async upstream(onData) {
       const server = await startRawServer(onData);
       servers.push(server);

@@ -3,6 +3,7 @@
 import type { ResetReason } from '../http/stream.ts';
 import { ClientSession, type ClientSessionHost } from '../http2/client-session.ts';
 import type { Http2ClientStream } from '../http2/client-stream.ts';
+import { Http2Stats } from '../http2/http2-stats.ts';
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
 import type { Http2Settings } from '../runtime/model.ts';
@@ -157,8 +158,11 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     const { cluster } = this;
     const { context } = cluster;
     member.timeout?.cancel();
+    cluster.stats.http2 ??= new Http2Stats();
+    const stats = cluster.stats.http2;
     const session = new ClientSession(member.connection as Connection, this, {
       settings: this.settings,
+      count: (event) => void stats[event]++,
       fieldLimits: FIELD_LIMITS,
       lingerMs: LINGER_MS,
       sendStallMs: 0,
