@@ -30,7 +30,7 @@ export type LoadSettings = Pick<ClusterRuntime, 'lb' | 'localityWeighted' | 'zon
 
 /** Builds the picker for the current hosts and their health. Lists of hosts are prepared when they are first picked from. */
 export function assignLoad(settings: LoadSettings, localities: readonly LocalityHosts[], services: LoadServices): Picker {
-  const priorities = [...new Set(localities.map((one) => one.priority))].sort((a, b) => a - b);
+  const priorities = [...new Set([...localities.map((one) => one.priority), ...(localities.length > 0 ? [] : [0])])].sort((a, b) => a - b);
   const groups = priorities.map((priority) => localities.filter((one) => one.priority === priority));
   const health = groups.map((group) => healthOf(group, settings.weightedPriorityHealth === true));
   const loads = sharePriorities(health, settings.overprovisioningPercent, settings.healthyPanicThresholdPercent);

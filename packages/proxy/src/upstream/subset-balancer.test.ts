@@ -64,7 +64,19 @@ const ROWS: readonly Row[] = [
   ['a list as one value', { subset_selectors: [{ keys: ['tags'] }] }, { tags: 'b' }, ''],
   ['a list as any of its values', { subset_selectors: [{ keys: ['tags'] }], list_as_any: true }, { tags: 'b' }, '34'],
   ['one host per subset', { subset_selectors: [{ keys: ['version'], single_host_per_subset: true }] }, { version: '2' }, '3'],
-  ['panic mode: anybody rather than nobody', { ...BY_VERSION, panic_mode_any: true }, { version: '3' }, '12345'],
+  [
+    'panic mode: anybody rather than nobody, where the fallback has nobody',
+    { ...BY_VERSION, fallback_policy: 'DEFAULT_SUBSET', default_subset: { version: '9' }, panic_mode_any: true },
+    { version: '3' },
+    '12345',
+  ],
+  ['panic mode stands behind a fallback only', { ...BY_VERSION, panic_mode_any: true }, { version: '3' }, ''],
+  [
+    'no alternative at all is the fallback',
+    { ...BY_VERSION, ...ANY, metadata_fallback_policy: 'FALLBACK_LIST' },
+    { fallback_list: [] },
+    '12345',
+  ],
   [
     'a list of alternatives: the first that has hosts',
     { subset_selectors: [{ keys: ['version'] }, { keys: ['stage'] }], metadata_fallback_policy: 'FALLBACK_LIST' },

@@ -11,6 +11,11 @@ type Subset = { readonly localities: readonly LocalityHosts[]; picker: Picker | 
 /** A selector's subsets by the text of their values. */
 type Index = { readonly selector: SubsetSelector; readonly subsets: ReadonlyMap<string, Subset> };
 
+/** What serves a request: a subset, or what stands in for it by the policy of a selector or of the cluster. */
+type Found =
+  | { readonly kind: 'subset'; readonly subset: Subset }
+  | { readonly kind: 'selector' | 'cluster'; readonly policy: SubsetFallback };
+
 const FALLBACK_LIST = 'fallback_list';
 const NO_CRITERIA: LbMetadata = {};
 
@@ -23,7 +28,7 @@ export class SubsetBalancer implements Picker {
   private readonly defaultSubset: Subset;
   private readonly everything: Subset;
   /** Routes hand in the same object for each of their requests. */
-  private readonly found = new WeakMap<LbMetadata, Subset | SubsetFallback>();
+  private readonly found = new WeakMap<LbMetadata, Found>();
 
   constructor(
     subsets: SubsetsRuntime,
@@ -50,16 +55,9 @@ export class SubsetBalancer implements Picker {
   }
 
   pick(options: PickOptions = {}): Host | undefined {
-    const { subsetStats } = this.services;
-    const host = this.pickBy(options.metadataMatch, options);
-    if (host || !this.subsets.panicModeAny) return host;
-    if (subsetStats) subsetStats.lb_subsets_fallback_panic++;
-    return this.pickerOf(this.everything).pick(options);
-  }
-
-  private pickBy(criteria: LbMetadata | undefined, options: PickOptions): Host | undefined {
+    const criteria = options.metadataMatch;
     const alternatives = this.subsets.usesFallbackList ? criteria?.[FALLBACK_LIST] : undefined;
-    if (!criteria || !Array.isArray(alternatives)) return this.pickOne(criteria ?? NO_CRITERIA, options);
+    if (!criteria || !Array.isArray(alternatives) || alternatives.length === 0) return this.pickOne(criteria ?? NO_CRITERIA, options);
     const { [FALLBACK_LIST]: _, ...base } = criteria;
     for (const each of alternatives) {
       const host = this.pickOne({ ...base, ...(each as LbMetadata) }, options);
@@ -75,25 +73,34 @@ export class SubsetBalancer implements Picker {
       found = this.lookUp(criteria);
       this.found.set(criteria, found);
     }
-    if (typeof found !== 'string') {
-      const host = this.pickerOf(found).pick(options);
-      if (host && subsetStats) subsetStats.lb_subsets_selected++;
+    if (found.kind === 'subset') {
+      if (subsetStats) subsetStats.lb_subsets_selected++;
+      return this.pickerOf(found.subset).pick(options);
+    }
+    if (found.policy === 'no_fallback') return undefined;
+    const host = this.pickerOf(found.policy === 'default_subset' ? this.defaultSubset : this.everything).pick(options);
+    // Numbers, and the last resort, are for the cluster's own fallback.
+    if (found.kind === 'selector') return host;
+    if (host) {
+      if (subsetStats) subsetStats.lb_subsets_fallback++;
       return host;
     }
-    if (found === 'no_fallback') return undefined;
-    if (subsetStats) subsetStats.lb_subsets_fallback++;
-    return this.pickerOf(found === 'default_subset' ? this.defaultSubset : this.everything).pick(options);
+    if (!this.subsets.panicModeAny) return undefined;
+    const last = this.pickerOf(this.everything).pick(options);
+    if (last && subsetStats) subsetStats.lb_subsets_fallback_panic++;
+    return last;
   }
 
   /** The subset of the criteria, or what serves instead of it. */
-  private lookUp(criteria: LbMetadata): Subset | SubsetFallback {
+  private lookUp(criteria: LbMetadata): Found {
     const keys = Object.keys(criteria).sort();
     const index = keys.length === 0 ? undefined : this.indexes.find((one) => one.selector.keys.join('\0') === keys.join('\0'));
-    if (!index) return this.subsets.fallback;
+    if (!index) return { kind: 'cluster', policy: this.subsets.fallback };
     const { selector, subsets } = index;
     const subset = subsets.get(textOf(keys.map((key) => criteria[key] as Json)));
-    if (subset) return subset;
-    if (selector.fallback !== 'keys_subset') return selector.fallback ?? this.subsets.fallback;
+    if (subset) return { kind: 'subset', subset };
+    if (selector.fallback === undefined) return { kind: 'cluster', policy: this.subsets.fallback };
+    if (selector.fallback !== 'keys_subset') return { kind: 'selector', policy: selector.fallback };
     return this.lookUp(Object.fromEntries(selector.fallbackKeys.map((key) => [key, criteria[key] as Json])));
   }
 
