@@ -115,7 +115,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   LAT0204: warning('GatewayPortConflict', 'A gateway port serves HTTP already, so a TCP server on it has no effect.'),
   LAT0210: warning('NotSupportedYet', 'A kind, field or setting is accepted but has no effect in this version.'),
   LAT0211: warning('UpstreamTlsNotSupported', 'TLS towards a destination is not supported yet; connections stay plaintext.'),
-  LAT0212: warning('AccessLogSettingNotSupported', 'A provider or filter of the access log is not supported yet.'),
+  LAT0212: warning('AccessLogSettingNotSupported', 'A provider of the access log is not supported yet.'),
   LAT0213: warning(
     'GatewayServerNotSupported',
     'A protocol or TLS mode of a gateway’s server is not supported yet; its port stays closed.',

@@ -17,6 +17,7 @@ const isNot =
   (...values: readonly unknown[]) =>
   (value: unknown): boolean =>
     !values.includes(value);
+const isNotPrometheus = (value: unknown): boolean => (value as { name?: string } | null)?.name !== 'prometheus';
 const hasOtherProvider = (value: unknown): boolean => (value as { name?: string } | null)?.name !== 'envoy';
 const hasClaim = (value: unknown): boolean => Object.keys(value as object).some((name) => name.startsWith('@request.auth.'));
 
@@ -75,9 +76,8 @@ export const FIELD_GAPS: Readonly<Record<string, readonly Gap[]>> = {
   ],
   Telemetry: [
     { path: 'tracing', what: 'tracing' },
-    { path: 'metrics', what: 'changing metrics' },
+    { path: 'metrics[].providers[]', what: 'a metrics provider besides "prometheus"', applies: isNotPrometheus },
     { path: 'targetRefs', what: 'attaching Telemetry by targetRefs' },
-    { path: 'accessLogging[].filter', what: 'an access log filter' },
     { path: 'accessLogging[].providers[]', what: 'an access log provider besides "envoy"', applies: hasOtherProvider },
   ],
 };

@@ -1,9 +1,10 @@
 // Whether and how this proxy logs: MeshConfig, then Telemetry of the root namespace, the namespace, the workload.
 
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { type AccessLog, AccessLogSchema, fileAccessLogger } from '@lateen/xds/messages/config';
-import { compareAge, labelsMatch, refOf, type Telemetry } from '../model/index.ts';
+import { type AccessLog, AccessLogSchema, celAccessLogFilter, fileAccessLogger } from '@lateen/xds/messages/config';
+import { refOf, type Telemetry } from '../model/index.ts';
 import { extension } from './pack.ts';
+import { isAbout, type TrafficSide, telemetriesFor } from './telemetry.ts';
 import type { View } from './view.ts';
 
 /** Istio's default text format. */
@@ -41,11 +42,9 @@ const JSON_FIELDS: Readonly<Record<string, string>> = {
   route_name: '%ROUTE_NAME%',
 };
 
-export type LogMode = 'CLIENT' | 'SERVER';
-
 /** The access loggers of a listener's filters; none when logging is off. */
-export function accessLogs(view: View, mode: LogMode): AccessLog[] {
-  const path = accessLogPath(view, mode);
+export function accessLogs(view: View, side: TrafficSide): AccessLog[] {
+  const { path, expression } = settingsOf(view, side);
   if (path === '') return [];
   const { accessLogFormat, accessLogEncoding } = view.snapshot.mesh;
   const init: MessageInitShape<typeof fileAccessLogger.FileAccessLogSchema> = {
@@ -63,7 +62,12 @@ export function accessLogs(view: View, mode: LogMode): AccessLog[] {
             },
     },
   };
-  return [create(AccessLogSchema, extension('envoy.access_loggers.file', fileAccessLogger.FileAccessLogSchema, init))];
+  return [
+    create(AccessLogSchema, {
+      ...extension('envoy.access_loggers.file', fileAccessLogger.FileAccessLogSchema, init),
+      ...(expression !== '' && { filter: celFilter(expression) }),
+    }),
+  ];
 }
 
 function jsonFields(format: string): Record<string, string> {
@@ -76,19 +80,28 @@ function jsonFields(format: string): Record<string, string> {
   }
 }
 
-function accessLogPath(view: View, mode: LogMode): string {
+const celFilter = (expression: string) => ({
+  filterSpecifier: {
+    case: 'extensionFilter' as const,
+    value: extension('envoy.access_loggers.extension_filters.cel', celAccessLogFilter.ExpressionFilterSchema, { expression }),
+  },
+});
+
+/** An empty path: no log; an empty expression: everything is logged. */
+function settingsOf(view: View, side: TrafficSide): { path: string; expression: string } {
   let path = view.snapshot.mesh.accessLogFile;
+  let expression = '';
   for (const telemetry of telemetriesFor(view)) {
     telemetry.spec.accessLogging?.forEach((entry, index) => {
-      const applies = !entry.match?.mode || entry.match.mode === 'CLIENT_AND_SERVER' || entry.match.mode === mode;
-      if (!applies) return;
-      if (entry.filter?.expression) unsupported(view, telemetry, `spec.accessLogging[${index}].filter`, 'an access log filter');
+      if (!isAbout(side, entry.match)) return;
       if (entry.disabled) path = '';
-      else if (!entry.providers?.length || entry.providers.some((provider) => provider.name === 'envoy')) path = path || '/dev/stdout';
-      else unsupported(view, telemetry, `spec.accessLogging[${index}].providers`, `access log provider ${entry.providers[0]?.name}`);
+      else if (!entry.providers?.length || entry.providers.some((provider) => provider.name === 'envoy')) {
+        path = path || '/dev/stdout';
+        expression = entry.filter?.expression ?? expression;
+      } else unsupported(view, telemetry, `spec.accessLogging[${index}].providers`, `access log provider ${entry.providers[0]?.name}`);
     });
   }
-  return path;
+  return { path, expression };
 }
 
 function unsupported(view: View, telemetry: Telemetry, path: string, what: string): void {
@@ -100,17 +113,4 @@ function unsupported(view: View, telemetry: Telemetry, path: string, what: strin
     path,
     message: `${what} is not supported yet and has no effect`,
   });
-}
-
-// Widest first; a narrower Telemetry overrides.
-function telemetriesFor({ snapshot, scope }: View): Telemetry[] {
-  const all = [...snapshot.telemetries.values()].sort(compareAge);
-  const of = (namespace: string) => all.filter((telemetry) => telemetry.metadata.namespace === namespace);
-  const wide = (list: Telemetry[]) => list.filter((telemetry) => !telemetry.spec.selector?.matchLabels).slice(0, 1);
-  const root = snapshot.mesh.rootNamespace;
-  const own = of(scope.namespace);
-  const selected = own.filter(
-    (telemetry) => telemetry.spec.selector?.matchLabels && labelsMatch(telemetry.spec.selector.matchLabels, scope.labels),
-  );
-  return [...wide(of(root)), ...(scope.namespace === root ? [] : wide(own)), ...selected.slice(0, 1)];
 }

@@ -14,6 +14,7 @@ import { accessLogs } from './access-log.ts';
 import { type FilterPlace, httpFilters } from './http-filters.ts';
 import { adsSource, durationOf, extension, type InitOf } from './pack.ts';
 import { managerHeaders } from './proxy-headers.ts';
+import { sideOf } from './telemetry.ts';
 import type { View } from './view.ts';
 
 const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
@@ -41,7 +42,7 @@ export function httpConnectionManager(view: View, { place, statPrefix, routes, p
       // Streams may be idle for as long as the application likes.
       streamIdleTimeout: durationOf(0),
       upgradeConfigs: [{ upgradeType: 'websocket' }],
-      accessLog: accessLogs(view, place === 'inbound' ? 'SERVER' : 'CLIENT'),
+      accessLog: accessLogs(view, sideOf(place)),
       useRemoteAddress: place === 'gateway',
       ...normalization(view.snapshot.mesh.pathNormalization?.normalization),
       ...managerHeaders(view.proxyHeaders, place),

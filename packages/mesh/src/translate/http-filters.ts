@@ -13,6 +13,7 @@ import {
   routerHttpFilter,
 } from '@lateen/xds/messages/config';
 import type { Protocol } from '../model/index.ts';
+import { statsConfig } from './metrics.ts';
 import { extension } from './pack.ts';
 import { CORS_FILTER, FAULT_FILTER } from './route-filters.ts';
 import type { View } from './view.ts';
@@ -25,6 +26,7 @@ const PEER_METADATA_FILTER = 'envoy.filters.http.peer_metadata';
 /** The chain in order. The router comes last: it sends the request on. `protocol` is that of the port, where one decides. */
 export function httpFilters(view: View, place: FilterPlace, protocol: Protocol | undefined): HttpFilter[] {
   const { hasIstioFilters } = view.scope;
+  const stats = hasIstioFilters && statsConfig(view, place);
   return [
     // First, so that every later filter and the log know the peer.
     hasIstioFilters && extension(PEER_METADATA_FILTER, istioPeerMetadata.ConfigSchema, peerMetadata(view, place)),
@@ -35,12 +37,12 @@ export function httpFilters(view: View, place: FilterPlace, protocol: Protocol |
     }),
     extension(FAULT_FILTER, faultHttpFilter.HTTPFaultSchema),
     extension(CORS_FILTER, corsHttpFilter.CorsSchema),
-    hasIstioFilters && extension(STATS_FILTER, istioStats.PluginConfigSchema, statsConfig(place)),
+    stats && extension(STATS_FILTER, istioStats.PluginConfigSchema, stats),
     extension('envoy.filters.http.router', routerHttpFilter.RouterSchema, {
       suppressEnvoyHeaders: view.proxyHeaders.envoyDebugHeaders?.disabled ?? false,
     }),
   ]
-    .filter((filter) => filter !== false)
+    .filter((filter) => filter !== false && filter !== undefined)
     .map((filter) => create(HttpFilterSchema, filter));
 }
 
@@ -53,5 +55,3 @@ function peerMetadata({ proxyHeaders }: View, place: FilterPlace) {
   if (place === 'inbound') return { downstreamDiscovery: [headers, discovery], downstreamPropagation: [headers] };
   return { upstreamDiscovery: [headers, discovery], upstreamPropagation: [outward] };
 }
-
-export const statsConfig = (place: FilterPlace) => ({ disableHostHeaderFallback: place !== 'outbound' });

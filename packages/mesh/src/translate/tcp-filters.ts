@@ -4,10 +4,12 @@ import { create } from '@bufbuild/protobuf';
 import { type Filter, FilterSchema, istioStats, TcpProxySchema } from '@lateen/xds/messages/config';
 import type { RouteDestination } from '../model/index.ts';
 import { accessLogs } from './access-log.ts';
-import { type FilterPlace, STATS_FILTER, statsConfig } from './http-filters.ts';
+import { type FilterPlace, STATS_FILTER } from './http-filters.ts';
 import { clusterOf } from './http-routes.ts';
+import { statsConfig } from './metrics.ts';
 import { parseClusterName } from './names.ts';
 import { extension, goDuration } from './pack.ts';
+import { sideOf } from './telemetry.ts';
 import { policyForPort, policyForSubset } from './traffic-policy.ts';
 import type { View } from './view.ts';
 import type { HttpRule } from './virtual-service-rules.ts';
@@ -28,11 +30,11 @@ export function tcpFilters(view: View, { place, statPrefix, clusters }: TcpTarge
           ? { case: 'cluster', value: single }
           : { case: 'weightedClusters', value: { clusters: clusters.map(({ name, weight }) => ({ name, weight })) } },
       ...connectionLimits(view, clusters[0]?.name ?? ''),
-      accessLog: accessLogs(view, place === 'inbound' ? 'SERVER' : 'CLIENT'),
+      accessLog: accessLogs(view, sideOf(place)),
     }),
   );
-  if (!view.scope.hasIstioFilters) return [proxy];
-  return [create(FilterSchema, extension(STATS_FILTER, istioStats.PluginConfigSchema, statsConfig(place))), proxy];
+  const stats = view.scope.hasIstioFilters && statsConfig(view, place);
+  return stats ? [create(FilterSchema, extension(STATS_FILTER, istioStats.PluginConfigSchema, stats)), proxy] : [proxy];
 }
 
 // The first destination's; without them the proxy's default of an hour idle, and any age.

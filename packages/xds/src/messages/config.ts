@@ -28,6 +28,7 @@ export {
 } from './gen/envoy/config/route/v3/route_components_pb.ts';
 export * from './gen/envoy/config/route/v3/route_pb.ts';
 export * as fileAccessLogger from './gen/envoy/extensions/access_loggers/file/v3/file_pb.ts';
+export * as celAccessLogFilter from './gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts';
 export * as corsHttpFilter from './gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
 export * as faultHttpFilter from './gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
 export * as grpcStatsHttpFilter from './gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.ts';

@@ -26,7 +26,6 @@ export * as traceHttpTracer from './gen/envoy/config/trace/v3/http_tracer_pb.ts'
 export * as traceOpentelemetry from './gen/envoy/config/trace/v3/opentelemetry_pb.ts';
 export * as traceZipkin from './gen/envoy/config/trace/v3/zipkin_pb.ts';
 export * as dataClusterOutlierDetectionEvent from './gen/envoy/data/cluster/v3/outlier_detection_event_pb.ts';
-export * as celAccessLogFilter from './gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts';
 export * as streamAccessLogger from './gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts';
 export * as commonExtensionRatelimit from './gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts';
 export * as commonFault from './gen/envoy/extensions/filters/common/fault/v3/fault_pb.ts';

@@ -5,7 +5,6 @@ export * as commonMutationRules from './gen/envoy/config/common/mutation_rules/v
 export { GrpcService_EnvoyGrpcSchema, GrpcServiceSchema } from './gen/envoy/config/core/v3/grpc_service_pb.ts';
 export * from './gen/envoy/config/core/v3/proxy_protocol_pb.ts';
 export * from './gen/envoy/config/core/v3/substitution_format_string_pb.ts';
-export * as celAccessLogFilter from './gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts';
 export * as streamAccessLogger from './gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts';
 export * as dnsCluster from './gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts';
 export * as commonRatelimit from './gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts';
