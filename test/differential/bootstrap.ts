@@ -51,8 +51,10 @@ export function bootstrapOf(scenes: readonly Scene[], options: { ports: Ports; h
   const { ports, http2Upstream, logFolder } = options;
   const clusters = new Map<string, object>(UPSTREAMS.map((name) => [name, withEndpoints(name)]));
   for (const scene of scenes) for (const [name, fields] of Object.entries(scene.clusters ?? {})) clusters.set(name, fields);
+  const runtime = Object.assign({}, ...scenes.map((scene) => scene.runtime ?? {})) as object;
   const bootstrap = {
     node: { id: 'differential', cluster: 'differential' },
+    ...(Object.keys(runtime).length > 0 && { layered_runtime: { layers: [{ name: 'keys', static_layer: runtime }] } }),
     static_resources: {
       listeners: scenes.map((scene) =>
         listenerOf(scene, { port: ports.listeners.get(scene.name)!, log: `${logFolder}/${scene.name}.log` }),

@@ -20,6 +20,8 @@ export type Scene = {
   filters?: readonly object[];
   /** Beside the clusters `a`, `b` and `c`, which every scene has: name to fields. Names unique in a group. */
   clusters?: Record<string, object>;
+  /** Runtime keys with values, for the whole group. */
+  runtime?: object;
   cases: readonly Case[];
   /** Default: all four, less those that a case cannot have (see `legsOf`). */
   legs?: readonly Leg[];

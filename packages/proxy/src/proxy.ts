@@ -12,7 +12,7 @@ import type { ActiveListener } from './listener/active-listener.ts';
 import { Counters } from './listener/counters.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import { createOverload, NEVER_OVERLOADED, type Overload, type OverloadOptions } from './overload/overload.ts';
-import { EMPTY_RUNTIME, type Runtime } from './runtime/model.ts';
+import { EMPTY_RUNTIME, type Runtime, type RuntimeKeys } from './runtime/model.ts';
 import { type ClusterCounts, createClusterRegistry } from './upstream/cluster-registry.ts';
 import type { ClusterState, Resolver, UpstreamContext } from './upstream/cluster-state.ts';
 import { createResolver } from './upstream/resolve-names.ts';
@@ -44,6 +44,8 @@ export type ProxyOptions = {
   overload?: Omit<OverloadOptions, 'clock' | 'logger' | 'targets'>;
   /** How many connections a listener may have. Default unlimited. */
   connectionLimit?: (listenerName: string) => number;
+  /** What operators say about shares and weights while the proxy runs. Default: nothing. */
+  runtimeKeys?: RuntimeKeys;
 };
 
 /** Istio's. */
@@ -128,6 +130,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     logger,
     overload: overload ?? NEVER_OVERLOADED,
     isFailingHealthChecks: () => isFailingHealthChecks,
+    runtimeKeys: options.runtimeKeys,
   };
   const counters = new Counters();
   const total = { active: 0 };

@@ -15,6 +15,7 @@ import { noted } from './noted.ts';
 import { policies } from './policies.ts';
 import { resilience } from './resilience.ts';
 import { routing } from './routing.ts';
+import { runtimeKeys } from './runtime-keys.ts';
 
 export const GROUPS: Record<string, readonly Scene[]> = {
   matching,
@@ -30,5 +31,6 @@ export const GROUPS: Record<string, readonly Scene[]> = {
   policies,
   noted,
   routing,
+  'runtime-keys': runtimeKeys,
   facts,
 };

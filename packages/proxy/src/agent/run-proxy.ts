@@ -133,6 +133,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
       settings: { ...bootstrap.overload, maxDownstreamConnections },
       ...(maxOpenFiles && { maxOpenFiles: shareOf(maxOpenFiles) }),
     },
+    runtimeKeys: layers,
     connectionLimit: (listener) => shareOf(layers.number(listenerLimitKey(listener)) ?? DEFAULT_LISTENER_LIMIT),
   });
   const startedMs = clock.monotonicMs();

@@ -2,7 +2,7 @@
 
 import type { Exchange } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
-import type { CorsRuntime } from '../runtime/model.ts';
+import { type CorsRuntime, selects } from '../runtime/model.ts';
 import type { FilterStep, HttpFilter } from './filter.ts';
 import { overrideOf } from './override.ts';
 
@@ -15,9 +15,10 @@ export function createCorsFilter(name: string): HttpFilter {
       const origin = exchange.head.value('origin');
       const policy = origin ? policyOf(exchange, name) : undefined;
       if (!origin || !policy) return 'continue';
-      const isEnabled = exchange.context.proxy.random() < policy.enabledFraction;
+      const { random } = exchange.context.proxy;
+      const isEnabled = selects(policy.enabled, exchange, random);
       const allowed = policy.allowsOrigin?.(origin) ?? false;
-      if (isEnabled || exchange.context.proxy.random() < policy.shadowFraction) countOrigin(exchange, allowed);
+      if (isEnabled || selects(policy.shadow, exchange, random)) countOrigin(exchange, allowed);
       if (!isEnabled) return 'continue';
       const isPreflight = exchange.method === 'OPTIONS' && !!exchange.head.value('access-control-request-method');
       if (!isPreflight) {

@@ -3,7 +3,7 @@
 import type { Exchange } from '../http/exchange.ts';
 import type { LocalReply } from '../http/local-reply.ts';
 import { Timeout } from '../io/timer-wheel.ts';
-import type { FaultRuntime, HttpFilterRuntime } from '../runtime/model.ts';
+import { type FaultRuntime, type HttpFilterRuntime, type Share, selects } from '../runtime/model.ts';
 import type { FilterStep, HttpFilter } from './filter.ts';
 import { overrideOf } from './override.ts';
 import { ThrottledStream } from './throttled-stream.ts';
@@ -16,9 +16,9 @@ export function createFaultFilter(config: Config): HttpFilter {
   const { name } = config;
   let active = 0;
   /** Whether another fault may be injected: the limit counts requests, and whoever is counted may meet several. */
-  const mayInject: MayInject = (exchange, { maxActiveFaults = Number.POSITIVE_INFINITY }) => {
+  const mayInject: MayInject = (exchange, { maxActiveFaults = Number.POSITIVE_INFINITY, keys }) => {
     if (exchange.getState<Injected>(name)) return true;
-    if (active >= maxActiveFaults) {
+    if (active >= (exchange.runtimeKeys?.integer(keys.maxActiveFaults) ?? maxActiveFaults)) {
       countFault(exchange, 'faults_overflow');
       return false;
     }
@@ -66,7 +66,7 @@ const countFault = (exchange: Exchange, what: string): void =>
 /** Slows the answer's body down. */
 function throttle(exchange: Exchange, fault: FaultRuntime, mayInject: MayInject): void {
   const { rateLimit } = fault;
-  if (!rateLimit || !happens(exchange, rateLimit.fraction)) return;
+  if (!rateLimit || !happens(exchange, rateLimit.share)) return;
   const told = 'kibPerSecond' in rateLimit ? rateLimit.kibPerSecond : toldNumber(exchange, 'x-envoy-fault-throughput-response');
   if (!told || !mayInject(exchange, fault)) return;
   countFault(exchange, 'response_rl_injected');
@@ -81,14 +81,13 @@ function applies(exchange: Exchange, fault: FaultRuntime): boolean {
   return decision.kind === 'forward' && decision.cluster === fault.upstreamCluster;
 }
 
-const happens = (exchange: Exchange, fraction: number): boolean =>
-  fraction > 0 && (fraction >= 1 || exchange.context.proxy.random() < fraction);
+const happens = (exchange: Exchange, share: Share): boolean => selects(share, exchange, exchange.context.proxy.random);
 
-function delayOf(exchange: Exchange, { delay }: FaultRuntime): number {
-  if (!delay || !happens(exchange, delay.fraction)) return 0;
-  if ('fixedMs' in delay) return delay.fixedMs;
+function delayOf(exchange: Exchange, { delay, keys }: FaultRuntime): number {
+  if (!delay || !happens(exchange, delay.share)) return 0;
+  if ('fixedMs' in delay) return exchange.runtimeKeys?.integer(keys.delayMs) ?? delay.fixedMs;
   const told = toldNumber(exchange, 'x-envoy-fault-delay-request') ?? 0;
-  return told > 0 && lowered(exchange, 'delay', delay.fraction) ? told : 0;
+  return told > 0 && lowered(exchange, 'delay', delay.share) ? told : 0;
 }
 
 function abort(exchange: Exchange, fault: FaultRuntime, mayInject: MayInject): boolean {
@@ -99,22 +98,33 @@ function abort(exchange: Exchange, fault: FaultRuntime, mayInject: MayInject): b
   return true;
 }
 
-function abortReply(exchange: Exchange, { abort: rule }: FaultRuntime): LocalReply | undefined {
-  if (!rule || !happens(exchange, rule.fraction)) return undefined;
+function abortReply(exchange: Exchange, { abort: rule, keys }: FaultRuntime): LocalReply | undefined {
+  if (!rule || !happens(exchange, rule.share)) return undefined;
   const reply = { body: rule.body, details: 'fault_filter_abort', flag: 'FI' } as const;
-  if ('grpcStatus' in rule) return { ...reply, status: 200, grpcStatus: rule.grpcStatus };
-  if ('status' in rule) return { ...reply, status: rule.status };
+  if ('grpcStatus' in rule) {
+    return { ...reply, status: 200, grpcStatus: exchange.runtimeKeys?.integer(keys.grpcStatus) ?? rule.grpcStatus };
+  }
+  if ('status' in rule) {
+    const other = exchange.runtimeKeys?.integer(keys.status);
+    return { ...reply, status: other !== undefined && isStatus(other) ? other : rule.status };
+  }
   const status = toldNumber(exchange, 'x-envoy-fault-abort-request');
   const grpcStatus = toldNumber(exchange, 'x-envoy-fault-abort-grpc-request');
-  if (!lowered(exchange, 'abort', rule.fraction)) return undefined;
-  if (status !== undefined && status >= 200 && status <= 599) return { ...reply, status };
+  if (!lowered(exchange, 'abort', rule.share)) return undefined;
+  if (status !== undefined && isStatus(status)) return { ...reply, status };
   return grpcStatus === undefined ? undefined : { ...reply, status: 200, grpcStatus };
 }
 
-/** A caller may lower the share of requests that faults by header meet; chance has already taken `fraction` of them. */
-function lowered(exchange: Exchange, what: 'delay' | 'abort', fraction: number): boolean {
+const isStatus = (status: number): boolean => status >= 200 && status <= 599;
+
+/**
+ * A caller may lower the share of requests that faults by header meet, but not what a runtime key says; chance has already taken the
+ * configured share.
+ */
+function lowered(exchange: Exchange, what: 'delay' | 'abort', { fraction, runtimeKey }: Share): boolean {
+  if (exchange.runtimeKeys?.share(runtimeKey) !== undefined) return true;
   const told = toldNumber(exchange, `x-envoy-fault-${what}-request-percentage`);
-  return told === undefined || told / 100 >= fraction || happens(exchange, told / 100 / fraction);
+  return told === undefined || told / 100 >= fraction || happens(exchange, { fraction: told / 100 / fraction, runtimeKey: '' });
 }
 
 /** What a header asks for; of several lines the first counts. */

@@ -5,7 +5,13 @@ import type { Head } from '../http/head.ts';
 import { applyHeaderMutations } from '../http/header-mutations.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import { TokenBucketState } from '../listener/token-bucket.ts';
-import type { HttpFilterRuntime, LocalRateLimitRuntime, RateLimitEntry, RateLimitRuntime } from '../runtime/model.ts';
+import {
+  type HttpFilterRuntime,
+  type LocalRateLimitRuntime,
+  type RateLimitEntry,
+  type RateLimitRuntime,
+  selects,
+} from '../runtime/model.ts';
 import type { HttpFilter } from './filter.ts';
 import { overrideOf } from './override.ts';
 
@@ -33,7 +39,7 @@ export function createLocalRateLimitFilter(config: Config): HttpFilter {
       const override = overrideOf(exchange, name);
       const limit = override?.kind === 'local_ratelimit' ? override.limit : config.limit;
       const { proxy, observer } = exchange.context;
-      if (proxy.random() >= limit.enabledFraction) return 'continue';
+      if (!selects(limit.enabled, exchange, proxy.random)) return 'continue';
       const count = (what: string) => observer.count?.(`${limit.statPrefix}.http_local_rate_limit.${what}`);
       count('enabled');
       const nowMs = proxy.clock.monotonicMs();
@@ -44,7 +50,7 @@ export function createLocalRateLimitFilter(config: Config): HttpFilter {
         return 'continue';
       }
       count('rate_limited');
-      if (proxy.random() >= limit.enforcedFraction) {
+      if (!selects(limit.enforced, exchange, proxy.random)) {
         applyHeaderMutations(exchange.head, limit.requestHeadersWhenNotEnforced, exchange);
         return 'continue';
       }

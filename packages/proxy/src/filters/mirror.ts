@@ -6,7 +6,7 @@ import type { Head } from '../http/head.ts';
 import { applyHeaderMutations } from '../http/header-mutations.ts';
 import type { ClientStream, ClientStreamHandler } from '../http/stream.ts';
 import { Timeout } from '../io/timer-wheel.ts';
-import type { MirrorRuntime } from '../runtime/model.ts';
+import { type MirrorRuntime, selects } from '../runtime/model.ts';
 import type { PoolUser } from '../upstream/http-pool.ts';
 import type { StatusCounts } from '../upstream/status-counts.ts';
 import type { ReplayBuffer } from './replay-buffer.ts';
@@ -18,7 +18,7 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
   if (body?.overflowed || exchange.upgrade !== '') return;
   const { proxy } = exchange.context;
   for (const mirror of mirrors) {
-    if (mirror.fraction < 1 && proxy.random() >= mirror.fraction) continue;
+    if (!selects(mirror.share, exchange, proxy.random)) continue;
     const cluster = proxy.clusters.get(mirror.clusterHeader ? (exchange.headerValues(mirror.clusterHeader)[0] ?? '') : mirror.cluster);
     const { decision, connection } = exchange;
     const metadataMatch = decision?.kind === 'forward' ? decision.metadataMatch : undefined;

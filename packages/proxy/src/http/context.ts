@@ -4,7 +4,7 @@ import type { Clock, Logger } from '@lateen/base';
 import type { HttpFilter } from '../filters/filter.ts';
 import type { Timeouts } from '../io/timer-wheel.ts';
 import type { OverloadState } from '../overload/overload.ts';
-import type { HcmRuntime, Runtime } from '../runtime/model.ts';
+import type { HcmRuntime, Runtime, RuntimeKeys } from '../runtime/model.ts';
 import type { ClusterRegistry } from '../upstream/cluster-registry.ts';
 import type { HttpObserver } from './observer.ts';
 
@@ -32,6 +32,8 @@ export type ProxyContext = {
   readonly overload: OverloadState;
   /** Load balancers are told to go elsewhere (/healthcheck/fail): health checks fail, answers end their connections. */
   readonly isFailingHealthChecks: () => boolean;
+  /** Undefined: there are none. */
+  readonly runtimeKeys?: RuntimeKeys | undefined;
 };
 
 /** A downstream HTTP connection, as the filter chain that serves it sees it. */

@@ -2,7 +2,7 @@
 // one.
 
 import type { Connection } from '../io/connection.ts';
-import type { RouteDecision } from '../runtime/model.ts';
+import type { RouteDecision, RuntimeKeys } from '../runtime/model.ts';
 import type { HcmContext } from './context.ts';
 import { ExchangeFacts } from './exchange-facts.ts';
 import { prepareRequestHeaders } from './forwarding-headers.ts';
@@ -226,6 +226,10 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
   /** A value that a filter of this request or of its connection stored. */
   filterStateText(key: string): string | undefined {
     return this.filterState?.get(key) ?? this.connection.filterState?.get(key);
+  }
+
+  get runtimeKeys(): RuntimeKeys | undefined {
+    return this.context.proxy.runtimeKeys;
   }
 
   /** To be called by a filter while it looks at the head; `first` is the filter's own to read. What is at hand of the body is transformed. */

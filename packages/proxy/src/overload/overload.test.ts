@@ -137,6 +137,28 @@ test('what cannot be honoured is refused with its path', () => {
   ]);
 });
 
+test('runtime keys are shares and whole numbers as Envoy reads them', () => {
+  const percent = { numerator: 5, denominator: 'TEN_THOUSAND' };
+  const layers = new RuntimeLayers([
+    {
+      name: 'static',
+      values: flattenLayer({ a: 150, b: 2.9, c: '7', d: percent, e: 'word', f: -1, g: { numerator: 50 } }),
+      isAdmin: false,
+    },
+  ]);
+  const read = (key: string) => [layers.share(key), layers.integer(key)];
+  assert.deepEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'none'].map(read), [
+    [1, 150],
+    [0.02, 2],
+    [0.07, 7],
+    [0.0005, undefined],
+    [undefined, undefined],
+    [undefined, undefined],
+    [0.5, undefined],
+    [undefined, undefined],
+  ]);
+});
+
 test('runtime keys come from layers, later ones over earlier ones, and the admin layer can be changed', () => {
   const layers = new RuntimeLayers([
     {

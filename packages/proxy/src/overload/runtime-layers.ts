@@ -1,4 +1,5 @@
-// Envoy's runtime: keys with values in layers, later layers over earlier ones. This proxy reads connection limits from it.
+// Envoy's runtime: keys with values in layers, later layers over earlier ones. This proxy reads connection limits from
+// it, shares of requests (routes, mirrors, filters), weights of clusters and what access log filters compare with.
 
 import type { Json, JsonObject } from '@lateen/base';
 import { isObject } from '@lateen/base';
@@ -25,6 +26,20 @@ export class RuntimeLayers {
     return Number.isFinite(number) ? number : undefined;
   }
 
+  /** As Envoy, without what follows the point. */
+  integer(key: string): number | undefined {
+    const number = this.number(key);
+    return number !== undefined && number >= 0 ? Math.floor(number) : undefined;
+  }
+
+  /** A share from 0 to 1: a fractional percent, or a number of percents. */
+  share(key: string): number | undefined {
+    const percents = this.integer(key);
+    if (percents !== undefined) return Math.min(1, percents / 100);
+    const value = this.value(key);
+    return value?.startsWith('{') ? fractionIn(value) : undefined;
+  }
+
   /** Sets keys in the admin layer (an empty value removes); false when there is none. */
   modify(changes: Iterable<readonly [string, string]>): boolean {
     const admin = this.layers.findLast(({ isAdmin }) => isAdmin);
@@ -46,6 +61,14 @@ export class RuntimeLayers {
     ]);
     return { layers: this.layers.map(({ name }) => name), entries: Object.fromEntries(entries) };
   }
+}
+
+const DENOMINATORS: Readonly<Record<string, number>> = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 };
+
+function fractionIn(json: string): number | undefined {
+  const { numerator, denominator = 'HUNDRED' } = JSON.parse(json) as { numerator?: unknown; denominator?: unknown };
+  const whole = typeof denominator === 'string' ? DENOMINATORS[denominator] : undefined;
+  return typeof numerator === 'number' && whole !== undefined ? Math.min(1, numerator / whole) : undefined;
 }
 
 /** The flat keys of a layer written as nested objects: {a: {b: 1}} is "a.b" = "1". */

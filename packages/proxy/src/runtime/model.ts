@@ -13,6 +13,7 @@ export type * from './model/format.ts';
 export type * from './model/http.ts';
 export type * from './model/listener.ts';
 export * from './model/route.ts';
+export * from './model/share.ts';
 export type * from './model/tls.ts';
 
 export type Runtime = {

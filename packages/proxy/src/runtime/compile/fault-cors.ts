@@ -4,7 +4,7 @@ import { type CorsPolicy, CorsPolicySchema, corsHttpFilter, faultHttpFilter } fr
 import type { CorsRuntime, FaultRuntime } from '../model.ts';
 import { compileHeaderMatcher, compileStringMatcher } from './match.ts';
 import { honours, type Report } from './report.ts';
-import { durationMs, fractionOf, runtimeFractionOf } from './values.ts';
+import { durationMs, fractionOf, NEVER, shareOf } from './values.ts';
 
 type HTTPFault = faultHttpFilter.HTTPFault;
 
@@ -17,15 +17,22 @@ const checkFault = honours(faultHttpFilter.HTTPFaultSchema, [
   'maxActiveFaults',
   'responseRateLimit',
   'disableDownstreamClusterStats',
+  'delayPercentRuntime',
+  'abortPercentRuntime',
+  'delayDurationRuntime',
+  'abortHttpStatusRuntime',
+  'abortGrpcStatusRuntime',
+  'maxActiveFaultsRuntime',
+  'responseRateLimitPercentRuntime',
 ]);
 
 /** Undefined when nothing is injected. */
 export function compileFault(fault: faultHttpFilter.HTTPFault, report: Report): FaultRuntime | undefined {
   checkFault(fault, report);
   const headers = fault.headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
-  const delay = compileDelay(fault.delay, report.at('delay'));
-  const abort = compileAbort(fault.abort, report.at('abort'));
-  const rateLimit = compileRateLimit(fault.responseRateLimit, report.at('response_rate_limit'));
+  const delay = compileDelay(fault, report.at('delay'));
+  const abort = compileAbort(fault, report.at('abort'));
+  const rateLimit = compileRateLimit(fault, report.at('response_rate_limit'));
   if (!delay && !abort && !rateLimit) return undefined;
   return {
     delay,
@@ -35,50 +42,58 @@ export function compileFault(fault: faultHttpFilter.HTTPFault, report: Report): 
     matches: headers.length ? (view) => headers.every((matcher) => matcher.test(view)) : undefined,
     upstreamCluster: fault.upstreamCluster,
     maxActiveFaults: fault.maxActiveFaults,
+    keys: {
+      delayMs: fault.delayDurationRuntime || 'fault.http.delay.fixed_duration_ms',
+      status: fault.abortHttpStatusRuntime || 'fault.http.abort.http_status',
+      grpcStatus: fault.abortGrpcStatusRuntime || 'fault.http.abort.grpc_status',
+      maxActiveFaults: fault.maxActiveFaultsRuntime || 'fault.http.max_active_faults',
+    },
   };
 }
 
-function compileDelay(delay: faultHttpFilter.HTTPFault['delay'], report: Report): FaultRuntime['delay'] {
+function compileDelay({ delay, delayPercentRuntime }: HTTPFault, report: Report): FaultRuntime['delay'] {
   if (!delay) return undefined;
-  const fraction = fractionOf(delay.percentage);
+  const share = { fraction: fractionOf(delay.percentage), runtimeKey: delayPercentRuntime || 'fault.http.delay.fixed_delay_percent' };
   switch (delay.faultDelaySecifier.case) {
     case 'fixedDelay':
-      return { fixedMs: durationMs(delay.faultDelaySecifier.value), fraction };
+      return { fixedMs: durationMs(delay.faultDelaySecifier.value), share };
     case 'headerDelay':
-      return { fromHeader: true, fraction };
+      return { fromHeader: true, share };
     case undefined:
       report.refuse('fixed_delay or header_delay is required');
       return undefined;
   }
 }
 
-function compileAbort(abort: faultHttpFilter.FaultAbort | undefined, report: Report): FaultRuntime['abort'] {
+function compileAbort({ abort, abortPercentRuntime }: HTTPFault, report: Report): FaultRuntime['abort'] {
   if (!abort) return undefined;
-  const fraction = fractionOf(abort.percentage);
+  const share = { fraction: fractionOf(abort.percentage), runtimeKey: abortPercentRuntime || 'fault.http.abort.abort_percent' };
   const body = abort.responseBody || 'fault filter abort';
   switch (abort.errorType.case) {
     case 'httpStatus':
-      return { status: abort.errorType.value, fraction, body };
+      return { status: abort.errorType.value, share, body };
     case 'grpcStatus':
-      return { grpcStatus: abort.errorType.value, fraction, body };
+      return { grpcStatus: abort.errorType.value, share, body };
     case 'headerAbort':
-      return { fromHeader: true, fraction, body };
+      return { fromHeader: true, share, body };
     case undefined:
       report.refuse('http_status, grpc_status or header_abort is required');
       return undefined;
   }
 }
 
-function compileRateLimit(limit: HTTPFault['responseRateLimit'], report: Report): FaultRuntime['rateLimit'] {
+function compileRateLimit(fault: HTTPFault, report: Report): FaultRuntime['rateLimit'] {
+  const limit = fault.responseRateLimit;
   if (!limit) return undefined;
-  const fraction = fractionOf(limit.percentage);
+  const runtimeKey = fault.responseRateLimitPercentRuntime || 'fault.http.rate_limit.response_percent';
+  const share = { fraction: fractionOf(limit.percentage), runtimeKey };
   switch (limit.limitType.case) {
     case 'fixedLimit': {
       const kibPerSecond = Number(limit.limitType.value.limitKbps);
-      return { kibPerSecond, fraction };
+      return { kibPerSecond, share };
     }
     case 'headerLimit':
-      return { fromHeader: true, fraction };
+      return { fromHeader: true, share };
     case undefined:
       report.refuse('fixed_limit or header_limit is required');
       return undefined;
@@ -106,7 +121,7 @@ export function compileFilterCors(policy: corsHttpFilter.CorsPolicy, report: Rep
 
 type SharedCors = Omit<CorsPolicy, '$typeName' | 'enabledSpecifier'>;
 
-function compileCors(policy: SharedCors, enabled: Parameters<typeof runtimeFractionOf>[0], report: Report): CorsRuntime {
+function compileCors(policy: SharedCors, enabled: Parameters<typeof shareOf>[0], report: Report): CorsRuntime {
   const origins = policy.allowOriginStringMatch.map((matcher, i) =>
     compileStringMatcher(matcher, report.at('allow_origin_string_match', i)),
   );
@@ -122,8 +137,8 @@ function compileCors(policy: SharedCors, enabled: Parameters<typeof runtimeFract
     allowCredentials: policy.allowCredentials,
     allowPrivateNetworkAccess: policy.allowPrivateNetworkAccess,
     forwardNotMatchingPreflights: policy.forwardNotMatchingPreflights,
-    enabledFraction: runtimeFractionOf(enabled),
-    shadowFraction: policy.shadowEnabled ? runtimeFractionOf(policy.shadowEnabled) : 0,
+    enabled: shareOf(enabled),
+    shadow: policy.shadowEnabled ? shareOf(policy.shadowEnabled) : NEVER,
   };
 }
 
@@ -138,7 +153,7 @@ export function mergeCors(specific: CorsRuntime, general: CorsRuntime): CorsRunt
     allowCredentials: specific.allowCredentials ?? general.allowCredentials,
     allowPrivateNetworkAccess: specific.allowPrivateNetworkAccess ?? general.allowPrivateNetworkAccess,
     forwardNotMatchingPreflights: specific.forwardNotMatchingPreflights ?? general.forwardNotMatchingPreflights,
-    enabledFraction: specific.enabledFraction,
-    shadowFraction: specific.shadowFraction,
+    enabled: specific.enabled,
+    shadow: specific.shadow,
   };
 }

@@ -6,7 +6,7 @@ import { compileHeaderOptions } from './header-mutation.ts';
 import { compileRateLimits } from './rate-limit-actions.ts';
 import { honours, type Report } from './report.ts';
 import { compileTokenBucket } from './token-bucket.ts';
-import { runtimeFractionOf } from './values.ts';
+import { NEVER, shareOf } from './values.ts';
 
 const check = honours(filter.LocalRateLimitSchema, [
   'statPrefix',
@@ -48,8 +48,8 @@ export function compileLocalRateLimit(message: filter.LocalRateLimit, report: Re
     status: status >= 400 ? status : 429,
     bucket: message.tokenBucket && compileTokenBucket(message.tokenBucket, report.at('token_bucket')),
     // Without filter_enabled the filter does nothing.
-    enabledFraction: message.filterEnabled ? runtimeFractionOf(message.filterEnabled) : 0,
-    enforcedFraction: message.filterEnforced ? runtimeFractionOf(message.filterEnforced) : 0,
+    enabled: message.filterEnabled ? shareOf(message.filterEnabled) : NEVER,
+    enforced: message.filterEnforced ? shareOf(message.filterEnforced) : NEVER,
     requestHeadersWhenNotEnforced: compileHeaderOptions(
       message.requestHeadersToAddWhenNotEnforced,
       report,

@@ -33,7 +33,7 @@ import { compileRateLimits } from './rate-limit-actions.ts';
 import { compileRegexRewrite, compileTextRewrite } from './redirect.ts';
 import { honours, type Report } from './report.ts';
 import { compileRetryPolicy } from './retry.ts';
-import { durationMs, durationMsOr, runtimeFractionOf } from './values.ts';
+import { durationMs, durationMsOr, shareOf } from './values.ts';
 
 const check = honours(RouteActionSchema, [
   'cluster',
@@ -232,7 +232,7 @@ function compileMirror(policy: RouteAction_RequestMirrorPolicy, report: Report):
     clusterHeader: policy.clusterHeader.toLowerCase() || undefined,
     requestHeaders: compileMutationList(policy.requestHeadersMutations, report, 'request_headers_mutations'),
     hostRewrite: policy.hostRewriteLiteral || undefined,
-    fraction: runtimeFractionOf(policy.runtimeFraction),
+    share: shareOf(policy.runtimeFraction),
     appendShadowSuffix: !policy.disableShadowHostSuffixAppend,
   };
 }

@@ -271,7 +271,7 @@ test('defaults and overrides of a forwarding action', () => {
   assert.equal(timeoutMs, 0);
   assert.deepEqual([...(retry?.on ?? [])], ['connect-failure', 'refused-stream', 'retriable-status-codes']);
   assert.deepEqual([retry?.numRetries, retry?.perTryTimeoutMs, retry?.backoffBaseMs, retry?.backoffMaxMs], [2, 250, 25, 250]);
-  assert.partialDeepStrictEqual(mirrors, [{ cluster: 'm', fraction: 0.5, appendShadowSuffix: false }]);
+  assert.partialDeepStrictEqual(mirrors, [{ cluster: 'm', share: { fraction: 0.5, runtimeKey: '' }, appendShadowSuffix: false }]);
 });
 
 test('vhost_header names the virtual host; without it there is none', () => {

@@ -8,15 +8,17 @@ import {
   type VirtualHost,
   VirtualHostSchema,
 } from '@lateen/xds/messages/proxy';
-import type {
-  Random,
-  RedirectDecision,
-  RequestView,
-  RouteDecision,
-  RouteExplanation,
-  RouteRuntime,
-  RouteTable,
-  VirtualHostRuntime,
+import {
+  fractionOfShare,
+  type Random,
+  type RedirectDecision,
+  type RequestView,
+  type RouteDecision,
+  type RouteExplanation,
+  type RouteRuntime,
+  type RouteTable,
+  selects,
+  type VirtualHostRuntime,
 } from '../model.ts';
 import { compileDomains, type DomainMap, hostWithoutPort } from './domains.ts';
 import { mergeOverrides } from './filter-overrides.ts';
@@ -230,6 +232,6 @@ function explain(domains: DomainMap<CompiledHost>, { path, view, random, name }:
 function whyNot(rule: CompiledRoute, { path, view, random }: { path: string; view: RequestView; random: Random }): string | undefined {
   if (!rule.path.test(path, view.method)) return `${rule.path.text} does not match ${JSON.stringify(path)}`;
   for (const condition of rule.conditions) if (!condition.test(view)) return `${condition.text} does not hold`;
-  if (rule.fraction < 1 && random() >= rule.fraction) return `not among the ${rule.fraction * 100} % of requests it takes`;
+  if (!selects(rule.share, view, random)) return `not among the ${fractionOfShare(rule.share, view) * 100} % of requests it takes`;
   return undefined;
 }

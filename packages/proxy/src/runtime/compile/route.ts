@@ -13,7 +13,7 @@ import {
   WeightedCluster_ClusterWeightSchema,
   WeightedClusterSchema,
 } from '@lateen/xds/messages/proxy';
-import type { ForwardAction, Random, RequestView, RouteDecision, RouteRuntime, VirtualHostRuntime } from '../model.ts';
+import type { ForwardAction, Random, RequestView, RouteDecision, RouteRuntime, Share, VirtualHostRuntime } from '../model.ts';
 import { compileBodyFormat } from './body-format.ts';
 import { compileFilterOverrides, type FilterOverrides, mergeOverrides } from './filter-overrides.ts';
 import { compileHeaderMutations, type HeaderMutations } from './header-mutation.ts';
@@ -32,7 +32,7 @@ import { compilePathMatch, type PathCondition } from './path-match.ts';
 import { compileRedirect } from './redirect.ts';
 import { honours, type Report } from './report.ts';
 import { clusterNotFoundStatusOf, compileForwardAction } from './route-action.ts';
-import { inlineTextOf, lbMetadataOf, metadataOf, metadataText, runtimeFractionOf } from './values.ts';
+import { inlineTextOf, lbMetadataOf, metadataOf, metadataText, shareOf } from './values.ts';
 
 /** A rule ready to be tried. */
 export type CompiledRoute = {
@@ -40,8 +40,8 @@ export type CompiledRoute = {
   readonly path: PathCondition;
   /** Besides the path, in the order they are tried. */
   readonly conditions: readonly RequestCondition[];
-  /** Share of requests that the rule may take. */
-  readonly fraction: number;
+  /** Of requests that the rule may take. */
+  readonly share: Share;
   decide(view: RequestView, random: Random): RouteDecision;
 };
 
@@ -104,9 +104,10 @@ export function compileRoute(message: Route, index: number, scope: RouteScope, r
   const path = compilePathMatch(message.match, report.at('match'));
   const conditions = compileConditions(message.match, report.at('match'));
   const metadata = metadataOf(message.metadata);
-  const fraction = runtimeFractionOf(message.match.runtimeFraction);
+  const share = shareOf(message.match.runtimeFraction);
   const words = [path.text, ...conditions.map((condition) => condition.text)];
-  if (fraction < 1) words.push(`${fraction * 100} % of requests`);
+  const portion = shareText(share);
+  if (portion !== '') words.push(portion);
   const route: RouteRuntime = {
     name: message.name,
     index,
@@ -116,7 +117,13 @@ export function compileRoute(message: Route, index: number, scope: RouteScope, r
     metadata,
     statPrefix: message.statPrefix,
   };
-  return { route, path, conditions, fraction, decide: compileDecision({ message, route, path, scope }, report) };
+  return { route, path, conditions, share, decide: compileDecision({ message, route, path, scope }, report) };
+}
+
+function shareText({ fraction, runtimeKey }: Share): string {
+  const percent = `${fraction * 100} % of requests`;
+  if (runtimeKey !== '') return `${percent} (or what runtime key ${runtimeKey} says)`;
+  return fraction < 1 ? percent : '';
 }
 
 function compileConditions(match: RouteMatch, report: Report): RequestCondition[] {
@@ -147,6 +154,13 @@ const always =
   () =>
     decision;
 
+const notFound = (virtualHost: VirtualHostRuntime): RouteDecision => ({
+  kind: 'not_found',
+  reason: 'no_route',
+  virtualHost,
+  route: undefined,
+});
+
 function compileDecision(rule: Rule, report: Report): Decide {
   const { message, path, scope } = rule;
   const own = ownLevel(message, report);
@@ -171,10 +185,10 @@ function compileDecision(rule: Rule, report: Report): Decide {
     }
     case 'nonForwardingAction':
       // Only of use on an inbound gRPC server; nothing here can carry the request on.
-      return always({ kind: 'not_found', reason: 'no_route', virtualHost: scope.virtualHost, route: undefined });
+      return always(notFound(scope.virtualHost));
     default:
       report.refuse(action.case ? `${action.case} is not supported` : 'an action (route, redirect, direct_response) is required');
-      return always({ kind: 'not_found', reason: 'no_route', virtualHost: scope.virtualHost, route: undefined });
+      return always(notFound(scope.virtualHost));
   }
 }
 
@@ -238,14 +252,12 @@ function compileForward(message: RouteAction, rule: Rule & { own: Level }, repor
       checkWeighted(weighted, at);
       // total_weight is deprecated: as in Envoy the sum of the weights counts.
       const header = weighted.randomValueSpecifier.case === 'headerName' ? weighted.randomValueSpecifier.value.toLowerCase() : '';
-      return pickByWeight(
-        weighted.clusters.map((entry, i) => ({
-          weight: entry.weight ?? 0,
-          decide: compileEntry(entry, { rule, shared }, at.at('clusters', i)),
-        })),
-        header,
-        at,
-      );
+      const entries = weighted.clusters.map((entry, i) => ({
+        weight: entry.weight ?? 0,
+        runtimeKey: weighted.runtimeKeyPrefix === '' ? '' : `${weighted.runtimeKeyPrefix}.${entry.name}`,
+        decide: compileEntry(entry, { rule, shared }, at.at('clusters', i)),
+      }));
+      return pickByWeight(entries, { header, otherwise: notFound(scope.virtualHost) }, at);
     }
     default:
       report.refuse(specifier.case ? `${specifier.case} is not supported` : 'cluster, cluster_header or weighted_clusters is required');
@@ -293,20 +305,33 @@ function compileEntry(
   return (view) => ({ ...decision, cluster: read(view) ?? '' });
 }
 
-/** `header` has the number to choose by; empty: chance. */
-function pickByWeight(entries: readonly { weight: number; decide: Decide }[], header: string, report: Report): Decide {
-  const total = entries.reduce((sum, entry) => sum + entry.weight, 0);
+type WeightedEntry = { weight: number; runtimeKey: string; decide: Decide };
+
+/** `header` has the number to choose by; empty: chance. `otherwise`: where runtime keys leave nobody any weight. */
+function pickByWeight(
+  entries: readonly WeightedEntry[],
+  { header, otherwise }: { header: string; otherwise: RouteDecision },
+  report: Report,
+): Decide {
+  const sum = (weights: readonly number[]) => weights.reduce((total, weight) => total + weight, 0);
+  const configured = entries.map(({ weight }) => weight);
+  const total = sum(configured);
   if (total === 0) report.refuse('the sum of weights must be positive');
   if (total > 0xffff_ffff) report.refuse('the sum of weights must be below 2^32');
+  const hasKeys = entries.some(({ runtimeKey }) => runtimeKey !== '');
   const read = header === '' ? () => undefined : headerReader(header);
   return (view, random) => {
+    const keys = hasKeys ? view.runtimeKeys : undefined;
+    const weights = keys ? entries.map(({ weight, runtimeKey }) => keys.integer(runtimeKey) ?? weight) : configured;
+    const whole = keys ? sum(weights) : total;
+    if (whole === 0) return otherwise;
     const told = read(view);
     // As Envoy: a header that is no number leaves the choice to chance.
-    let rest = told !== undefined && /^\d{1,20}$/.test(told) ? Number(BigInt(told) % BigInt(total)) : random() * total;
+    let rest = told !== undefined && /^\d{1,20}$/.test(told) ? Number(BigInt(told) % BigInt(whole)) : random() * whole;
     let last: Decide | undefined;
-    for (const { weight, decide } of entries) {
+    for (const [i, weight] of weights.entries()) {
       if (weight === 0) continue;
-      last = decide;
+      last = entries[i]?.decide;
       if (rest < weight) break;
       rest -= weight;
     }

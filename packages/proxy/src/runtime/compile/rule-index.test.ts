@@ -67,7 +67,7 @@ test('a request tries as many rules in a table of 4,000 as in one of 40', () => 
           return kind === 'path' ? text === literal : text.startsWith(literal);
         },
       };
-      return { path, conditions: [], fraction: 1 } as unknown as CompiledRoute;
+      return { path, conditions: [], share: { fraction: 1, runtimeKey: '' } } as unknown as CompiledRoute;
     });
     const index = createRuleIndex(rules);
     const last = rules.at(-1);

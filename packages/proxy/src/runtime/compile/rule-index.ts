@@ -2,7 +2,7 @@
 // prefixes by length. The rest (regular expressions, templates, any case) are tried one by one, and only those that stand before
 // the best literal match. So the cost of a request grows with the rules that could take it, not with those that could not.
 
-import type { Random, RequestView } from '../model.ts';
+import { type Random, type RequestView, selects } from '../model.ts';
 import type { PathCondition } from './path-match.ts';
 import type { CompiledRoute } from './route.ts';
 
@@ -24,7 +24,7 @@ type Request = { path: string; view: RequestView; random: Random };
 function matches(rule: CompiledRoute, { path, view, random }: Request): boolean {
   if (!rule.path.test(path, view.method)) return false;
   for (const condition of rule.conditions) if (!condition.test(view)) return false;
-  return rule.fraction >= 1 || random() < rule.fraction;
+  return selects(rule.share, view, random);
 }
 
 function firstOf(rules: readonly CompiledRoute[], request: Request): CompiledRoute | undefined {

@@ -3,7 +3,7 @@
 import { type Cidr, fail, type Json, messageOf, ok, parseCidr, type Result } from '@lateen/base';
 import type { Address, CidrRange, DataSource, FractionalPercent, Metadata, RuntimeFractionalPercent } from '@lateen/xds/messages/proxy';
 import { FractionalPercent_DenominatorType } from '@lateen/xds/messages/proxy';
-import type { RuntimeMetadata } from '../model.ts';
+import type { RuntimeMetadata, Share } from '../model.ts';
 import type { Report } from './report.ts';
 
 type DurationMessage = { seconds: bigint; nanos: number };
@@ -27,9 +27,12 @@ export const denominatorOf = (percent: FractionalPercent | undefined): number =>
 export const fractionOf = (percent: FractionalPercent | undefined): number =>
   percent ? Math.min(1, percent.numerator / denominatorOf(percent)) : 0;
 
-/** A runtime fraction's default: there is no runtime to override it with. Unset means always. */
-export const runtimeFractionOf = (fraction: RuntimeFractionalPercent | undefined): number =>
-  fraction ? fractionOf(fraction.defaultValue) : 1;
+/** Unset means always. */
+export const shareOf = (fraction: RuntimeFractionalPercent | undefined): Share =>
+  fraction ? { fraction: fractionOf(fraction.defaultValue), runtimeKey: fraction.runtimeKey } : ALWAYS;
+
+const ALWAYS: Share = { fraction: 1, runtimeKey: '' };
+export const NEVER: Share = { fraction: 0, runtimeKey: '' };
 
 const NO_METADATA: RuntimeMetadata = new Map();
 

@@ -7,6 +7,7 @@ import type { ConfigSourceRuntime } from './config-source.ts';
 import type { Format } from './format.ts';
 import type { TokenBucketRuntime } from './listener.ts';
 import type { BodyFormat, CorsRuntime, HeaderMutation, RateLimitEntry, RateLimitRuntime, RequestView, RouteTable } from './route.ts';
+import type { Share } from './share.ts';
 
 /** Durations: 0 = disabled; Envoy's defaults are filled in. */
 export type HcmRuntime = {
@@ -232,8 +233,8 @@ export type LocalRateLimitRuntime = {
   /** For requests that no descriptor takes; undefined: they pass. */
   readonly bucket: TokenBucketRuntime | undefined;
   /** Share of requests that are counted / held to the limit, 0 to 1. */
-  readonly enabledFraction: number;
-  readonly enforcedFraction: number;
+  readonly enabled: Share;
+  readonly enforced: Share;
   readonly requestHeadersWhenNotEnforced: readonly HeaderMutation[];
   readonly responseHeaders: readonly HeaderMutation[];
   /** An entry with an empty value takes any. */
@@ -292,18 +293,17 @@ export type NotedValue = {
 };
 
 export type FaultRuntime = {
-  readonly delay:
-    | { readonly fixedMs: number; readonly fraction: number }
-    | { readonly fromHeader: true; readonly fraction: number }
-    | undefined;
+  readonly delay: (({ readonly fixedMs: number } | { readonly fromHeader: true }) & { readonly share: Share }) | undefined;
   readonly abort:
     | (({ readonly status: number } | { readonly grpcStatus: number } | { readonly fromHeader: true }) & {
-        readonly fraction: number;
+        readonly share: Share;
         readonly body: string;
       })
     | undefined;
   /** Of the response's body. */
-  readonly rateLimit: (({ readonly kibPerSecond: number } | { readonly fromHeader: true }) & { readonly fraction: number }) | undefined;
+  readonly rateLimit: (({ readonly kibPerSecond: number } | { readonly fromHeader: true }) & { readonly share: Share }) | undefined;
+  /** Runtime keys that take the place of numbers. */
+  readonly keys: { readonly delayMs: string; readonly status: string; readonly grpcStatus: string; readonly maxActiveFaults: string };
   /** Only requests whose x-envoy-downstream-service-node is one of these; empty = all. */
   readonly downstreamNodes: ReadonlySet<string>;
   /** Only requests for which this holds; undefined = all. */

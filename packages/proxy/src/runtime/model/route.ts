@@ -3,6 +3,7 @@
 import type { Json } from '@lateen/base';
 import type { Format, JsonFormat } from './format.ts';
 import type { HttpFilterOverride } from './http.ts';
+import type { RuntimeKeys, Share } from './share.ts';
 
 /** What routing needs to see of a request: normalised, one view for routing, policy and the upstream alike. */
 export type RequestView = {
@@ -21,6 +22,7 @@ export type RequestView = {
   readonly dynamicMetadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
   /** The value that a filter stored under a key, as text. */
   filterStateText?(key: string): string | undefined;
+  readonly runtimeKeys?: RuntimeKeys | undefined;
 };
 
 /** Uniform in [0, 1). */
@@ -281,7 +283,7 @@ export type MirrorRuntime = {
   readonly requestHeaders: readonly HeaderMutation[];
   readonly hostRewrite: string | undefined;
   /** 0 to 1. */
-  readonly fraction: number;
+  readonly share: Share;
   /** Appends "-shadow" to the host. */
   readonly appendShadowSuffix: boolean;
 };
@@ -314,6 +316,6 @@ export type CorsRuntime = {
   /** Preflights whose origin does not match: true (default) sends them upstream, false answers them here. */
   readonly forwardNotMatchingPreflights: boolean | undefined;
   /** Share of requests for which the policy acts / is only counted, 0 to 1. Of the most specific level. */
-  readonly enabledFraction: number;
-  readonly shadowFraction: number;
+  readonly enabled: Share;
+  readonly shadow: Share;
 };
