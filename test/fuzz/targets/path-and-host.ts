@@ -46,7 +46,8 @@ export const host: Target = {
     assert.match(text, /^[!-~]*$/);
     assert.ok(!/[/@\\?#\s]/.test(text), text);
     const once = normalizeAuthority(text, RULES, 80);
-    assert.equal(once, once.toLowerCase());
+    // The letters are the client's; only a port and a dot may go.
+    assert.ok(text.startsWith(once) || text.replace(/\.(?=:|$)/, '').startsWith(once), `${text} became ${once}`);
     return undefined;
   },
 };

@@ -276,7 +276,6 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     if (transportFailure !== '') exchange.upstreamTransportFailureReason = underscored(transportFailure);
     if (this.rules && retriesReset(this.rules, reason, this.requestSent) && this.retry()) return;
     this.end();
-    if (reason === 'overflow') this.cluster.stats.upstream_cx_pool_overflow++;
     this.answer(failureReply(reason, transportFailure, exchange.upstreamAttemptCount, this.suppress));
   }
 
@@ -390,7 +389,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.timers.answered();
     this.responding = true;
     exchange.responseDurationMs = exchange.elapsedMs();
-    exchange.responseCodeDetails = 'via_upstream';
+    exchange.responseCodeDetails = exchange.upgrade === 'websocket' ? 'websocket_handshake_unsuccessful' : 'via_upstream';
     // As Envoy: before the request is whole there is no time that the upstream took for it.
     if (!exchange.requestEnded) head.removeKnown(SERVICE_TIME, 'x-envoy-upstream-service-time');
     else if (!this.suppress) {

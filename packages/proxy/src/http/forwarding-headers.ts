@@ -71,7 +71,7 @@ export function prepareRequestHeaders(head: Head, context: HcmContext, connectio
   facts.isInternal = isInternal;
   const isEdge = hcm.useRemoteAddress && !isInternal;
   if (!isInternal) removeInternalHeaders(head, context, isEdge);
-  if (isEdge) {
+  if (isEdge && hasIp(connection)) {
     const ip = facts.remoteAddress === connection.remoteAddress ? connection.remoteIp : ipOf(facts.remoteAddress);
     head.setKnown(EXTERNAL_ADDRESS, 'x-envoy-external-address', ip);
   }
@@ -126,7 +126,7 @@ function settleAddress(head: Head, hcm: HcmRuntime, connection: ConnectionInfo, 
   if (hcm.xffNumTrustedHops > 0 && told !== undefined) {
     facts.remoteAddress = addressFromRight(told, hcm.xffNumTrustedHops - 1) ?? facts.remoteAddress;
   }
-  if (!hcm.skipXffAppend) {
+  if (!hcm.skipXffAppend && hasIp(connection)) {
     if (told === undefined) head.add('x-forwarded-for', connection.remoteIp);
     else head.set('x-forwarded-for', told === '' ? connection.remoteIp : `${told},${connection.remoteIp}`);
   }
@@ -144,6 +144,9 @@ function settleProto(head: Head, context: HcmContext, connection: ConnectionInfo
   const forwarded = isKept && hcm.schemeToOverwrite === '' ? told : facts.scheme;
   if (told !== forwarded) head.setKnown(FORWARDED_PROTO, 'x-forwarded-proto', forwarded);
 }
+
+/** Whoever comes over a Unix domain socket has a path instead. */
+const hasIp = ({ remoteIp }: ConnectionInfo): boolean => remoteIp.charCodeAt(0) !== 47;
 
 /** "ip:port" without the port and brackets. */
 export const ipOf = (address: string): string => address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');

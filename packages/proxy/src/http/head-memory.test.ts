@@ -46,6 +46,7 @@ function serve(texts: readonly string[], maxBytes = 60 * 1024): { seen: Seen[]; 
       trailers: false,
       properCase: false,
       preserveCase: undefined,
+      acceptsHttp10: false,
       allowChunkedLength: false,
     });
     connection.received(Buffer.from(text, 'latin1'));

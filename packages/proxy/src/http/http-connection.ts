@@ -56,6 +56,7 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
       trailers: hcm.http1.enableTrailers,
       properCase: hcm.http1.properCase,
       preserveCase: hcm.http1.preserveCase,
+      acceptsHttp10: hcm.http1.acceptHttp10,
       allowChunkedLength: hcm.http1.allowChunkedLength,
     });
     this.openedMs = proxy.clock.monotonicMs();

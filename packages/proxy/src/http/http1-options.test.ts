@@ -138,3 +138,21 @@ for (const safe of [true, false]) {
     );
   });
 }
+
+test('accept_http_10: clients of HTTP/1.0 are answered in HTTP/1.0, also by answers made here', async () => {
+  await onStage(async ({ upstream, apply, port }) => {
+    const up = await upstream(answering(() => ok('hi')));
+    const hcm = { http_protocol_options: { accept_http_10: true } };
+    await apply({ listeners: [httpListener('in', [routeTo('up')], hcm)], clusters: [cluster('up', [up.port])] });
+    for (const [target, version, status] of [
+      ['/', '1.0', 200],
+      ['/', '1.1', 200],
+      ['/%00', '1.0', 400],
+    ] as const) {
+      const wire = await openWire(port());
+      wire.send(`GET ${target} HTTP/${version}\r\nhost: a\r\n\r\n`);
+      assert.ok((await wire.expect('\r\n\r\n')).startsWith(`HTTP/${version} ${status} `), `${target} ${version}`);
+      wire.close();
+    }
+  });
+});

@@ -15,6 +15,8 @@ export type Http1ServerOptions = {
   readonly properCase: boolean;
   /** Names of header fields go upstream with the letters that the client wrote. */
   readonly preserveCase: PreserveCase | undefined;
+  /** Clients of HTTP/1.0 are answered in it. */
+  readonly acceptsHttp10: boolean;
   /** Takes Content-Length out of a chunked request instead of refusing it. */
   readonly allowChunkedLength: boolean;
 };

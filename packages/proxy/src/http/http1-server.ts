@@ -11,7 +11,7 @@ import { type CodecHead, recycleRequestHead, takeRequestHead } from './head-pool
 import type { Http1ServerHost, Http1ServerOptions } from './http1-server-host.ts';
 import { knownId } from './known-headers.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
-import { statusLine } from './status-lines.ts';
+import { oldStatusLine, statusLine } from './status-lines.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
 
 const CONTENT_LENGTH = knownId('content-length');
@@ -372,7 +372,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     writeHead(
       this.connection,
       {
-        startLine: statusLine(status),
+        startLine: this.head.version < 11 && this.options.acceptsHttp10 ? oldStatusLine(status) : statusLine(status),
         target: undefined,
         head,
         extraLines: extra,

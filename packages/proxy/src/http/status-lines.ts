@@ -11,4 +11,7 @@ export function statusLine(status: number): string {
   return line;
 }
 
+/** The same for a client that speaks HTTP/1.0, as Envoy. */
+export const oldStatusLine = (status: number): string => statusLine(status).replace('HTTP/1.1', 'HTTP/1.0');
+
 export const reasonOf = (status: number): string => STATUS_CODES[status] ?? 'Unknown';
