@@ -25,7 +25,16 @@ export function compileOperations(message: Bootstrap, report: Report): Operation
 }
 
 function compileLayers({ layeredRuntime }: Bootstrap, report: Report): RuntimeLayers {
+  const names = new Set<string>();
+  let admins = 0;
   const layers = (layeredRuntime?.layers ?? []).flatMap(({ name, layerSpecifier }, i): RuntimeLayer[] => {
+    if (names.has(name))
+      report
+        .at('layers', i)
+        .at('name')
+        .refuse(`${JSON.stringify(name)} is the name of two layers`);
+    names.add(name);
+    if (layerSpecifier.case === 'adminLayer' && admins++) report.at('layers', i).refuse('there can be one admin_layer only');
     if (layerSpecifier.case === 'staticLayer') {
       return [{ name, values: flattenLayer(layerSpecifier.value as JsonObject), isAdmin: false }];
     }

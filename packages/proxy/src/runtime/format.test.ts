@@ -23,6 +23,7 @@ const errors: [string, RegExp][] = [
   ['%PROTOCOL(x)%', /takes no argument/],
   ['50% off', /malformed operator/],
   ['%REQ(a', /not closed/],
+  ['%START_TIME(%Y\n)%', /a line break/],
 ];
 for (const [text, error] of errors) {
   test(`refuses ${JSON.stringify(text)}`, () => {

@@ -246,6 +246,7 @@ function endsOperator(text: string, at: number): boolean {
 }
 
 function problemOf(operator: string, argument: string | undefined): string | undefined {
+  if (argument?.includes('\n')) return `%${operator}%: a line break in its argument`;
   const check = CHECKS[operator];
   if (check && argument !== undefined && !check.test(argument))
     return `%${operator}% does not know the argument ${JSON.stringify(argument)}`;
