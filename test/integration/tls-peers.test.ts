@@ -152,6 +152,8 @@ const CONTEXTS = {
   pin: { require: true, validation: { verify_certificate_hash: [new X509Certificate(good.certPem).fingerprint256] } },
   'wrong pin': { require: true, validation: { ...trusted, verify_certificate_hash: ['00'.repeat(32)] } },
   'intermediate as root': { require: true, validation: { trusted_ca: { inline_string: intermediate.certPem } } },
+  'depth 1': { require: true, validation: { ...trusted, max_verify_depth: 1 } },
+  'depth 2': { require: true, validation: { ...trusted, max_verify_depth: 2 } },
   spiffe: { require: true, validation: spiffe },
 } as const;
 
@@ -245,6 +247,8 @@ const ACCEPTED: Record<ContextName, readonly string[]> = {
   pin: byName('good'),
   'wrong pin': [],
   'intermediate as root': byName('with intermediate, missing intermediate'),
+  'depth 1': TRUSTED.filter((name) => name !== 'with intermediate'),
+  'depth 2': TRUSTED,
   spiffe: byName('good, client usage only, with intermediate, revoked, P-384, RSA 2048'),
 };
 

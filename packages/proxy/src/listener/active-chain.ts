@@ -22,6 +22,8 @@ export type ChainServices = {
   readonly observer: ProxyObserver;
   readonly counters: Counters;
   readonly buckets: SharedBuckets;
+  /** Of a key of Envoy's runtime. */
+  readonly runtimeValue: (key: string) => string | undefined;
   /** The listener as a whole drains. */
   readonly isListenerDraining: () => boolean;
 };

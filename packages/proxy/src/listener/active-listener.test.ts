@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import test from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import type { JsonObject } from '@bufbuild/protobuf';
 import type { SocketAddress } from '@lateen/base';
 import { eventually } from '@lateen/base/testing';
 import { createHostTransport } from '../io/host-transport.ts';
@@ -47,6 +49,36 @@ test('redirected connections go to the listener of their original destination, t
     },
     { transport },
   );
+});
+
+test('the TLS inspector closes what it is told to: too long ClientHellos, and other protocols', async () => {
+  await onStage(async ({ upstream, apply, port, proxy }) => {
+    const up = await upstream((socket) => socket.write('served'));
+    const inspector = (fields: JsonObject) => ({ name: 'tls', typed_config: any(`${LISTENER}.tls_inspector.v3.TlsInspector`, fields) });
+    const cases: [fields: JsonObject, servername: string | undefined, isServed: boolean][] = [
+      [{}, undefined, true],
+      [{ close_connection_on_client_hello_parsing_errors: true }, undefined, false],
+      [{ close_connection_on_client_hello_parsing_errors: true }, 'a.test', true],
+      [{ max_client_hello_size: 300 }, 'a.test', false],
+    ];
+    for (const [fields, servername, isServed] of cases) {
+      const listener = { ...tcpListener('in', { cluster: 'up' }), listener_filters: [inspector(fields)] };
+      await apply({ listeners: [listener], clusters: [cluster('up', [up.port])] });
+      const before = up.received.length;
+      if (servername === undefined) {
+        const wire = await openWire(port());
+        wire.send('plain text');
+        await eventually(() => wire.text() === 'served' || wire.isClosed());
+        wire.close();
+      } else {
+        const socket = connectTls({ host: '127.0.0.1', port: port(), servername });
+        socket.on('error', () => {});
+        await once(socket, 'close').catch(() => {});
+      }
+      assert.equal(up.received.length > before, isServed, JSON.stringify(fields));
+    }
+    assert.equal(proxy.counters.value('tls_inspector.client_hello_too_large'), 1);
+  });
 });
 
 test('one port serves HTTP, TLS by server name and plain TCP, told apart by their first bytes', async () => {

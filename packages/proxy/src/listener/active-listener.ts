@@ -12,6 +12,7 @@ import { TcpRecord } from '../tcp/tcp-record.ts';
 import { HANDSHAKE_TIMEOUT, secureDownstream } from '../tls/downstream-tls.ts';
 import { tlsStatsOf } from '../tls/tls-stats.ts';
 import { ActiveChain, type ChainServices } from './active-chain.ts';
+import { isOn } from './connection-filters.ts';
 import { describeConnection, type Facts, localOf, remoteOf } from './connection-info.ts';
 import { type Inspected, type InspectionFailure, inspect } from './inspection.ts';
 import { ListenerStats } from './listener-stats.ts';
@@ -172,6 +173,7 @@ export class ActiveListener {
   }
 
   private readonly takeToken = (filter: RateLimitFilter): boolean => {
+    if (!isOn(filter.enabled, this.services.runtimeValue)) return true;
     const nowMs = this.services.proxy.clock.monotonicMs();
     let bucket = this.buckets.get(filter);
     if (!bucket) {

@@ -15,25 +15,26 @@ const MORE: HelloResult = { kind: 'more' };
 const NOT_TLS: HelloResult = { kind: 'not_tls' };
 const TOO_LARGE: HelloResult = { kind: 'too_large' };
 const BAD_VERSION: HelloResult = { kind: 'bad_version' };
+/** Of a handshake; the inspector may be told less. */
 const MAX_HELLO = 16 * 1024;
 const HANDSHAKE = 22;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 const ALPN = 16;
 
-export function parseClientHello(bytes: Uint8Array): HelloResult {
-  const message = handshakeMessage(bytes);
+export function parseClientHello(bytes: Uint8Array, maxBytes = MAX_HELLO): HelloResult {
+  const message = handshakeMessage(bytes, maxBytes);
   return message instanceof Uint8Array ? parseMessage(message) : message;
 }
 
 /** Joins the records that carry the first handshake message. */
-function handshakeMessage(bytes: Uint8Array): Uint8Array | HelloResult {
+function handshakeMessage(bytes: Uint8Array, maxBytes: number): Uint8Array | HelloResult {
   if (bytes.length > 0 && bytes[0] !== HANDSHAKE) return NOT_TLS;
   if (bytes.length > 1 && bytes[1] !== 3) return NOT_TLS;
   if (bytes.length < 9) return MORE;
   if (bytes[5] !== CLIENT_HELLO) return NOT_TLS;
   const size = 4 + u24(bytes, 6);
-  if (size > MAX_HELLO) return TOO_LARGE;
+  if (size > maxBytes) return TOO_LARGE;
   const message = new Uint8Array(size);
   let filled = 0;
   let at = 0;

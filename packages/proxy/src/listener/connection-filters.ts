@@ -4,7 +4,7 @@ import type { ProxyContext } from '../http/context.ts';
 import type { ResponseFlag } from '../http/request-record.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import { compileFormat } from '../observe/format.ts';
-import type { FilterChainRuntime, NetworkFilterRuntime, TokenBucketRuntime } from '../runtime/model.ts';
+import type { FilterChainRuntime, NetworkFilterRuntime, RuntimeFlag, TokenBucketRuntime } from '../runtime/model.ts';
 import { TCP_PROXY_CLUSTER } from '../tcp/tcp-connection.ts';
 import { TcpRecord } from '../tcp/tcp-record.ts';
 import type { Counters } from './counters.ts';
@@ -28,11 +28,9 @@ const ADMITTED: Admission = { kind: 'admitted', release: nothing };
 export type SharedBuckets = Map<string, TokenBucketState>;
 
 /** Once per filter chain: limits count over its connections. */
-export function createConnectionFilters(
-  chain: FilterChainRuntime,
-  { proxy, counters, buckets }: { proxy: ProxyContext; counters: Counters; buckets: SharedBuckets },
-): ConnectionFilters {
-  const gates = chain.networkFilters.flatMap((filter) => createGate(filter, { proxy, counters, buckets }) ?? []);
+export function createConnectionFilters(chain: FilterChainRuntime, services: Services): ConnectionFilters {
+  const { proxy } = services;
+  const gates = chain.networkFilters.flatMap((filter) => createGate(filter, services) ?? []);
   const describers = chain.networkFilters.flatMap((filter) => createDescriber(filter, proxy) ?? []);
   return {
     admit() {
@@ -55,13 +53,27 @@ export function createConnectionFilters(
   };
 }
 
-type Services = { proxy: ProxyContext; counters: Counters; buckets: SharedBuckets };
+type RuntimeValue = (key: string) => string | undefined;
+type Services = {
+  readonly proxy: ProxyContext;
+  readonly counters: Counters;
+  readonly buckets: SharedBuckets;
+  readonly runtimeValue: RuntimeValue;
+};
 
-function createGate(filter: NetworkFilterRuntime, { proxy, counters, buckets }: Services): (() => Admission) | undefined {
+/** What the flag says now; a filter without one is on. */
+export function isOn(flag: RuntimeFlag | undefined, runtimeValue: RuntimeValue): boolean {
+  if (!flag) return true;
+  const value = runtimeValue(flag.key);
+  return value === 'true' || value === 'false' ? value === 'true' : flag.isOnByDefault;
+}
+
+function createGate(filter: NetworkFilterRuntime, { proxy, counters, buckets, runtimeValue }: Services): (() => Admission) | undefined {
   if (filter.kind === 'local_rate_limit') {
     const { bucket, shareKey, statPrefix } = filter;
     const state = sharedBucket(buckets, bucket, shareKey, proxy);
     return () => {
+      if (!isOn(filter.enabled, runtimeValue)) return ADMITTED;
       if (state.take(proxy.clock.monotonicMs())) return ADMITTED;
       counters.count(`local_rate_limit.${statPrefix}.rate_limited`);
       // Envoy's flag for it, though nothing was retried.
@@ -76,6 +88,7 @@ function createGate(filter: NetworkFilterRuntime, { proxy, counters, buckets }: 
       counters.count(`connection_limit.${statPrefix}.active_connections`, -1);
     };
     return () => {
+      if (!isOn(filter.enabled, runtimeValue)) return ADMITTED;
       if (active >= maxConnections) {
         counters.count(`connection_limit.${statPrefix}.limited_connections`);
         return { kind: 'closed', delayMs };

@@ -108,7 +108,7 @@ function run(filter: ListenerFilterRuntime, result: Inspected, services: Inspect
     case 'proxy_protocol':
       return readProxyHeader(filter, result, services.counters);
     case 'tls_inspector':
-      return inspectTls(result, services.counters);
+      return inspectTls(filter, result, services.counters);
     case 'http_inspector':
       return inspectHttp(result, services.counters);
   }
@@ -159,9 +159,11 @@ function metadataOf({ rules }: ProxyProtocol, { tlvs }: ProxyHeader): Inspected[
   return metadata;
 }
 
-function inspectTls(result: Inspected, counters: Counters): Step {
+type TlsInspector = Extract<ListenerFilterRuntime, { kind: 'tls_inspector' }>;
+
+function inspectTls(filter: TlsInspector, result: Inspected, counters: Counters): Step {
   if (!result.bytes) return 'more';
-  const hello = parseClientHello(result.bytes);
+  const hello = parseClientHello(result.bytes, filter.maxHelloBytes);
   switch (hello.kind) {
     case 'more':
       return 'more';
@@ -173,7 +175,7 @@ function inspectTls(result: Inspected, counters: Counters): Step {
       return 'refuse';
     case 'not_tls':
       counters.count('tls_inspector.tls_not_found');
-      return 'next';
+      return filter.closesOthers ? 'refuse' : 'next';
     case 'hello':
   }
   const { serverName, applicationProtocols } = hello.hello;

@@ -45,6 +45,7 @@ export class TcpConnection implements ConnectionHandler {
   private lastActivityMs: number;
   private readonly connectTimeout: Timeout = new Timeout(() => this.onConnectFailed('timeout'));
   private readonly idle: Timeout = new Timeout(() => this.onIdle());
+  private readonly nextAttempt: Timeout = new Timeout(() => this.start(this.record.connection));
   private readonly idleTimeoutMs: number;
   private metadataMatch: TcpClusterRuntime['metadataMatch'];
   private maxDuration: Timeout | undefined;
@@ -67,7 +68,7 @@ export class TcpConnection implements ConnectionHandler {
         observer.count?.('max_downstream_connection_duration');
         this.fail('DT');
       });
-      proxy.timeouts.arm(this.maxDuration, tcp.maxDownstreamConnectionDurationMs);
+      proxy.timeouts.arm(this.maxDuration, tcp.maxDownstreamConnectionDurationMs * (1 + tcp.maxDurationJitter * proxy.random()));
     }
     this.start(info);
   }
@@ -224,9 +225,12 @@ export class TcpConnection implements ConnectionHandler {
     }
     if (this.host) cluster.reportResult(this.host, 0);
     record.addFlag('UF');
+    if (this.finished || this.attempts >= Math.max(1, this.tcp.maxConnectAttempts)) return this.exhaust(cluster);
     // Each attempt chooses again, among the clusters too.
-    if (this.attempts < Math.max(1, this.tcp.maxConnectAttempts) && !this.finished) return this.start(record.connection);
-    this.exhaust(cluster);
+    const { backoff } = this.tcp;
+    if (!backoff) return this.start(record.connection);
+    const boundMs = Math.min(backoff.maxMs, backoff.baseMs * 2 ** (this.attempts - 1));
+    this.proxy.timeouts.arm(this.nextAttempt, this.proxy.random() * boundMs);
   }
 
   private exhaust({ stats }: ClusterState): void {
@@ -320,6 +324,7 @@ export class TcpConnection implements ConnectionHandler {
     if (this.finished) return;
     this.finished = true;
     this.connectTimeout.cancel();
+    this.nextAttempt.cancel();
     this.idle.cancel();
     this.maxDuration?.cancel();
     for (const timeout of this.repeating) timeout.cancel();

@@ -99,6 +99,54 @@ test('a connection limit closes the rest after its delay, and counts', async () 
   });
 });
 
+test('a key of the runtime turns a limit off while the proxy runs', async () => {
+  const keys = new Map<string, string>();
+  await onStage(
+    async ({ upstream, apply, port, proxy }) => {
+      const up = await upstream(say('x'));
+      const runtime_enabled = { default_value: true, runtime_key: 'limits' };
+      const limit = network('connection_limit.v3.ConnectionLimit', { stat_prefix: 'l', max_connections: 1, runtime_enabled });
+      const bucket = { token_bucket: { max_tokens: 2, fill_interval: '60s' }, runtime_enabled };
+      const rate = network('local_ratelimit.v3.LocalRateLimit', { stat_prefix: 'r', ...bucket });
+      await apply({ listeners: [filtered([limit, rate])], clusters: [cluster('up', [up.port])] });
+      const first = await openWire(port());
+      first.send('?');
+      await first.expect('x');
+      await (await openWire(port())).closed();
+      keys.set('limits', 'false');
+      for (let i = 0; i < 3; i++) {
+        const wire = await openWire(port());
+        wire.send('?');
+        await wire.expect('x');
+        wire.close();
+      }
+      first.close();
+      const count = (name: string) => proxy.counters.value(name);
+      assert.deepEqual([count('connection_limit.l.limited_connections'), count('local_rate_limit.r.rate_limited')], [1, 0]);
+    },
+    { runtimeValue: (key) => keys.get(key) },
+  );
+});
+
+test('attempts to connect wait for each other as configured', async () => {
+  await onStage(
+    async ({ apply, port, log }) => {
+      const unused = createServer().listen(0, '127.0.0.1');
+      await once(unused, 'listening');
+      const { port: closedPort } = unused.address() as { port: number };
+      unused.close();
+      const tcp = { cluster: 'up', max_connect_attempts: 3, backoff_options: { base_interval: '0.1s', max_interval: '0.15s' } };
+      await apply({ listeners: [filtered([], tcp)], clusters: [cluster('up', [closedPort])] });
+      const startedMs = performance.now();
+      await (await openWire(port())).closed();
+      const tookMs = performance.now() - startedMs;
+      assert.ok(tookMs >= 120 && tookMs < 2000, `${tookMs}`);
+      await eventually(() => assert.deepEqual(log, ['0 URX,UF ']));
+    },
+    { random: () => 0.5 },
+  );
+});
+
 for (const kind of ['network', 'listener'] as const) {
   test(`a ${kind} rate limit closes what comes too fast, and gives tokens back`, async () => {
     await onStage(async ({ upstream, apply, port, proxy }) => {

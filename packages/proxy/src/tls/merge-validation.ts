@@ -17,5 +17,6 @@ export function mergeValidation(fallback: ValidationRuntime | undefined, dynamic
     trustDomains: dynamic.trustDomains.size > 0 ? dynamic.trustDomains : fallback.trustDomains,
     acceptUntrusted: dynamic.acceptUntrusted || fallback.acceptUntrusted,
     allowExpired: dynamic.allowExpired || fallback.allowExpired,
+    maxVerifyDepth: dynamic.maxVerifyDepth ?? fallback.maxVerifyDepth,
   };
 }

@@ -14,6 +14,7 @@ const validation: ValidationRuntime = {
   trustDomains: new Map(),
   acceptUntrusted: false,
   allowExpired: false,
+  maxVerifyDepth: undefined,
 };
 const parts = { validation, identities: ['spiffe://a'], rules: [true] };
 const generation = trustGeneration(parts);
@@ -28,6 +29,7 @@ const CHANGES: Readonly<Record<string, Partial<ValidationRuntime>>> = {
   'a pinned certificate': { verifyCertificateHash: ['pin'] },
   'a trust domain': { trustDomains: new Map([['a', 'root']]) },
   'tolerance of strangers': { acceptUntrusted: true },
+  'how deep a chain may be': { maxVerifyDepth: 1 },
   'tolerance of age': { allowExpired: true },
 };
 

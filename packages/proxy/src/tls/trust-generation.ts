@@ -33,6 +33,7 @@ export function trustGeneration({ validation, identities, rules }: GenerationPar
     [...validation.trustDomains],
     validation.acceptUntrusted,
     validation.allowExpired,
+    validation.maxVerifyDepth,
   ];
   return createHash('sha256')
     .update(JSON.stringify([trust ?? null, identities, rules]))

@@ -2,6 +2,7 @@
 // verdict, the names, the pins and the trust domains decide.
 
 import { createHash, type X509Certificate } from 'node:crypto';
+import { getCACertificates } from 'node:tls';
 import { parseCertificates, parseSpiffeId, verifyChain } from '@lateen/pki';
 import { coversDnsName } from '../runtime/compile/secret.ts';
 import type { SanMatcher, ValidationRuntime } from '../runtime/model.ts';
@@ -43,7 +44,10 @@ export function createValidator(context: ValidationRuntime | undefined, expectsS
   const hasPins = context.verifyCertificateHash.length + context.verifyCertificateSpki.length > 0;
   const judgesChains = roots.size > 0 || context.allowExpired;
 
+  const isTooDeep = createDepthCheck(context);
+
   const judgeChain = (peer: PeerEvidence, names: SubjectAltNames): string | undefined => {
+    if (isTooDeep?.(peer.chain)) return 'X509_verify_cert: certificate verification error at depth 0: certificate chain too long';
     if (roots.size > 0) return spiffeReason(peer, { names, roots, allowExpired: context.allowExpired });
     if (!hasRoots || !peer.chainError) return undefined;
     if (context.allowExpired && isExpiryOnly(peer, context)) return undefined;
@@ -73,6 +77,22 @@ export function createValidator(context: ValidationRuntime | undefined, expectsS
       const verdict = judge(peer, serverName);
       return !verdict.ok && context.acceptUntrusted && verdict.counter ? tolerated : verdict;
     },
+  };
+}
+
+/** Undefined: there is no limit. The root need not be sent: it is what comes after the last certificate then. */
+function createDepthCheck(context: ValidationRuntime): ((chain: readonly X509Certificate[]) => boolean) | undefined {
+  const { maxVerifyDepth } = context;
+  if (maxVerifyDepth === undefined) return undefined;
+  const pems = context.systemRoots ? getCACertificates('system') : [context.trustedCaPem, ...context.trustDomains.values()];
+  const parsed = pems.flatMap((pem) => {
+    const roots = parseCertificates(pem);
+    return roots.ok ? roots.value : [];
+  });
+  const roots = new Set(parsed.map(({ fingerprint256 }) => fingerprint256));
+  return (chain) => {
+    const at = chain.findIndex(({ fingerprint256 }) => roots.has(fingerprint256));
+    return (at < 0 ? chain.length : at) > maxVerifyDepth;
   };
 }
 

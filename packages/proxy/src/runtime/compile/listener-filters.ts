@@ -15,10 +15,16 @@ import {
 import type { ListenerFilterConfig, ListenerFilterRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { honours, type Report } from './report.ts';
+import { compileRuntimeFlag } from './runtime-flag.ts';
 import { compileTokenBucket } from './token-bucket.ts';
 
-const checkTlsInspector = honours(tlsInspectorListenerFilter.TlsInspectorSchema, ['initialReadBufferSize']);
-const checkRateLimit = honours(localRatelimitListenerFilter.LocalRateLimitSchema, ['statPrefix', 'tokenBucket']);
+const checkTlsInspector = honours(tlsInspectorListenerFilter.TlsInspectorSchema, [
+  'initialReadBufferSize',
+  'maxClientHelloSize',
+  'closeConnectionOnClientHelloParsingErrors',
+]);
+const MAX_HELLO_BYTES = 16 * 1024;
+const checkRateLimit = honours(localRatelimitListenerFilter.LocalRateLimitSchema, ['statPrefix', 'tokenBucket', 'runtimeEnabled']);
 const checkProxyProtocol = honours(proxyProtocolListenerFilter.ProxyProtocolSchema, [
   'rules',
   'allowRequestsWithoutProxyProtocol',
@@ -31,14 +37,16 @@ const FILTERS = [
   extension(originalDstListenerFilter.OriginalDstSchema, (): ListenerFilterConfig => ({ kind: 'original_dst' })),
   extension(tlsInspectorListenerFilter.TlsInspectorSchema, (message, report): ListenerFilterConfig => {
     checkTlsInspector(message, report);
-    return { kind: 'tls_inspector' };
+    const maxHelloBytes = message.maxClientHelloSize ?? MAX_HELLO_BYTES;
+    if (maxHelloBytes > MAX_HELLO_BYTES) report.at('max_client_hello_size').refuse(`must not be more than ${MAX_HELLO_BYTES}`);
+    return { kind: 'tls_inspector', maxHelloBytes, closesOthers: message.closeConnectionOnClientHelloParsingErrors };
   }),
   extension(httpInspectorListenerFilter.HttpInspectorSchema, (): ListenerFilterConfig => ({ kind: 'http_inspector' })),
   extension(proxyProtocolListenerFilter.ProxyProtocolSchema, compileProxyProtocol),
   extension(localRatelimitListenerFilter.LocalRateLimitSchema, (message, report): ListenerFilterConfig => {
     checkRateLimit(message, report);
     const bucket = compileTokenBucket(message.tokenBucket, report.at('token_bucket'));
-    return { kind: 'local_rate_limit', statPrefix: message.statPrefix, bucket };
+    return { kind: 'local_rate_limit', statPrefix: message.statPrefix, bucket, enabled: compileRuntimeFlag(message.runtimeEnabled) };
   }),
 ];
 

@@ -19,6 +19,7 @@ import { compileAny, extension } from './any.ts';
 import { compileHcm } from './hcm.ts';
 import { compileIstioStats } from './http-filters.ts';
 import { honours, type Report } from './report.ts';
+import { compileRuntimeFlag } from './runtime-flag.ts';
 import { compileTcpProxy } from './tcp-proxy.ts';
 import { compileTokenBucket } from './token-bucket.ts';
 import { durationMsOr, inlineTextOf } from './values.ts';
@@ -26,8 +27,8 @@ import { durationMsOr, inlineTextOf } from './values.ts';
 type Terminal = FilterChainRuntime['terminal'];
 type Compiled = { readonly network: NetworkFilterConfig } | { readonly terminal: Terminal };
 
-const checkLimit = honours(connectionLimitNetworkFilter.ConnectionLimitSchema, ['statPrefix', 'maxConnections', 'delay']);
-const checkRate = honours(localRatelimitNetworkFilter.LocalRateLimitSchema, ['statPrefix', 'tokenBucket', 'shareKey']);
+const checkLimit = honours(connectionLimitNetworkFilter.ConnectionLimitSchema, ['statPrefix', 'maxConnections', 'delay', 'runtimeEnabled']);
+const checkRate = honours(localRatelimitNetworkFilter.LocalRateLimitSchema, ['statPrefix', 'tokenBucket', 'shareKey', 'runtimeEnabled']);
 const checkState = honours(setFilterStateNetworkFilter.ConfigSchema, ['onNewConnection']);
 
 const FILTERS = [
@@ -50,12 +51,14 @@ const FILTERS = [
     checkLimit(message, at);
     const maxConnections = Number(message.maxConnections ?? 0n);
     const delayMs = durationMsOr(message.delay, 0);
-    return { network: { kind: 'connection_limit', statPrefix: message.statPrefix, maxConnections, delayMs } };
+    const enabled = compileRuntimeFlag(message.runtimeEnabled);
+    return { network: { kind: 'connection_limit', statPrefix: message.statPrefix, maxConnections, delayMs, enabled } };
   }),
   extension(localRatelimitNetworkFilter.LocalRateLimitSchema, (message, at): Compiled => {
     checkRate(message, at);
     const bucket = compileTokenBucket(message.tokenBucket, at.at('token_bucket'));
-    return { network: { kind: 'local_rate_limit', statPrefix: message.statPrefix, bucket, shareKey: message.shareKey } };
+    const { statPrefix, shareKey } = message;
+    return { network: { kind: 'local_rate_limit', statPrefix, bucket, shareKey, enabled: compileRuntimeFlag(message.runtimeEnabled) } };
   }),
   extension(sniClusterNetworkFilter.SniClusterSchema, (): Compiled => ({ network: { kind: 'sni_cluster' } })),
   extension(setFilterStateNetworkFilter.ConfigSchema, (message, at): Compiled => {

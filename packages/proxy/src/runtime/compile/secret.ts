@@ -138,7 +138,7 @@ export function compileTicketKeys(name: string, message: TlsSessionTicketKeys, r
   return planOf(name, sources, (read) => ({ name, kind: 'ticket_keys', keys: refs.map(read) }));
 }
 
-// Not: only_verify_leaf_cert_crl and max_verify_depth, which Node does not hand to OpenSSL.
+// Not: only_verify_leaf_cert_crl, which Node does not hand to OpenSSL.
 const checkValidation = honours(CertificateValidationContextSchema, [
   'trustedCa',
   'systemRootCerts',
@@ -151,6 +151,7 @@ const checkValidation = honours(CertificateValidationContextSchema, [
   'allowExpiredCertificate',
   'trustChainVerification',
   'customValidatorConfig',
+  'maxVerifyDepth',
 ]);
 
 export function compileValidation(name: string, message: CertificateValidationContext, report: Report): SecretPlan {
@@ -181,16 +182,24 @@ function compileValidationParts(message: CertificateValidationContext, report: R
     verifyCertificateHash: message.verifyCertificateHash.map((hash, i) => normalHash(hash, report.at('verify_certificate_hash', i))),
     acceptUntrusted: message.trustChainVerification === ChainVerification.ACCEPT_UNTRUSTED,
     allowExpired: message.allowExpiredCertificate,
+    maxVerifyDepth: message.maxVerifyDepth,
   };
+  const hasCa = message.trustedCa !== undefined;
+  if (hasCa && ca.kind === 'inline' && ca.bytes.length === 0) report.at('trusted_ca').refuse('must not be empty');
   message.verifyCertificateSpki.forEach((spki, i) => {
     if (!/^[A-Za-z0-9+/]{43}=$/.test(spki)) report.at('verify_certificate_spki', i).refuse('must be base64 of a SHA-256');
   });
-  const build = (read: (data: DataRef) => Uint8Array): ValidationRuntime => ({
-    ...fixed,
-    trustedCaPem: textOf(read(ca)),
-    crlPem: textOf(read(crl)),
-    trustDomains: new Map(domains.map(({ domain, bundle }) => [domain, textOf(read(bundle))])),
-  });
+  const build = (read: (data: DataRef) => Uint8Array): ValidationRuntime => {
+    const trustedCaPem = textOf(read(ca));
+    // Nothing in it would mean that everybody is trusted.
+    if (hasCa && ca.kind !== 'inline' && trustedCaPem === '') throw new Error(`trusted_ca: ${pathOf(ca)} is empty`);
+    return {
+      ...fixed,
+      trustedCaPem,
+      crlPem: textOf(read(crl)),
+      trustDomains: new Map(domains.map(({ domain, bundle }) => [domain, textOf(read(bundle))])),
+    };
+  };
   return { sources, build };
 }
 

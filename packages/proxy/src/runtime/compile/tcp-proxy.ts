@@ -19,6 +19,8 @@ const check = honours(TcpProxySchema, [
   'accessLogFlushInterval',
   'flushAccessLogOnConnected',
   'maxDownstreamConnectionDuration',
+  'maxDownstreamConnectionDurationJitterPercentage',
+  'backoffOptions',
   'tunnelingConfig',
 ]);
 const checkTunnel = honours(TcpProxy_TunnelingConfigSchema, [
@@ -50,7 +52,9 @@ export function compileTcpProxy(message: TcpProxy, report: Report): TcpProxyRunt
     },
     idleTimeoutMs: durationMsOr(message.idleTimeout, 3_600_000),
     maxConnectAttempts: message.maxConnectAttempts ?? 1,
+    backoff: compileBackoff(message),
     maxDownstreamConnectionDurationMs: durationMsOr(message.maxDownstreamConnectionDuration, 0),
+    maxDurationJitter: (message.maxDownstreamConnectionDurationJitterPercentage?.value ?? 0) / 100,
     accessLogs: compileAccessLogs(message.accessLog, report),
     accessLogFlushIntervalMs: durationMsOr(options?.accessLogFlushInterval ?? message.accessLogFlushInterval, 0),
     logsOnConnected: options?.flushAccessLogOnConnected ?? message.flushAccessLogOnConnected,
@@ -89,6 +93,12 @@ function clustersOf(message: TcpProxy, report: Report): TcpClusterRuntime[] {
     if (each.name === '') report.at('weighted_clusters').at('clusters', i).at('name').refuse('must not be empty');
     return { name: each.name, weight: each.weight, metadataMatch: own ? { ...metadataMatch, ...own } : metadataMatch };
   });
+}
+
+function compileBackoff({ backoffOptions }: TcpProxy): TcpProxyRuntime['backoff'] {
+  if (!backoffOptions) return undefined;
+  const baseMs = durationMsOr(backoffOptions.baseInterval, 0);
+  return { baseMs, maxMs: durationMsOr(backoffOptions.maxInterval, baseMs * 10) };
 }
 
 function compileHashPolicy({ hashPolicy }: TcpProxy, report: Report): TcpProxyRuntime['hashPolicy'] {

@@ -28,6 +28,13 @@ test('defaults are those of Envoy: TLS 1.2 to 1.3 for servers, 1.2 for clients, 
   assert.deepEqual([client.minVersion, client.maxVersion, client.maxSessionKeys, client.certificates], ['TLSv1.2', 'TLSv1.2', 1, []]);
 });
 
+test('an empty file of roots is an error, not trust in everybody', () => {
+  const { validation } = downstream({ validation_context: { trusted_ca: { filename: '/roots.pem' } } });
+  assert.ok(validation?.kind === 'named' && validation.source.kind === 'local');
+  const { plan } = validation.source;
+  assert.throws(() => plan.build(() => new Uint8Array()), /trusted_ca: \/roots\.pem is empty/);
+});
+
 test('ciphers of equal preference, versions and hashes are read as Envoy writes them', () => {
   const tls = downstream({
     tls_params: {
@@ -117,10 +124,16 @@ describe('what cannot be honoured is refused with its path', () => {
       `${common}.validation_context.match_typed_subject_alt_names[0].matcher.safe_regex.regex: `,
     ],
     [
-      'a depth limit',
-      { validation_context: { trusted_ca: { inline_string: 'x' }, max_verify_depth: 1 } },
+      'revocation of the leaf only',
+      { validation_context: { trusted_ca: { inline_string: 'x' }, only_verify_leaf_cert_crl: true } },
       {},
-      `${common}.validation_context.max_verify_depth: is not supported`,
+      `${common}.validation_context.only_verify_leaf_cert_crl: is not supported`,
+    ],
+    [
+      'nothing to trust, which would be everybody',
+      { validation_context: { trusted_ca: { inline_string: '' } } },
+      {},
+      `${common}.validation_context.trusted_ca: must not be empty`,
     ],
     ['must-staple', {}, { ocsp_staple_policy: 'MUST_STAPLE' }, `${at}.ocsp_staple_policy: only LENIENT_STAPLING is supported`],
     [

@@ -66,10 +66,25 @@ export type ConnectionView = {
   readonly applicationProtocols: readonly string[];
 };
 
+/** Whether something is on, which a key of Envoy's runtime may say at any time. */
+export type RuntimeFlag = { readonly key: string; readonly isOnByDefault: boolean };
+
 export type ListenerFilterConfig =
-  | { readonly kind: 'original_dst' | 'tls_inspector' | 'http_inspector' }
+  | { readonly kind: 'original_dst' | 'http_inspector' }
+  | {
+      readonly kind: 'tls_inspector';
+      /** A longer ClientHello closes the connection. */
+      readonly maxHelloBytes: number;
+      /** What is no ClientHello closes it, too. */
+      readonly closesOthers: boolean;
+    }
   | ({ readonly kind: 'proxy_protocol' } & ProxyProtocolRuntime)
-  | { readonly kind: 'local_rate_limit'; readonly statPrefix: string; readonly bucket: TokenBucketRuntime };
+  | {
+      readonly kind: 'local_rate_limit';
+      readonly statPrefix: string;
+      readonly bucket: TokenBucketRuntime;
+      readonly enabled: RuntimeFlag | undefined;
+    };
 
 export type ListenerFilterRuntime = ListenerFilterConfig & {
   /** Whether the filter is off for this destination port (filter_disabled). */
@@ -120,13 +135,20 @@ export type FilterChainMatchRuntime = {
 export type NetworkFilterConfig =
   | { readonly kind: 'istio_stats'; readonly stats: IstioStatsRuntime }
   | { readonly kind: 'metadata_exchange'; readonly exchange: MetadataExchangeRuntime }
-  | { readonly kind: 'connection_limit'; readonly statPrefix: string; readonly maxConnections: number; readonly delayMs: number }
+  | {
+      readonly kind: 'connection_limit';
+      readonly statPrefix: string;
+      readonly maxConnections: number;
+      readonly delayMs: number;
+      readonly enabled: RuntimeFlag | undefined;
+    }
   | {
       readonly kind: 'local_rate_limit';
       readonly statPrefix: string;
       readonly bucket: TokenBucketRuntime;
       /** Filters with the same key and bucket share tokens; empty: its own. */
       readonly shareKey: string;
+      readonly enabled: RuntimeFlag | undefined;
     }
   /** The TCP proxy's cluster is the one with the name of the SNI. */
   | { readonly kind: 'sni_cluster' }
@@ -174,7 +196,11 @@ export type TcpProxyRuntime = {
   readonly clusters: readonly TcpClusterRuntime[];
   readonly idleTimeoutMs: number;
   readonly maxConnectAttempts: number;
+  /** Between attempts, drawn at random below a bound that doubles; undefined: at once. */
+  readonly backoff: { readonly baseMs: number; readonly maxMs: number } | undefined;
   readonly maxDownstreamConnectionDurationMs: number;
+  /** By which share a connection's life may be longer, 0 to 1. */
+  readonly maxDurationJitter: number;
   readonly accessLogs: readonly AccessLogRuntime[];
   /** Log an open connection every so often; 0 = only at its end. */
   readonly accessLogFlushIntervalMs: number;

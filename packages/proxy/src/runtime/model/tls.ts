@@ -75,6 +75,8 @@ export type ValidationRuntime = {
   /** A chain that leads to no trusted root is accepted (and recorded as not verified). */
   readonly acceptUntrusted: boolean;
   readonly allowExpired: boolean;
+  /** At which depth the trusted root may be at most, the leaf being 0; undefined: any. */
+  readonly maxVerifyDepth: number | undefined;
 };
 
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
