@@ -46,8 +46,6 @@ export type ProxyOptions = {
   connectionLimit?: (listenerName: string) => number;
   /** What operators say about shares and weights while the proxy runs. Default: nothing. */
   runtimeKeys?: RuntimeKeys;
-  /** Of a key of Envoy's runtime. Default: nothing is set. */
-  runtimeValue?: (key: string) => string | undefined;
 };
 
 /** Istio's. */
@@ -148,7 +146,6 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
       total,
       originalDestination: (socket) => transport.originalDestination(socket),
       connectionLimit: options.connectionLimit ?? (() => Number.POSITIVE_INFINITY),
-      runtimeValue: options.runtimeValue ?? (() => undefined),
     },
   });
   let applying: Promise<void> = Promise.resolve();

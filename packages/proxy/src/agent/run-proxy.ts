@@ -134,7 +134,6 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
       ...(maxOpenFiles && { maxOpenFiles: shareOf(maxOpenFiles) }),
     },
     runtimeKeys: layers,
-    runtimeValue: (key) => layers.value(key),
     connectionLimit: (listener) => shareOf(layers.number(listenerLimitKey(listener)) ?? DEFAULT_LISTENER_LIMIT),
   });
   const startedMs = clock.monotonicMs();

@@ -22,8 +22,6 @@ export type ChainServices = {
   readonly observer: ProxyObserver;
   readonly counters: Counters;
   readonly buckets: SharedBuckets;
-  /** Of a key of Envoy's runtime. */
-  readonly runtimeValue: (key: string) => string | undefined;
   /** The listener as a whole drains. */
   readonly isListenerDraining: () => boolean;
 };

@@ -173,7 +173,7 @@ export class ActiveListener {
   }
 
   private readonly takeToken = (filter: RateLimitFilter): boolean => {
-    if (!isOn(filter.enabled, this.services.runtimeValue)) return true;
+    if (!isOn(filter.enabled, this.services.proxy)) return true;
     const nowMs = this.services.proxy.clock.monotonicMs();
     let bucket = this.buckets.get(filter);
     if (!bucket) {

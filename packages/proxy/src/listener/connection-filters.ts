@@ -53,27 +53,22 @@ export function createConnectionFilters(chain: FilterChainRuntime, services: Ser
   };
 }
 
-type RuntimeValue = (key: string) => string | undefined;
 type Services = {
   readonly proxy: ProxyContext;
   readonly counters: Counters;
   readonly buckets: SharedBuckets;
-  readonly runtimeValue: RuntimeValue;
 };
 
 /** What the flag says now; a filter without one is on. */
-export function isOn(flag: RuntimeFlag | undefined, runtimeValue: RuntimeValue): boolean {
-  if (!flag) return true;
-  const value = runtimeValue(flag.key);
-  return value === 'true' || value === 'false' ? value === 'true' : flag.isOnByDefault;
-}
+export const isOn = (flag: RuntimeFlag | undefined, { runtimeKeys }: ProxyContext): boolean =>
+  !flag || (runtimeKeys?.flag(flag.key) ?? flag.isOnByDefault);
 
-function createGate(filter: NetworkFilterRuntime, { proxy, counters, buckets, runtimeValue }: Services): (() => Admission) | undefined {
+function createGate(filter: NetworkFilterRuntime, { proxy, counters, buckets }: Services): (() => Admission) | undefined {
   if (filter.kind === 'local_rate_limit') {
     const { bucket, shareKey, statPrefix } = filter;
     const state = sharedBucket(buckets, bucket, shareKey, proxy);
     return () => {
-      if (!isOn(filter.enabled, runtimeValue)) return ADMITTED;
+      if (!isOn(filter.enabled, proxy)) return ADMITTED;
       if (state.take(proxy.clock.monotonicMs())) return ADMITTED;
       counters.count(`local_rate_limit.${statPrefix}.rate_limited`);
       // Envoy's flag for it, though nothing was retried.
@@ -88,7 +83,7 @@ function createGate(filter: NetworkFilterRuntime, { proxy, counters, buckets, ru
       counters.count(`connection_limit.${statPrefix}.active_connections`, -1);
     };
     return () => {
-      if (!isOn(filter.enabled, runtimeValue)) return ADMITTED;
+      if (!isOn(filter.enabled, proxy)) return ADMITTED;
       if (active >= maxConnections) {
         counters.count(`connection_limit.${statPrefix}.limited_connections`);
         return { kind: 'closed', delayMs };

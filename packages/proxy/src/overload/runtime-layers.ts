@@ -32,6 +32,11 @@ export class RuntimeLayers {
     return number !== undefined && number >= 0 ? Math.floor(number) : undefined;
   }
 
+  flag(key: string): boolean | undefined {
+    const value = this.value(key);
+    return value === 'true' || value === 'false' ? value === 'true' : undefined;
+  }
+
   /** A share from 0 to 1: a fractional percent, or a number of percents. */
   share(key: string): number | undefined {
     const percents = this.integer(key);

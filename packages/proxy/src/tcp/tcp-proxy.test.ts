@@ -6,6 +6,7 @@ import type { JsonObject } from '@bufbuild/protobuf';
 import { eventually } from '@lateen/base/testing';
 import type { ProxyObserver, TcpCounter, TcpProgress } from '../http/observer.ts';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
+import { RuntimeLayers } from '../overload/runtime-layers.ts';
 import { any, cluster, tcpListener } from '../testing/runtime.ts';
 import { onStage } from '../testing/stage.ts';
 import { openWire } from '../testing/wire.ts';
@@ -124,7 +125,7 @@ test('a key of the runtime turns a limit off while the proxy runs', async () => 
       const count = (name: string) => proxy.counters.value(name);
       assert.deepEqual([count('connection_limit.l.limited_connections'), count('local_rate_limit.r.rate_limited')], [1, 0]);
     },
-    { runtimeValue: (key) => keys.get(key) },
+    { runtimeKeys: new RuntimeLayers([{ name: 'test', values: keys, isAdmin: false }]) },
   );
 });
 

@@ -5,6 +5,7 @@ export type RuntimeKeys = {
   /** From 0 to 1. */
   share(key: string): number | undefined;
   integer(key: string): number | undefined;
+  flag(key: string): boolean | undefined;
 };
 
 export type Share = {
