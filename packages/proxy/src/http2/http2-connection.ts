@@ -83,6 +83,11 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     new Exchange(this.context, this.info, NO_STREAM, head).refusedByCodec(0, details);
   }
 
+  onTooManyResets(): void {
+    const { hcm, observer } = this.context;
+    observer.count?.(`http.${hcm.statPrefix}.downstream_rq_too_many_premature_resets`);
+  }
+
   onHeadPending(isPending: boolean): void {
     const { hcm, proxy } = this.context;
     const limitMs = hcm.requestHeadersTimeoutMs || hcm.streamIdleTimeoutMs || hcm.requestTimeoutMs;

@@ -69,7 +69,6 @@ export function readRequest(block: FieldBlock, extendedConnect: boolean): HeadTe
     if (!isAbsolute(block, path, method)) return NO_ABSOLUTE_PATH;
     if (authority >= 0 && !isEmpty(block, authority) && !isTarget(block, authority)) return 'bad :authority';
   }
-  if (found.host >= 0 && authority >= 0 && !sameValue(block, found.host, authority)) return 'host differs from :authority';
   const length = found.contentLength >= 0 ? lengthOf(block, found.contentLength) : -1;
   if (length === BAD_LENGTH) return 'bad content-length';
   return buildRequest(block, length);
@@ -108,7 +107,7 @@ function readPseudo(block: FieldBlock): Malformed | undefined {
   for (; field < count; field++) {
     const kind = (tags[field] as number) & tag.PSEUDO_MASK;
     if (kind === 0) break;
-    if (((tags[field] as number) & tag.BAD_VALUE) !== 0) return 'bad pseudo header';
+    if (((tags[field] as number) & (tag.BAD_VALUE | tag.PADDED_VALUE)) !== 0) return 'bad pseudo header';
     if (!notePseudo(kind, field)) return 'unknown or repeated pseudo header';
   }
   pseudo.count = field;
@@ -132,6 +131,8 @@ function readRegular(block: FieldBlock): Malformed | undefined {
   for (let field = pseudo.count; field < count; field++) {
     const bits = tags[field] as number;
     if ((bits & REFUSED_FIELD) !== 0) return 'forbidden or malformed field';
+    // RFC 9113 8.2.1 forbids it, and Envoy and HAProxy read it as HTTP/1.1 does.
+    if ((bits & tag.PADDED_VALUE) !== 0) block.trimValue(field);
     const known = (bits & tag.KNOWN_MASK) - 1;
     if (known === TE) {
       if (!equalsAsciiIgnoreCase(block.bytes, spans[field * 4 + 2] as number, spans[field * 4 + 3] as number, 'trailers')) return 'bad te';
@@ -170,19 +171,6 @@ function isAbsolute(block: FieldBlock, path: number, method: number): boolean {
 }
 
 const SLASH = 47;
-
-function sameValue(block: FieldBlock, one: number, other: number): boolean {
-  const start = valueStart(block, one);
-  const length = valueEnd(block, one) - start;
-  const from = valueStart(block, other);
-  if (valueEnd(block, other) - from !== length) return false;
-  for (let i = 0; i < length; i++) {
-    if (lower(block.bytes[start + i] as number) !== lower(block.bytes[from + i] as number)) return false;
-  }
-  return true;
-}
-
-const lower = (byte: number): number => (byte >= 65 && byte <= 90 ? byte + 32 : byte);
 
 const BAD_LENGTH = -2;
 
@@ -305,14 +293,14 @@ function noteKnown(template: HeadTemplate, line: number, bits: number): void {
     else template.hasRepeats = true;
     if (known >= FIRST_ENVOY_ID) template.hasEnvoyHeaders = true;
   }
-  template.names[line] = (bits >> tag.STATIC_SHIFT) | ((bits & tag.NEVER_INDEXED) !== 0 ? NAME_NEVER_INDEXED : 0);
+  template.names[line] = ((bits >> tag.STATIC_SHIFT) & 0x7f) | ((bits & tag.NEVER_INDEXED) !== 0 ? NAME_NEVER_INDEXED : 0);
 }
 
 /** "cookie: a=1; b=2" CRLF of all the crumbs (RFC 9113 8.2.3). */
 function joinCookies(block: FieldBlock): Buffer {
   const crumbs: string[] = [];
   for (let field = pseudo.count; field < block.count; field++) {
-    if (((block.tags[field] as number) & tag.COOKIE) === 0) continue;
+    if (((block.tags[field] as number) & tag.COOKIE) === 0 || isEmpty(block, field)) continue;
     crumbs.push(block.bytes.toString('latin1', valueStart(block, field), valueEnd(block, field)));
   }
   return Buffer.from(`cookie: ${crumbs.join('; ')}\r\n`, 'latin1');

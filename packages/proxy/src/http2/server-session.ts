@@ -20,6 +20,8 @@ export interface ServerSessionHost {
   onRequest(stream: Http2ServerStream, template: HeadTemplate, first: Buffer | undefined, end: boolean): void;
   /** A request that cannot be taken; its stream is reset, or the connection fails. `details` are for the log. */
   onMalformedRequest(details: string): void;
+  /** The client resets too many streams soon after it opened them; the connection fails. */
+  onTooManyResets(): void;
   /** The head of a request is being received, or has been. */
   onHeadPending(isPending: boolean): void;
   /** An answer is about to be sent. */
@@ -136,6 +138,7 @@ export class ServerSession extends Session {
   }
 
   override fail(code: number, why: string): false {
+    if (!this.over && why === 'too many resets') this.host.onTooManyResets();
     // A request of which not even the head is whole.
     if (!this.over && this.headers.isOpen && this.headers.block.streamId > this.lastStream) {
       this.host.onMalformedRequest(failureDetails(why));

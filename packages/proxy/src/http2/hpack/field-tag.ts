@@ -20,13 +20,15 @@ export const PROTOCOL = 0x600;
 export const UNKNOWN_PSEUDO = 0x700;
 /** The name is empty, holds what no name may hold, or upper case (RFC 9113 8.2.1). */
 export const BAD_NAME = 0x800;
-/** The value holds NUL, CR, LF or another control, or begins or ends with white space. */
+/** The value holds NUL, CR, LF or another control. */
 export const BAD_VALUE = 0x1000;
 export const COOKIE = 0x2000;
 /** Speaks about the connection, which HTTP/2 forbids (RFC 9113 8.2.2); `te` is judged by its value. */
 export const CONNECTION_SPECIFIC = 0x4000;
 /** The sender forbids indexing it anywhere (RFC 7541 6.2.3). */
 export const NEVER_INDEXED = 0x8000;
+/** The value begins or ends with white space. */
+export const PADDED_VALUE = 0x80_0000;
 /** The name's index in the static table, shifted; 0 for names that are not there. */
 export const STATIC_SHIFT = 16;
 const STATIC_MASK = 0x7f_0000;
@@ -83,12 +85,11 @@ export function tagOfName(bytes: Buffer, start: number, end: number): number {
   return tag;
 }
 
-/** BAD_VALUE or 0. */
+/** BAD_VALUE, PADDED_VALUE or 0. */
 export function tagOfValue(bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return 0;
-  if (isBlank(bytes[start] as number) || isBlank(bytes[end - 1] as number)) return BAD_VALUE;
   for (let at = start; at < end; at++) if (FIELD_VALUE[bytes[at] as number] === 0) return BAD_VALUE;
-  return 0;
+  return isBlank(bytes[start] as number) || isBlank(bytes[end - 1] as number) ? PADDED_VALUE : 0;
 }
 
-const isBlank = (byte: number): boolean => byte === SP || byte === TAB;
+export const isBlank = (byte: number): boolean => byte === SP || byte === TAB;
