@@ -257,6 +257,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   private endRequest(trailers: Head | undefined): void {
     this.state = WAITING;
     this.request?.onRequestEnd(trailers);
+    // Whoever paused a request that has ended may never say that it can go on, and the next one comes the same way.
+    this.resumeRequest();
     this.completeIfDone();
   }
 
@@ -481,6 +483,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.state = DISCARDING;
     this.held = undefined;
     this.connection.end();
+    // A client that still writes reads our answer afterwards.
+    this.connection.resume();
     this.host.onClosing();
   }
 
