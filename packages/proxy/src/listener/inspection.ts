@@ -90,8 +90,8 @@ export function inspect(
     },
     onEnd() {
       result.ended = true;
-      // Short messages of other protocols look unfinished to the inspectors; a PROXY header has to be whole.
-      const isDecided = result.bytes !== undefined && filters[at]?.kind !== 'proxy_protocol';
+      // Short messages of other protocols look unfinished to the HTTP inspector; a PROXY header and a ClientHello have to be whole.
+      const isDecided = result.bytes !== undefined && filters[at]?.kind === 'http_inspector';
       finish(isDecided ? result : 'remote_close');
     },
     onDrain() {},
@@ -153,7 +153,8 @@ function metadataOf({ rules }: ProxyProtocol, { tlvs }: ProxyHeader): Inspected[
     const tlv = tlvs.find(({ type }) => type === rule.type);
     if (!tlv) continue;
     const fields = metadata.get(rule.namespace) ?? (Object.create(null) as Record<string, string>);
-    fields[rule.key] = tlv.value.toString('utf8');
+    // Envoy's stand-in for what is no UTF-8.
+    fields[rule.key] = tlv.value.toString('utf8').replaceAll('\ufffd', '!');
     metadata.set(rule.namespace, fields);
   }
   return metadata;
