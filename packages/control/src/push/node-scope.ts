@@ -2,7 +2,7 @@
 
 import { isObject } from '@lateen/base';
 import { type MeshSnapshot, NO_LOCALITY, type Workload } from '@lateen/mesh';
-import { type ProxyScope, proxyHeadersOfNode } from '@lateen/mesh/translate';
+import { type ProxyScope, settingsOfNode } from '@lateen/mesh/translate';
 import type { Node } from '@lateen/xds/messages/config';
 
 export type NodeId = { type: 'sidecar' | 'router'; ip: string; name: string; namespace: string };
@@ -21,7 +21,6 @@ export function scopeOfNode(node: Node, snapshot: MeshSnapshot): ProxyScope {
   const metadata = node.metadata ?? {};
   const own = typeof metadata['NAMESPACE'] === 'string' ? metadata['NAMESPACE'] : namespace;
   const workload: Workload | undefined = snapshot.workloads.get(`${own}/${name}`);
-  const proxyHeaders = proxyHeadersOfNode(metadata['PROXY_CONFIG']);
   const { region = '', zone = '', subZone = '' } = node.locality ?? {};
   return {
     type,
@@ -30,7 +29,7 @@ export function scopeOfNode(node: Node, snapshot: MeshSnapshot): ProxyScope {
     locality: region !== '' ? { region, zone, subzone: subZone } : (workload?.locality ?? NO_LOCALITY),
     // Envoy lists what it was built with; a proxy that lists nothing is ours.
     hasIstioFilters: node.extensions.length === 0 || node.extensions.some((extension) => extension.name === 'istio.stats'),
-    ...(proxyHeaders && { proxyHeaders }),
+    ...settingsOfNode(metadata['PROXY_CONFIG']),
   };
 }
 

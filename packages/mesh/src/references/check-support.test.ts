@@ -109,11 +109,7 @@ const proxyCases: [config: unknown, paths: string[]][] = [
   [{ statsFlushInterval: '1s', statsEvictionInterval: '1m' }, ['statsFlushInterval', 'statsEvictionInterval']],
   [{ fileFlushInterval: '2s', fileFlushMinSizeKb: 1 }, ['fileFlushInterval', 'fileFlushMinSizeKb']],
   [{ concurrency: 0, interceptionMode: 'TPROXY', runtimeValues: { a: 'b' } }, ['concurrency', 'interceptionMode', 'runtimeValues']],
-  [{ gatewayTopology: { numTrustedProxies: 0, forwardClientCertDetails: 'SANITIZE_SET' } }, []],
-  [
-    { gatewayTopology: { numTrustedProxies: 2, forwardClientCertDetails: 'SANITIZE', proxyProtocol: {} } },
-    ['gatewayTopology.numTrustedProxies', 'gatewayTopology.forwardClientCertDetails', 'gatewayTopology.proxyProtocol'],
-  ],
+  [{ gatewayTopology: { numTrustedProxies: 2, forwardClientCertDetails: 'SANITIZE', proxyProtocol: {} } }, []],
   [{ meshId: 'm', readinessProbe: { tcpSocket: { port: 1 } } }, ['meshId', 'readinessProbe']],
   [{ caCertificatesPem: ['p'], privateKeyProvider: { qat: { pollDelay: '1s' } } }, ['caCertificatesPem', 'privateKeyProvider']],
   [{ proxyHeaders: { server: { disabled: true }, metadataExchangeHeaders: { mode: 'UNDEFINED' } } }, []],

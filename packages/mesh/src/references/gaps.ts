@@ -104,14 +104,6 @@ const PROXY_CONFIG: readonly Gap[] = [
   WORKER_THREADS,
   { path: 'interceptionMode', what: 'another capture than REDIRECT', applies: isNot('REDIRECT') },
   { path: 'runtimeValues', what: 'runtime values' },
-  { path: 'gatewayTopology.numTrustedProxies', what: 'trusting proxies in front of a gateway', applies: isNot(0) },
-  {
-    path: 'gatewayTopology.forwardClientCertDetails',
-    what: 'another treatment of x-forwarded-client-cert by a gateway than SANITIZE_SET',
-    applies: isNot('UNDEFINED', 'SANITIZE_SET'),
-  },
-  // An empty message says it all.
-  { path: 'gatewayTopology.proxyProtocol', what: 'accepting the PROXY protocol', applies: () => true },
   { path: 'meshId', what: 'meshId (set global.meshID)', applies: isNot('') },
   { path: 'readinessProbe', what: 'probing a workload outside Kubernetes' },
   { path: 'caCertificatesPem', what: 'further roots of trust' },

@@ -45,7 +45,7 @@ export function httpConnectionManager(view: View, { place, statPrefix, routes, p
       accessLog: accessLogs(view, sideOf(place)),
       useRemoteAddress: place === 'gateway',
       ...normalization(view.snapshot.mesh.pathNormalization?.normalization),
-      ...managerHeaders(view.proxyHeaders, place),
+      ...managerHeaders(view.proxyHeaders, view.gatewayTopology, place),
     }),
   );
 }

@@ -6,6 +6,7 @@ import {
   FilterChainSchema,
   type Listener,
   ListenerSchema,
+  proxyProtocolListenerFilter,
   type Route,
   type RouteConfiguration,
   type RouteMatch,
@@ -39,7 +40,12 @@ export function gatewayListeners(view: View): Listener[] {
       name: `${WILDCARD_ADDRESS}_${port.port}`,
       address: socketAddress(WILDCARD_ADDRESS, port.port),
       filterChains: chains,
-      listenerFilters: needsSni ? [extension('envoy.filters.listener.tls_inspector', tlsInspectorListenerFilter.TlsInspectorSchema)] : [],
+      listenerFilters: [
+        ...(view.gatewayTopology.proxyProtocol
+          ? [extension('envoy.filters.listener.proxy_protocol', proxyProtocolListenerFilter.ProxyProtocolSchema)]
+          : []),
+        ...(needsSni ? [extension('envoy.filters.listener.tls_inspector', tlsInspectorListenerFilter.TlsInspectorSchema)] : []),
+      ],
       trafficDirection: TrafficDirection.OUTBOUND,
     });
   });

@@ -2,38 +2,26 @@
 
 import { create } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
-import { parseProxyConfig } from '@lateen/api/mesh-config';
-import { isObject } from '@lateen/base';
 import {
   HttpConnectionManager_ForwardClientCertDetails as ClientCert,
   type Http1ProtocolOptionsSchema,
   type HttpConnectionManagerSchema,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from '@lateen/xds/messages/config';
-import { DEFAULT_MESH_CONFIG, type MeshConfig, type Protocol } from '../model/index.ts';
+import type { Protocol } from '../model/index.ts';
 import type { FilterPlace } from './http-filters.ts';
+import type { GatewayTopology, ProxyHeaders } from './node-settings.ts';
 import type { InitOf } from './pack.ts';
-
-export type ProxyHeaders = NonNullable<MeshConfig['defaultConfig']['proxyHeaders']>;
 
 type ManagerInit = InitOf<typeof HttpConnectionManagerSchema>;
 
 const PRESERVE_CASE = 'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig';
 
-/**
- * The proxyHeaders in the metadata PROXY_CONFIG of a node, for its scope: what its pod was injected with (defaultConfig at that time
- * and its annotation). Undefined when it says nothing, or nothing readable: the mesh's defaultConfig holds then.
- */
-export function proxyHeadersOfNode(proxyConfig: unknown): ProxyHeaders | undefined {
-  const proxyHeaders = isObject(proxyConfig) ? proxyConfig['proxyHeaders'] : undefined;
-  if (!isObject(proxyHeaders)) return undefined;
-  return parseProxyConfig({ proxyHeaders }, DEFAULT_MESH_CONFIG.defaultConfig).config.proxyHeaders;
-}
-
-export function managerHeaders(headers: ProxyHeaders, place: FilterPlace): ManagerInit {
+/** `topology` is a gateway's. */
+export function managerHeaders(headers: ProxyHeaders, topology: GatewayTopology, place: FilterPlace): ManagerInit {
   return {
     ...serverHeader(headers, place),
-    ...clientCert(headers, place),
+    ...(place === 'gateway' ? behindProxies(topology) : clientCert(headers, place)),
     ...(headers.requestId?.disabled && { generateRequestId: false }),
     ...(headers.xForwardedPort?.enabled && { appendXForwardedPort: true }),
     ...(headers.preserveHttp1HeaderCase && { httpProtocolOptions: preserveCase() }),
@@ -47,30 +35,28 @@ function serverHeader({ server }: ProxyHeaders, place: FilterPlace): ManagerInit
   return { serverName };
 }
 
-// A gateway follows gatewayTopology instead; towards the outside nothing is said about a client.
+function behindProxies({ numTrustedProxies = 0, forwardClientCertDetails: mode }: GatewayTopology): ManagerInit {
+  return {
+    xffNumTrustedHops: numTrustedProxies,
+    forwardClientCertDetails: ClientCert[mode && mode !== 'UNDEFINED' ? mode : 'SANITIZE_SET'],
+    setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true },
+  };
+}
+
+// Towards the outside nothing is said about a client.
 function clientCert({ forwardedClientCert, setCurrentClientCertDetails: details }: ProxyHeaders, place: FilterPlace): ManagerInit {
-  switch (place) {
-    case 'outbound':
-      return {};
-    case 'gateway':
-      return {
-        forwardClientCertDetails: ClientCert.SANITIZE_SET,
-        setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true },
-      };
-    case 'inbound': {
-      const mode = forwardedClientCert && forwardedClientCert !== 'UNDEFINED' ? forwardedClientCert : 'APPEND_FORWARD';
-      return {
-        forwardClientCertDetails: ClientCert[mode],
-        setCurrentClientCertDetails: {
-          subject: details?.subject ?? true,
-          dns: details?.dns ?? true,
-          uri: details?.uri ?? true,
-          cert: details?.cert ?? false,
-          chain: details?.chain ?? false,
-        },
-      };
-    }
-  }
+  if (place !== 'inbound') return {};
+  const mode = forwardedClientCert && forwardedClientCert !== 'UNDEFINED' ? forwardedClientCert : 'APPEND_FORWARD';
+  return {
+    forwardClientCertDetails: ClientCert[mode],
+    setCurrentClientCertDetails: {
+      subject: details?.subject ?? true,
+      dns: details?.dns ?? true,
+      uri: details?.uri ?? true,
+      cert: details?.cert ?? false,
+      chain: details?.chain ?? false,
+    },
+  };
 }
 
 /** For a cluster of this protocol: only ports of HTTP/1.1, known or sniffed, keep the case. */

@@ -3,17 +3,16 @@
 
 import { stableStringify } from '@lateen/base';
 import type { Locality, MeshSnapshot } from '../model/index.ts';
-import type { ProxyHeaders } from './proxy-headers.ts';
+import type { NodeSettings } from './node-settings.ts';
 
-export type ProxyScope = {
+/** With what the proxy was injected with. */
+export type ProxyScope = NodeSettings & {
   type: 'sidecar' | 'router';
   namespace: string;
   labels: Readonly<Record<string, string>>;
   locality: Locality;
   /** Whether the proxy knows Istio's own filters (istio.stats, peer metadata). A stock Envoy does not. */
   hasIstioFilters: boolean;
-  /** What the proxy was injected with (see `proxyHeadersOfNode`); without them the mesh's defaultConfig holds. */
-  proxyHeaders?: ProxyHeaders;
 };
 
 export function scopeKey(scope: ProxyScope): string {

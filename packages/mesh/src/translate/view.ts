@@ -14,7 +14,7 @@ import {
   type Sidecar,
 } from '../model/index.ts';
 import { destinationRuleFor, type MergedDestinationRule } from './destination-rules.ts';
-import type { ProxyHeaders } from './proxy-headers.ts';
+import type { GatewayTopology, ProxyHeaders } from './node-settings.ts';
 import type { ProxyScope } from './scope.ts';
 import { type ResolvedVirtualService, resolveVirtualServices } from './virtual-service-rules.ts';
 
@@ -27,6 +27,7 @@ export type View = {
   readonly allowsAny: boolean;
   /** The proxy's own, else the mesh's. */
   readonly proxyHeaders: ProxyHeaders;
+  readonly gatewayTopology: GatewayTopology;
   serviceByHost(hostname: string): MeshService | undefined;
   destinationRuleFor(service: MeshService): MergedDestinationRule | undefined;
   report(finding: Finding): void;
@@ -49,6 +50,7 @@ export function createView(snapshot: MeshSnapshot, scope: ProxyScope): View {
     services,
     virtualServices: rules.virtualServices.filter((rule) => isVisible(snapshot, scope, rule, egress)),
     proxyHeaders: scope.proxyHeaders ?? snapshot.mesh.defaultConfig.proxyHeaders ?? {},
+    gatewayTopology: scope.gatewayTopology ?? snapshot.mesh.defaultConfig.gatewayTopology ?? {},
     allowsAny: (policy.mode ?? 'ALLOW_ANY') === 'ALLOW_ANY',
     serviceByHost: (hostname) => byHost.get(hostname),
     destinationRuleFor(service) {

@@ -36,6 +36,7 @@ export * as grpcWebHttpFilter from './gen/envoy/extensions/filters/http/grpc_web
 export * as routerHttpFilter from './gen/envoy/extensions/filters/http/router/v3/router_pb.ts';
 export * as httpInspectorListenerFilter from './gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts';
 export * as originalDstListenerFilter from './gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts';
+export * as proxyProtocolListenerFilter from './gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts';
 export * as tlsInspectorListenerFilter from './gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 export * from './gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 export * from './gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';

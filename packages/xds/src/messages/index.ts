@@ -44,7 +44,6 @@ export * as rbacHttpFilter from './gen/envoy/extensions/filters/http/rbac/v3/rba
 export * as setFilterStateHttpFilter from './gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.ts';
 export * as wasmHttpFilter from './gen/envoy/extensions/filters/http/wasm/v3/wasm_pb.ts';
 export * as localRatelimitListenerFilter from './gen/envoy/extensions/filters/listener/local_ratelimit/v3/local_ratelimit_pb.ts';
-export * as proxyProtocolListenerFilter from './gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts';
 export * as connectionLimitNetworkFilter from './gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts';
 export * as directResponseNetworkFilter from './gen/envoy/extensions/filters/network/direct_response/v3/config_pb.ts';
 export * as echoNetworkFilter from './gen/envoy/extensions/filters/network/echo/v3/echo_pb.ts';
