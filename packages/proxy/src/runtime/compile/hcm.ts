@@ -32,6 +32,7 @@ import { compileMutationList } from './header-mutation.ts';
 import { compileHttpFilters } from './http-filters.ts';
 import { compileLocalReplies } from './local-replies.ts';
 import { honours, type Report } from './report.ts';
+import { refuseRepeatedUpgrades } from './route-action.ts';
 import { compileRouteTable } from './route-table.ts';
 import { cidrOf, durationMsOr } from './values.ts';
 
@@ -234,6 +235,8 @@ function compileRoutes(message: HttpConnectionManager, report: Report): HcmRunti
 }
 
 function requestSettings(message: HttpConnectionManager, report: Report) {
+  const stripAnyHostPort = message.stripPortMode.case === 'stripAnyHostPort' && message.stripPortMode.value;
+  if (stripAnyHostPort && message.stripMatchingHostPort) report.at('strip_any_host_port').refuse('excludes strip_matching_host_port');
   const details = message.setCurrentClientCertDetails;
   if (details) checkClientCert(details, report.at('set_current_client_cert_details'));
   return {
@@ -259,7 +262,7 @@ function requestSettings(message: HttpConnectionManager, report: Report) {
     preserveExternalRequestId: message.preserveExternalRequestId,
     alwaysSetRequestIdInResponse: message.alwaysSetRequestIdInResponse,
     stripMatchingHostPort: message.stripMatchingHostPort,
-    stripAnyHostPort: message.stripPortMode.case === 'stripAnyHostPort' && message.stripPortMode.value,
+    stripAnyHostPort,
     stripTrailingHostDot: message.stripTrailingHostDot,
     schemeToOverwrite: message.schemeHeaderTransformation?.transformation.value ?? '',
     appendXForwardedPort: message.appendXForwardedPort,
@@ -289,6 +292,7 @@ function limits(message: HttpConnectionManager, report: Report) {
 }
 
 function compileUpgrades(message: HttpConnectionManager, report: Report): ReadonlyMap<string, boolean> {
+  refuseRepeatedUpgrades(message.upgradeConfigs, report);
   message.upgradeConfigs.forEach((upgrade, i) => {
     checkUpgrade(upgrade, report.at('upgrade_configs', i));
   });

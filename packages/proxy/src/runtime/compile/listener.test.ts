@@ -324,6 +324,26 @@ const refusals: [string, object, string[]][] = [
   ],
   ['no chain', {}, ['listener "x": filter_chains: must not be empty']],
   [
+    'settings of a connection manager that contradict each other',
+    {
+      filterChains: [
+        {
+          filters: [
+            hcm({
+              stripMatchingHostPort: true,
+              stripAnyHostPort: true,
+              upgradeConfigs: [{ upgradeType: 'websocket' }, { upgradeType: 'WebSocket' }],
+            }),
+          ],
+        },
+      ],
+    },
+    [
+      'listener "x": filter_chains[0].filters[0].typed_config.upgrade_configs[1]: duplicate upgrade "websocket"',
+      'listener "x": filter_chains[0].filters[0].typed_config.strip_any_host_port: excludes strip_matching_host_port',
+    ],
+  ],
+  [
     'a filter that is not known, with its type',
     {
       filterChains: [

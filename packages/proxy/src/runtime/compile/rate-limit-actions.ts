@@ -40,10 +40,18 @@ function describe(actions: readonly Action[], view: RateLimitView, sourceCluster
 
 const nothing: Action = () => undefined;
 const checkHeaders = honours(RateLimit_Action_RequestHeadersSchema, ['headerName', 'descriptorKey', 'skipIfAbsent']);
-const checkHeaderMatch = honours(RateLimit_Action_HeaderValueMatchSchema, ['descriptorKey', 'descriptorValue', 'expectMatch', 'headers']);
+// Values are taken as they are and never empty (Envoy formats them by a runtime feature that is off), so default values have no say.
+const checkHeaderMatch = honours(RateLimit_Action_HeaderValueMatchSchema, [
+  'descriptorKey',
+  'descriptorValue',
+  'defaultValue',
+  'expectMatch',
+  'headers',
+]);
 const checkQueryMatch = honours(RateLimit_Action_QueryParameterValueMatchSchema, [
   'descriptorKey',
   'descriptorValue',
+  'defaultValue',
   'expectMatch',
   'queryParameters',
 ]);

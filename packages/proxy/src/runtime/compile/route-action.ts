@@ -94,8 +94,8 @@ const upgradesOf = ({ upgradeConfigs }: RouteAction): ForwardAction['upgrades'] 
     ? NO_UPGRADES
     : new Map(upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]));
 
-function checkUpgrades({ upgradeConfigs }: RouteAction, report: Report): void {
-  const types = upgradeConfigs.map(({ upgradeType }) => upgradeType.toLowerCase());
+export function refuseRepeatedUpgrades(configs: readonly { readonly upgradeType: string }[], report: Report): void {
+  const types = configs.map(({ upgradeType }) => upgradeType.toLowerCase());
   types.forEach((type, i) => {
     if (types.indexOf(type) < i) report.at('upgrade_configs', i).refuse(`duplicate upgrade ${JSON.stringify(type)}`);
   });
@@ -103,7 +103,7 @@ function checkUpgrades({ upgradeConfigs }: RouteAction, report: Report): void {
 
 export function compileForwardAction(action: RouteAction, context: ActionContext, report: Report): ForwardAction {
   check(action, report);
-  checkUpgrades(action, report);
+  refuseRepeatedUpgrades(action.upgradeConfigs, report);
   const { virtualHost, condition, tableMirrors } = context;
   const retryPolicy = action.retryPolicy ?? virtualHost.retryPolicy;
   const mirrors =
