@@ -385,13 +385,14 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.count?.end(head.status < 500);
     if (this.decision.action.internalRedirect?.statuses.has(head.status) && this.redirectInternally(head, end)) return;
     this.charge(head.status, head);
+    if (exchange.upgrade === 'websocket' && head.status === 200) return this.refuseHandshake(end);
     this.replay?.discard();
     this.timers.answered();
     this.responding = true;
     exchange.responseDurationMs = exchange.elapsedMs();
-    exchange.responseCodeDetails = exchange.upgrade === 'websocket' ? 'websocket_handshake_unsuccessful' : 'via_upstream';
+    exchange.responseCodeDetails = 'via_upstream';
     // As Envoy: before the request is whole there is no time that the upstream took for it.
-    if (!exchange.requestEnded) head.removeKnown(SERVICE_TIME, 'x-envoy-upstream-service-time');
+    if (!exchange.requestEnded || exchange.upgrade !== '') head.removeKnown(SERVICE_TIME, 'x-envoy-upstream-service-time');
     else if (!this.suppress) {
       head.setKnown(
         SERVICE_TIME,
@@ -420,6 +421,13 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     // The client may speak the other protocol already.
     if (exchange.upgrade !== '') exchange.stream.closeAfterResponse();
     exchange.sendResponse(head, first, end);
+  }
+
+  /** 200 is no answer to a handshake (RFC 6455 4.1): what it carries is not what the client asked for. */
+  private refuseHandshake(end: boolean): void {
+    if (end) this.client = undefined;
+    this.exchange.stream.closeAfterResponse();
+    this.exchange.respond({ status: 200, details: 'websocket_handshake_unsuccessful' });
   }
 
   /** Sends the request where the answer points, if the route lets the proxy do so. */

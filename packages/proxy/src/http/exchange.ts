@@ -158,21 +158,26 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
   }
 
   private acceptUnderscores(drop: boolean): boolean {
-    let bad = false;
+    const { head, context } = this;
     const names: string[] = [];
-    this.head.forEach((name) => {
+    head.forEach((name) => {
       if (name.includes('_')) names.push(name);
     });
-    for (const name of names) {
-      if (drop) this.head.remove(name);
-      else bad = true;
+    if (names.length === 0) return true;
+    const codec = head.version === 20 ? 'http2' : 'http1';
+    if (drop) {
+      for (const name of names) head.remove(name);
+      context.observer.count?.(`${codec}.dropped_headers_with_underscores`, names.length);
+      return true;
     }
-    if (bad && this.head.version === 20) this.abort('DPE', 'http2.unexpected_underscore');
-    else if (bad) {
+    context.observer.count?.(`${codec}.requests_rejected_with_underscores_in_headers`);
+    const details = `${codec}.unexpected_underscore`;
+    if (codec === 'http2') this.abort('DR', details);
+    else {
       this.stream.closeAfterResponse();
-      this.respond({ status: 400, body: 'Bad Request', details: 'http1.unexpected_underscore', flag: 'DPE' });
+      this.respond({ status: 400, body: 'Bad Request', details, flag: 'DPE' });
     }
-    return !bad;
+    return false;
   }
 
   /** Other expectations are for the upstream to refuse; several lines become one, as Envoy's, since nginx takes no second. */

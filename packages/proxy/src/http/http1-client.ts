@@ -386,9 +386,14 @@ export class Http1Client implements ConnectionHandler, ClientStream {
       this.abandon();
     } else if (state === TUNNEL) handler?.onResponseEnd(undefined);
     else if (state === IDLE) this.abandon();
-    // A message that ends before its time is broken, not merely missing.
-    else
-      this.fail(this.responseStarted && (state !== READING_HEAD || this.partial > 0) ? 'protocol error' : 'connection termination', '', 0);
+    else this.fail(this.reasonOfEnd, '', 0);
+  }
+
+  /** As Envoy: a message that ends before its time is broken, not merely missing. */
+  private get reasonOfEnd(): ResetReason {
+    const { state, partial } = this;
+    const isInMessage = state === READING_HEAD ? partial > 0 : state !== TUNNEL && state !== READING_UNTIL_CLOSE;
+    return this.responseStarted && isInMessage ? 'protocol error' : 'connection termination';
   }
 
   onDrain(): void {
@@ -397,13 +402,13 @@ export class Http1Client implements ConnectionHandler, ClientStream {
 
   onClose(): void {
     if (this.state === GONE) return;
-    const { handler, state } = this;
+    const { handler, state, reasonOfEnd } = this;
     this.handler = undefined;
     this.state = GONE;
     this.endedByPeer = true;
     this.brokeOff = state !== IDLE;
     this.host.onGone(this);
-    if (state !== IDLE) handler?.onUpstreamReset('connection termination', '');
+    if (state !== IDLE) handler?.onUpstreamReset(reasonOfEnd, '');
   }
 }
 

@@ -34,6 +34,8 @@ export interface ConnectionInfo {
   /** Bare addresses and ports of the two. */
   readonly localIp: string;
   readonly localPort: number;
+  /** The local address is not the socket's own, but where the client meant to go. */
+  readonly isRedirected: boolean;
   readonly remoteIp: string;
   readonly remotePort: number;
   /** SNI of the connection; empty when there was none. */
