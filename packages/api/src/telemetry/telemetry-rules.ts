@@ -1,7 +1,7 @@
 // Semantic rules of Telemetry.
 
+import { compileCel } from '@lateen/base/cel';
 import type { Report } from '../findings/report.ts';
-import { expressionProblem } from '../validate/expression.ts';
 import { checkTargeting } from '../validate/selectors.ts';
 import type { Metrics, Telemetry, Tracing } from './telemetry.ts';
 
@@ -15,8 +15,14 @@ export function checkTelemetry({ spec }: Telemetry, report: Report): void {
     checkTracing(tracing, `spec.tracing[${i}]`, report);
   });
   spec.accessLogging?.forEach(({ filter }, i) => {
-    if (filter?.expression) report.check(`spec.accessLogging[${i}].filter.expression`, expressionProblem(filter.expression));
+    if (filter?.expression) checkExpression(filter.expression, `spec.accessLogging[${i}].filter.expression`, report);
   });
+}
+
+// What the data plane cannot compile would be refused there, with everything that comes with it.
+function checkExpression(source: string, path: string, report: Report): void {
+  const program = compileCel(source);
+  if (!program.ok) report.error(path, `must be a valid CEL expression: ${program.error}`);
 }
 
 function checkTracing(tracing: Tracing, path: string, report: Report): void {
@@ -33,6 +39,7 @@ function checkMetrics(metrics: Metrics, path: string, report: Report): void {
       if (tag === '') report.warning(place, 'tagOverrides.name may not be empty');
       const operation = change.operation ?? 'UPSERT';
       if (operation === 'UPSERT' && !change.value) report.error(place, 'value must be set when operation is UPSERT');
+      if (operation === 'UPSERT' && change.value) checkExpression(change.value, place, report);
       if (operation === 'REMOVE' && change.value) report.error(place, 'value must not be set when operation is REMOVE');
     }
   });

@@ -73,8 +73,8 @@ check('telemetry.istio.io/v1', 'Telemetry', [
   ['sampling over 100', 'tracing: [{randomSamplingPercentage: 101}]', 'error less than or equal to 100'],
   ['a filter by response code', 'accessLogging: [{filter: {expression: "response.code >= 400 && request.path == \')\'"}}]', 'ok'],
   ['a filter that is no expression', 'accessLogging: [{filter: {expression: ")++++"}}]', 'error unexpected )'],
-  ['a filter that breaks off', 'accessLogging: [{filter: {expression: "response.code >="}}]', 'error ends in the middle'],
-  ['a filter with an open quote', 'accessLogging: [{filter: {expression: "request.path == \'a"}}]', 'error open quote'],
+  ['a filter that breaks off', 'accessLogging: [{filter: {expression: "response.code >="}}]', 'error ends too early'],
+  ['a filter with an open quote', 'accessLogging: [{filter: {expression: "request.path == \'a"}}]', 'error the quote is not closed'],
   ['several tracers', 'tracing: [{}, {}]', 'warning multiple tracing'],
 ]);
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '@lateen/base';
+import { compileCel } from '@lateen/base/cel';
 import { assertGolden, createVirtualClock } from '@lateen/base/testing';
 import { flagBit } from '../http/request-record.ts';
-import { compileCel } from '../runtime/cel/compile-cel.ts';
 import { type AccessLogFilter, type AccessLogRuntime, type JsonFormat, type JsonFormatValue, parseFormat } from '../runtime/index.ts';
 import { compileAccessLog, createLogSinks } from './access-log.ts';
 import { recordOf } from './testdata/record.ts';

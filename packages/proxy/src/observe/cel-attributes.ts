@@ -1,8 +1,8 @@
 // Envoy's attributes of requests and connections, as CEL expressions name them. Each is made when an expression asks for it.
 
+import type { CelScope } from '@lateen/base/cel';
+import { type CelResult, CelStruct, type CelValue, celOf, FAILED } from '@lateen/base/cel';
 import type { PeerMetadata, RequestRecord } from '../http/request-record.ts';
-import type { CelScope } from '../runtime/cel/compile-cel.ts';
-import { type CelResult, CelStruct, type CelValue, celOf, FAILED } from '../runtime/cel/value.ts';
 import { grpcStatusOf } from './format.ts';
 
 type Read = (record: RequestRecord) => CelResult;

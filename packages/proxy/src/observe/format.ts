@@ -2,9 +2,8 @@
 // Values come from the network, so what would forge a second line or break the quoting is escaped here.
 
 import { type Json, stableStringify } from '@lateen/base';
+import { type CelResult, CelStruct, compileCel, isList } from '@lateen/base/cel';
 import { formatResponseFlags, type RequestRecord } from '../http/request-record.ts';
-import { compileCel } from '../runtime/cel/compile-cel.ts';
-import { type CelResult, CelStruct, isList } from '../runtime/cel/value.ts';
 import { queryParameter } from '../runtime/compile/match.ts';
 import { parseCoalesce } from '../runtime/format.ts';
 import type { Format, FormatOperator, FormatPart } from '../runtime/index.ts';

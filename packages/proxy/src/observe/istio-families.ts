@@ -1,8 +1,8 @@
 // The families of Istio's standard metrics, and the series of one request or connection in all of them.
 
 import { type Counter, ENVOY_BUCKETS, type Histogram, type Labels, type MetricFamily, type MetricRegistry } from '@lateen/base';
+import { celText } from '@lateen/base/cel';
 import type { RequestRecord } from '../http/request-record.ts';
-import { celText } from '../runtime/cel/value.ts';
 import type { CelDimension, IstioStatsRuntime } from '../runtime/model.ts';
 import { scopeOf } from './cel-attributes.ts';
 import { UNKNOWN } from './workload.ts';

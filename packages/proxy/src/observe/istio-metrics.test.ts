@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createMetricRegistry } from '@lateen/base';
+import { compileCel } from '@lateen/base/cel';
 import { assertGolden, createVirtualClock } from '@lateen/base/testing';
 import { flagBit, type PeerMetadata, type RequestRecord } from '../http/request-record.ts';
-import { compileCel } from '../runtime/cel/compile-cel.ts';
 import type { IstioStatsRuntime } from '../runtime/index.ts';
 import { createIstioMetrics, type Reporter } from './istio-metrics.ts';
 import { clusterWithService, NODE, recordOf } from './testdata/record.ts';

@@ -2,7 +2,7 @@
 // configuration is compiled; `observe/format.ts` gives each its meaning.
 
 import { fail, isObject, ok, type Result } from '@lateen/base';
-import { compileCel } from './cel/compile-cel.ts';
+import { compileCel } from '@lateen/base/cel';
 import type { Format, FormatPart } from './model/format.ts';
 
 /** Operators without an argument. */

@@ -1,3 +1,4 @@
+import { compileCel } from '@lateen/base/cel';
 import {
   type AccessLog,
   type AccessLogFilter as AccessLogFilterMessage,
@@ -8,7 +9,6 @@ import {
   type SubstitutionFormatString,
   streamAccessLogger,
 } from '@lateen/xds/messages/proxy';
-import { compileCel } from '../cel/compile-cel.ts';
 import { parseFormat } from '../format.ts';
 import type { AccessLogFilter, AccessLogRuntime, RequestView } from '../model.ts';
 import { compileAny, extension } from './any.ts';

@@ -1,5 +1,6 @@
 // The HTTP filters that are honoured, one row each. What is not here is refused.
 
+import { compileCel } from '@lateen/base/cel';
 import {
   bufferHttpFilter,
   corsHttpFilter,
@@ -18,7 +19,6 @@ import {
   setFilterStateHttpFilter,
   setMetadataHttpFilter,
 } from '@lateen/xds/messages/proxy';
-import { compileCel } from '../cel/compile-cel.ts';
 import type { CelDimension, HttpFilterConfig, HttpFilterRuntime, IstioStatsRuntime, PeerDiscovery, PeerMetadataRuntime } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileFault } from './fault-cors.ts';

@@ -1,6 +1,6 @@
 // Where and when a line is written. `observe/access-log.ts` turns this into closures over the request record.
 
-import type { CelProgram } from '../cel/compile-cel.ts';
+import type { CelProgram } from '@lateen/base/cel';
 import type { Format, JsonFormat } from './format.ts';
 import type { RequestView } from './route.ts';
 

@@ -1,7 +1,7 @@
 // The HTTP connection manager and its filters.
 
 import type { Json } from '@lateen/base';
-import type { CelProgram } from '../cel/compile-cel.ts';
+import type { CelProgram } from '@lateen/base/cel';
 import type { AccessLogFilter, AccessLogRuntime } from './access-log.ts';
 import type { ConfigSourceRuntime } from './config-source.ts';
 import type { Format } from './format.ts';

@@ -1,6 +1,6 @@
 // The words of a CEL expression.
 
-import { fail, ok, type Result } from '@lateen/base';
+import { fail, ok, type Result } from '../result.ts';
 
 export type Token =
   | { readonly kind: 'name' | 'symbol'; readonly text: string }
@@ -19,7 +19,10 @@ export function tokenize(source: string): Result<Token[]> {
   while (WORD.lastIndex < end) {
     const at = WORD.lastIndex;
     const groups = WORD.exec(source)?.groups;
-    if (!groups) return fail(`unexpected ${JSON.stringify(source.slice(at, at + 20).trim())}`);
+    if (!groups) {
+      const rest = source.slice(at, at + 40).trim();
+      return fail(/^["']/.test(rest) ? `the quote is not closed: ${rest}` : `unexpected ${rest}`);
+    }
     const { name, float, hex, int, text, symbol } = groups;
     if (name !== undefined) tokens.push({ kind: 'name', text: name });
     else if (symbol !== undefined) tokens.push({ kind: 'symbol', text: symbol });

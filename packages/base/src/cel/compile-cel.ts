@@ -3,7 +3,8 @@
 // Not @marcbachmann/cel-js: its matches() backtracks and cannot be replaced by RE2, it wants all headers copied into maps before
 // each evaluation, and it costs 7.5 MiB of resident memory (decision 2).
 
-import { compileRegex, fail, ok, type Result } from '@lateen/base';
+import { compileRegex } from '../regex.ts';
+import { fail, ok, type Result } from '../result.ts';
 import { type Token, tokenize } from './tokens.ts';
 import { type CelResult, CelStruct, type CelValue, celText, FAILED, isEqual, isList, isNumber } from './value.ts';
 
@@ -12,7 +13,7 @@ export type CelScope = (name: string) => CelResult;
 export type CelProgram = (scope: CelScope) => CelResult;
 
 const MAX_SOURCE = 4096;
-const MAX_DEPTH = 50;
+const MAX_DEPTH = 100;
 
 /** The error says what cannot be understood. */
 export function compileCel(source: string): Result<CelProgram> {
@@ -223,6 +224,13 @@ class Parser {
   }
 
   private unary(): CelProgram {
+    if (++this.depth > MAX_DEPTH) throw new CelSyntaxError('the expression is nested too deeply');
+    const program = this.operand();
+    this.depth--;
+    return program;
+  }
+
+  private operand(): CelProgram {
     if (this.takes('!')) {
       const operand = this.unary();
       return (scope) => {
@@ -265,8 +273,13 @@ class Parser {
       };
     }
     if (!Object.hasOwn(METHODS, name)) throw new CelSyntaxError(`${name}() is not supported`);
-    const [argument, apply] = [this.ternary(), METHODS[name] as (text: string, argument: string) => CelResult];
+    const [start, first] = [this.at, this.peek()];
+    const argument = this.ternary();
+    const isAlone = this.at === start + 1;
     this.needs(')');
+    if (name === 'matches' && isAlone && first.kind === 'literal' && typeof first.value === 'string')
+      return matchesLiteral(target, first.value);
+    const apply = METHODS[name] as (text: string, argument: string) => CelResult;
     return (scope) => {
       const [text, by] = [target(scope), argument(scope)];
       return typeof text === 'string' && typeof by === 'string' ? apply(text, by) : FAILED;
@@ -325,6 +338,16 @@ class Parser {
       return values.includes(FAILED) ? FAILED : (values as CelValue[]);
     };
   }
+}
+
+/** The pattern is nearly always written down: compiled once, and refused where it cannot be. */
+function matchesLiteral(target: CelProgram, pattern: string): CelProgram {
+  const regex = compileRegex(pattern);
+  if (!regex.ok) throw new CelSyntaxError(regex.error);
+  return (scope) => {
+    const text = target(scope);
+    return typeof text === 'string' ? regex.value.matchesPartly(text) : FAILED;
+  };
 }
 
 const fieldOf =

@@ -23,6 +23,7 @@ const CASES: [source: string, expected: unknown][] = [
   ['"host" in request.headers && !("x" in request.headers) && "a" in request.tags', true],
   ['request.path.startsWith("/a") && request.path.endsWith("b") && request.path.contains("/")', true],
   ['request.path.matches("^/[a-z]/.$")', true],
+  ['request.path.matches("^/" + "a/b$")', true],
   ['request.nope == 1 || true', true],
   ['request.nope == 1 && false', false],
   ['request.nope == 1 || false', FAILED],
@@ -57,6 +58,8 @@ test('what is no expression, or too much of one, is refused', () => {
     '[1',
     '#',
     '('.repeat(200),
+    '!'.repeat(2000),
+    'a.matches("(")',
     `"${'x'.repeat(5000)}"`,
   ]) {
     assert.equal(compileCel(source).ok, false, source.slice(0, 20));
