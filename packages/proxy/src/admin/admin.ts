@@ -59,7 +59,7 @@ export type AdminSource = ConfigDumpSource & {
 };
 
 /** All numbers of a proxy, those of its other threads added. */
-async function collectAll(source: AdminSource): Promise<{ stats: Stat[]; options: StatsOptions }> {
+export async function collectAll(source: AdminSource): Promise<{ stats: Stat[]; options: StatsOptions }> {
   const workers = await source.collectWorkers();
   const own = statsOfProxy(source);
   const stats = workers.length === 0 ? own : mergeStats([own, ...workers.map((one) => one.stats)], isSaidByOne);

@@ -54,15 +54,12 @@ export type BootstrapSettings = Operations & {
 
 export type DynamicSources = { readonly cluster?: ConfigSourceRuntime; readonly listener?: ConfigSourceRuntime };
 
-// Accepted without effect: they tune what this proxy does not have (threads, resolvers, statistics sinks, Envoy's runtime).
+// Accepted without effect: they tune what this proxy does not have (threads, resolvers).
 const WITHOUT_EFFECT = [
   'nodeContextParams',
   'flagsPath',
   'clusterManager',
   'hdsConfig',
-  'statsSinks',
-  'statsFlushInterval',
-  'statsFlushOnAdmin',
   'watchdog',
   'watchdogs',
   'enableDispatcherStats',
@@ -79,6 +76,9 @@ const check = honours(BootstrapSchema, [
   'dynamicResources',
   'admin',
   'statsConfig',
+  'statsSinks',
+  'statsFlushInterval',
+  'statsFlushOnAdmin',
   'layeredRuntime',
   'overloadManager',
   'dnsResolutionConfig',

@@ -3,24 +3,33 @@
 import type { JsonObject } from '@lateen/base';
 import type { Bootstrap } from '@lateen/xds/messages/admin';
 import { compileStatsConfig, ISTIO_STATS, type StatsSettings } from '../observe/stats-config.ts';
+import { NO_STATSD, type StatsdSettings } from '../observe/statsd.ts';
 import { compileOverload } from '../overload/compile-overload.ts';
 import { flattenLayer, NO_RUNTIME_LAYERS, type RuntimeLayer, RuntimeLayers } from '../overload/runtime-layers.ts';
 import { DEFAULT_OVERLOAD, type OverloadSettings } from '../overload/settings.ts';
 import type { Report } from '../runtime/compile/report.ts';
+import { compileStatsSinks } from './stats-sinks.ts';
 
 export type Operations = {
   readonly overload: OverloadSettings;
   readonly layers: RuntimeLayers;
   readonly stats: StatsSettings;
+  readonly statsd: StatsdSettings;
 };
 
-export const DEFAULT_OPERATIONS: Operations = { overload: DEFAULT_OVERLOAD, layers: NO_RUNTIME_LAYERS, stats: ISTIO_STATS };
+export const DEFAULT_OPERATIONS: Operations = {
+  overload: DEFAULT_OVERLOAD,
+  layers: NO_RUNTIME_LAYERS,
+  stats: ISTIO_STATS,
+  statsd: NO_STATSD,
+};
 
 export function compileOperations(message: Bootstrap, report: Report): Operations {
   return {
     overload: compileOverload(message.overloadManager, report.at('overload_manager')),
     layers: compileLayers(message, report.at('layered_runtime')),
     stats: compileStatsConfig(message.statsConfig, report.at('stats_config')),
+    statsd: compileStatsSinks(message, report),
   };
 }
 

@@ -14,7 +14,7 @@ import {
   type Transport,
 } from '@lateen/base';
 import type { AdsClientOptions } from '@lateen/xds/client';
-import { type AdminSource, createAdminHandler, type DrainOptions, type ServerState } from '../admin/admin.ts';
+import { type AdminSource, collectAll, createAdminHandler, type DrainOptions, type ServerState } from '../admin/admin.ts';
 import { type Endpoint, serveEndpoint } from '../admin/http-endpoint.ts';
 import { sourceStats } from '../admin/source-stats.ts';
 import type { BootstrapSettings } from '../ads/bootstrap.ts';
@@ -27,6 +27,7 @@ import { createSourceCounters } from '../ads/source-counts.ts';
 import { createHostTransport } from '../io/host-transport.ts';
 import { createLogSinks } from '../observe/access-log.ts';
 import { createObserver } from '../observe/observer.ts';
+import { startStatsd } from '../observe/statsd.ts';
 import { GLOBAL_LIMIT_KEY, listenerLimitKey } from '../overload/runtime-layers.ts';
 import { createProxy, type Proxy as DataPlane, DEFAULT_DRAIN_MS, type ProxyOptions } from '../proxy.ts';
 import type { ListenerRuntime } from '../runtime/model.ts';
@@ -143,6 +144,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
   let fetchTimeouts: ReturnType<typeof createFetchTimeouts> | undefined;
   let admin: Endpoint | undefined;
   let workers: WorkerPool | undefined;
+  let statsd: { close(): Promise<void> } | undefined;
   let isShuttingDown = false;
   let lastApply: Promise<void> = Promise.resolve();
   // Ready means that the ports of the first whole configuration are bound, not only that it was accepted.
@@ -250,6 +252,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     secretSources?.close();
     fetchTimeouts?.close();
     await admin?.close();
+    await statsd?.close();
     await workers?.close();
     await proxy.close();
     observer.close();
@@ -291,6 +294,10 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
         environment,
         clock,
       });
+    }
+    if (bootstrap.statsd.sinks.length > 0) {
+      const collect = async () => (await collectAll(source)).stats;
+      statsd = await startStatsd({ settings: bootstrap.statsd, tags: bootstrap.stats.tags, transport, clock, collect });
     }
     if (!options.fed) {
       dynamic = startDynamicConfig({

@@ -2,8 +2,15 @@
 
 import { fail, messageOf, ok, type Result } from '@lateen/base';
 
-/** A name without its tags, and the tags, both as Prometheus writes them. */
-export type TaggedName = { readonly family: string; readonly labels: Readonly<Record<string, string>> };
+/** A name without its tags, and the tags. */
+export type TaggedName = {
+  /** As Prometheus writes them. */
+  readonly family: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** As Envoy writes them. */
+  readonly stem: string;
+  readonly tags: readonly (readonly [name: string, value: string])[];
+};
 
 /** From the whole name of a statistic. */
 export type StatTags = (name: string) => TaggedName;
@@ -105,9 +112,9 @@ const MAX_CACHED = 20_000;
 /** The tags of a bootstrap; the error says which specifier is wrong. */
 export function compileStatTags(specifiers: readonly TagSpecifier[], useAllDefaults = true): Result<StatTags> {
   const extractors: Extractor[] = useAllDefaults ? [...DEFAULT_EXTRACTORS] : [];
-  const fixed: Record<string, string> = {};
+  const fixed: [string, string][] = [];
   for (const { name, regex, fixedValue } of specifiers) {
-    if (fixedValue !== undefined) fixed[sanitize(name)] = fixedValue;
+    if (fixedValue !== undefined) fixed.push([name, fixedValue]);
     else if (regex) {
       const compiled = compilePattern(regex);
       if (!compiled.ok) return fail(`${name}: ${compiled.error}`);
@@ -134,20 +141,20 @@ export function compileStatTags(specifiers: readonly TagSpecifier[], useAllDefau
 
 const isAnchored = ({ source }: RegExp): boolean => /^\^\w+(?:\\\.|\(\?=\\\.\))/.test(source);
 
-function extract(name: string, extractors: readonly Extractor[], fixed: Readonly<Record<string, string>>): TaggedName {
-  const labels: Record<string, string> = { ...fixed };
+function extract(name: string, extractors: readonly Extractor[], fixed: readonly (readonly [string, string])[]): TaggedName {
+  const tags = [...fixed];
   const cuts: (readonly [from: number, to: number])[] = [];
   for (const { name: tag, regex } of extractors) {
     const found = regex.exec(name);
     const cut = found?.indices?.[1];
     const value = found?.[2] ?? found?.[1];
     if (!cut || value === undefined) continue;
-    const label = sanitize(tag);
-    if (Object.hasOwn(labels, label)) continue;
-    labels[label] = value;
+    if (tags.some(([known]) => known === tag)) continue;
+    tags.push([tag, value]);
     cuts.push(cut);
   }
-  return { family: `envoy_${sanitize(without(name, cuts))}`, labels };
+  const stem = without(name, cuts);
+  return { family: `envoy_${sanitize(stem)}`, labels: Object.fromEntries(tags.map(([tag, value]) => [sanitize(tag), value])), stem, tags };
 }
 
 function without(name: string, cuts: readonly (readonly [from: number, to: number])[]): string {

@@ -57,7 +57,7 @@ export function startWorkers({ bootstrap, proxy, config, counts, ...options }: S
 }
 
 function encodeBootstrap({ message, clusters, listeners, secrets = [] }: BootstrapSettings, proxy: DataPlane): Uint8Array {
-  const { admin: _admin, dynamicResources: _dynamic, $typeName: _type, ...rest } = create(BootstrapSchema, message);
+  const { admin: _admin, dynamicResources: _dynamic, statsSinks: _sinks, $typeName: _type, ...rest } = create(BootstrapSchema, message);
   const bound = listeners.map((listener) => {
     const target = listener.address?.address;
     const port = proxy.addressOf(listener.name)?.port;

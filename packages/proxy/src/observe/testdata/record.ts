@@ -19,6 +19,7 @@ export function recordOf(fields: Partial<RequestRecord> & { headers?: Record<str
       remoteAddress: '10.0.0.9:40312',
       localIp: '10.96.3.4',
       localPort: 9080,
+      isRedirected: false,
       remoteIp: '10.0.0.9',
       remotePort: 40312,
       requestedServerName: '',
