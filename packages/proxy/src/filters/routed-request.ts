@@ -157,7 +157,9 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.timers.watchIdle(action.idleTimeoutMs ?? hcm.streamIdleTimeoutMs);
     const deadlineMs = grpcDeadlineMs(exchange.head, action.grpcTimeout, 'stream');
     const durationMs = deadlineMs ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
-    if (action.hasStreamDuration && isGrpc(exchange.head)) tellGrpcDeadline(exchange.head, durationMs);
+    // As Envoy: no duration takes the header away only where it ends one, the connection manager's.
+    const isTold = durationMs > 0 || hcm.maxStreamDurationMs > 0;
+    if (action.hasStreamDuration && isTold && isGrpc(exchange.head)) tellGrpcDeadline(exchange.head, durationMs);
     else if (deadlineMs) tellGrpcDeadline(exchange.head, deadlineMs);
     this.timers.limitDuration(durationMs);
   }
