@@ -18,7 +18,7 @@ export function contextOptions(
     minVersion: tls.minVersion,
     maxVersion: tls.maxVersion,
     ciphers: [...TLS13_SUITES, ...tls.cipherSuites, ...level].join(':'),
-    ecdhCurve: tls.ecdhCurves.join(':'),
+    ecdhCurve: groupsOf(tls.ecdhCurves),
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
     // An empty list, because without one Node loads its own roots.
     ca: rootsOf(validation),
@@ -31,6 +31,17 @@ export function contextOptions(
     }),
   };
 }
+
+/**
+ * OpenSSL's clients send the key of the first group only, and a server without a hybrid one costs them a round trip; those marked "*"
+ * are all sent.
+ */
+function groupsOf(curves: readonly string[]): string {
+  const [first, second] = curves;
+  if (first !== HYBRID || second === undefined) return curves.join(':');
+  return [`*${first}`, `*${second}`, ...curves.slice(2)].join(':');
+}
+const HYBRID = 'X25519MLKEM768';
 
 function rootsOf(validation: ValidationRuntime | undefined): string[] {
   if (!validation || validation.trustDomains.size > 0) return [];

@@ -4,7 +4,7 @@
 import { TLSSocket } from 'node:tls';
 import { type Connection, ignoring } from '../io/connection.ts';
 import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
-import type { CertificateFacts } from '../io/tls-facts.ts';
+import type { CertificateFacts, TlsFacts } from '../io/tls-facts.ts';
 import { type ClientHello, parseClientHello } from '../listener/client-hello.ts';
 import type { DownstreamTlsRuntime } from '../runtime/model.ts';
 import { describeHandshakeError, describeTlsError } from './failure.ts';
@@ -36,7 +36,8 @@ type Known = { readonly serverName: string; readonly local: CertificateFacts | u
 /** The failure of a handshake that took longer than it may. */
 export const HANDSHAKE_TIMEOUT = 'transport socket timeout was reached';
 
-type Done = (secured: Connection | undefined, failure: string) => void;
+/** `refused`: what a session was that a peer was refused in. */
+type Done = (secured: Connection | undefined, failure: string, refused?: TlsFacts) => void;
 
 const DEFAULT_TIMEOUT_MS = 15_000;
 /** More than any ClientHello may have, in the smallest records. */
@@ -152,7 +153,7 @@ class Handshake {
     const verdict = validator.judge({ chain, chainError, usage: 'client', nowMs }, '');
     if (!verdict.ok) {
       stats[verdict.counter ?? 'connection_error']++;
-      return this.fail(verdict.failure);
+      return this.fail(verdict.failure, tlsFacts({ session, peer: chain, peerVerified: false, ...known }));
     }
     if (chain.length === 0 && this.tls.requireClientCertificate) {
       return this.refuse(describeTlsError('ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') as string);
@@ -188,10 +189,14 @@ class Handshake {
     this.fail(failure);
   }
 
-  private fail(failure: string): void {
+  private fail(failure: string, refused?: TlsFacts): void {
+    const { done } = this;
+    // Before the close is heard of: the listener's log is written then.
+    this.done = undefined;
+    done?.(undefined, failure, refused);
     this.secured?.destroy();
     this.connection.destroy();
-    this.settle(undefined, failure);
+    this.timeout.cancel();
   }
 
   private settle(secured: Connection | undefined, failure: string): void {

@@ -220,6 +220,8 @@ const CIPHERS: ReadonlySet<string> = new Set([
   'AES128-SHA',
   'AES256-SHA',
 ]);
+// Envoy's: the first withstands quantum computers, too.
+const DEFAULT_CURVES = ['X25519MLKEM768', 'X25519', 'P-256'];
 const CURVES: ReadonlySet<string> = new Set(['X25519', 'P-256', 'P-384', 'P-521', 'X25519MLKEM768']);
 const SIGNATURE_ALGORITHMS: ReadonlySet<string> = new Set([
   'ecdsa_secp256r1_sha256',
@@ -262,7 +264,7 @@ function compileParameters(message: TlsParameters | undefined, side: 'server' | 
     minVersion,
     maxVersion,
     cipherSuites: compileCiphers(message?.cipherSuites ?? [], report),
-    ecdhCurves: curves.length > 0 ? curves : ['X25519', 'P-256'],
+    ecdhCurves: curves.length > 0 ? curves : DEFAULT_CURVES,
     signatureAlgorithms: known('signature_algorithms', message?.signatureAlgorithms ?? [], SIGNATURE_ALGORITHMS),
   };
 }
