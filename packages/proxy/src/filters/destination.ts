@@ -1,6 +1,8 @@
 // Where a routed request may go: tunnels that are allowed, and the address that it was sent to before it was redirected here.
 
+import type { SocketAddress } from '@lateen/base';
 import type { Exchange } from '../http/exchange.ts';
+import { redirectedTo } from '../listener/connection-info.ts';
 import type { ForwardAction } from '../runtime/model.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 
@@ -11,16 +13,20 @@ export function acceptsTunnel(exchange: Exchange, action: ForwardAction): boolea
 }
 
 /** For clusters that send each request where its client meant it to go. */
-export function originalDestination(exchange: Exchange, cluster: ClusterState): { host: string; port: number } | undefined {
+export function originalDestination(exchange: Exchange, cluster: ClusterState): SocketAddress | undefined {
   const { connection } = exchange;
   const { discovery } = cluster.runtime;
   if (discovery.kind !== 'original_dst') return undefined;
   if (discovery.headerName !== undefined) {
     const text = exchange.header(discovery.headerName);
-    const colon = text?.lastIndexOf(':') ?? -1;
-    if (text !== undefined && colon > 0) {
-      return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
-    }
+    if (text !== undefined) return addressOf(text);
   }
-  return { host: connection.localIp, port: connection.localPort };
+  return redirectedTo(connection);
+}
+
+/** What is no "IP:port" is nobody's address. */
+function addressOf(text: string): SocketAddress {
+  const colon = text.lastIndexOf(':');
+  const port = text.slice(colon + 1);
+  return { host: text.slice(0, Math.max(0, colon)).replace(/^\[|\]$/g, ''), port: /^\d+$/.test(port) ? Number(port) : Number.NaN };
 }

@@ -6,6 +6,7 @@ import type { Head } from '../http/head.ts';
 import { applyHeaderMutations } from '../http/header-mutations.ts';
 import type { ClientStream, ClientStreamHandler } from '../http/stream.ts';
 import { Timeout } from '../io/timer-wheel.ts';
+import { redirectedTo } from '../listener/connection-info.ts';
 import { type MirrorRuntime, selects } from '../runtime/model.ts';
 import type { PoolUser } from '../upstream/http-pool.ts';
 import type { StatusCounts } from '../upstream/status-counts.ts';
@@ -22,7 +23,7 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly MirrorRuntime[
     const cluster = proxy.clusters.get(mirror.clusterHeader ? (exchange.headerValues(mirror.clusterHeader)[0] ?? '') : mirror.cluster);
     const { decision, connection } = exchange;
     const metadataMatch = decision?.kind === 'forward' ? decision.metadataMatch : undefined;
-    const host = cluster?.pick({ host: connection.localIp, port: connection.localPort }, { metadataMatch });
+    const host = cluster?.pick(redirectedTo(connection), { metadataMatch });
     if (!cluster || !host) continue;
     const head = exchange.head.clone();
     if (mirror.hostRewrite !== undefined) head.set('host', mirror.hostRewrite);

@@ -32,7 +32,7 @@ type RateLimitFilter = Extract<ListenerFilterRuntime, { kind: 'local_rate_limit'
 /** A line of the listener's own log in the making. `carrier`: the connection with the plaintext, once a chain has it. */
 type LogEntry = { readonly record: TcpRecord; carrier: Connection | undefined };
 /** Where a connection comes from and goes to; a PROXY header may say otherwise than the socket. */
-type Ends = { local: SocketAddress; remote: SocketAddress };
+type Ends = { local: SocketAddress; remote: SocketAddress; isRedirected: boolean };
 
 /** What is known of a connection that no chain was looked for. */
 const UNKNOWN = {
@@ -107,7 +107,9 @@ export class ActiveListener {
     if (keepalive) socket.setKeepAlive(true, keepalive.idleMs, keepalive.intervalMs, keepalive.probes);
     const redirected = useOriginalDst || listenerFilters.some((filter) => filter.kind === 'original_dst');
     const original = redirected ? this.services.originalDestination(socket) : undefined;
-    const ends = socket.remoteAddress === undefined ? this.pathEnds() : { local: original ?? localOf(socket), remote: remoteOf(socket) };
+    const isRedirected = original !== undefined;
+    const ends =
+      socket.remoteAddress === undefined ? this.pathEnds() : { local: original ?? localOf(socket), remote: remoteOf(socket), isRedirected };
     const owner = this.ownerOf(original ?? ends.local);
     const connection = adoptSocket(socket, ignoring);
     owner.serve(connection, ends, undefined);
@@ -116,7 +118,7 @@ export class ActiveListener {
   /** Of a connection over a Unix domain socket: its path stands for both, as in Envoy. */
   private pathEnds(): Ends {
     const path = this.current.addresses.find(({ host }) => host.startsWith('/')) ?? { host: '', port: 0 };
-    return { local: path, remote: path };
+    return { local: path, remote: path, isRedirected: false };
   }
 
   /** Who serves connections to this address. */
@@ -185,9 +187,9 @@ export class ActiveListener {
     return false;
   };
 
-  private giveUp(connection: Connection, { local, remote }: Ends, why: InspectionFailure): void {
+  private giveUp(connection: Connection, { local, remote, isRedirected }: Ends, why: InspectionFailure): void {
     if (why === 'remote_close') this.stats.downstream_listener_filter_remote_close++;
-    this.startEntry(connection, { id: connection.id, local, remote, ...UNKNOWN });
+    this.startEntry(connection, { id: connection.id, local, isRedirected, remote, ...UNKNOWN });
     refuse(connection);
   }
 
@@ -197,7 +199,8 @@ export class ActiveListener {
     const remote = said?.source ?? ends.remote;
     const direct = said && ends.remote;
     const { serverName = '', transportProtocol, proxyHeader, dynamicMetadata } = found;
-    const facts = { id: connection.id, local, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata };
+    const isRedirected = said ? said.destination !== undefined : ends.isRedirected;
+    const facts = { id: connection.id, local, isRedirected, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata };
     const entry = this.startEntry(connection, facts);
     const runtime = this.current.matchChain({ destination: local, source: remote, directSource: direct, ...found });
     if (!runtime) {
@@ -269,10 +272,12 @@ export class ActiveListener {
       stats: tlsStatsOf(this),
       now: () => proxy.clock.now(),
     };
-    secureDownstream(connection, tls, { unread, timeoutMs: transportSocketConnectTimeoutMs, services }, (secured, failure) => {
+    secureDownstream(connection, tls, { unread, timeoutMs: transportSocketConnectTimeoutMs, services }, (secured, failure, refused) => {
       this.pending.delete(connection);
       if (!secured) {
         const record = entry?.record ?? this.newRecord(facts);
+        // Who was refused is what one wants to know.
+        if (refused) record.connection = describeConnection({ ...facts, tls: refused });
         if (failure === HANDSHAKE_TIMEOUT) {
           this.stats.downstream_cx_transport_socket_connect_timeout++;
           record.connectionTerminationDetails = failure;

@@ -17,6 +17,7 @@ export const localOf = (socket: Socket): SocketAddress => ({ host: plainIp(socke
 export type Facts = {
   id: number;
   local: SocketAddress;
+  isRedirected: boolean;
   remote: SocketAddress;
   serverName: string;
   transportProtocol: string;
@@ -29,13 +30,14 @@ export type Facts = {
 };
 
 export function describeConnection(facts: Facts): ConnectionInfo {
-  const { id, local, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata, tls } = facts;
+  const { id, local, isRedirected, remote, direct, serverName, transportProtocol, proxyHeader, dynamicMetadata, tls } = facts;
   return {
     id,
     localAddress: addressText(local.host, local.port),
     remoteAddress: addressText(remote.host, remote.port),
     localIp: local.host,
     localPort: local.port,
+    isRedirected,
     remoteIp: remote.host,
     remotePort: remote.port,
     requestedServerName: serverName,
@@ -49,3 +51,7 @@ export function describeConnection(facts: Facts): ConnectionInfo {
     ...(dynamicMetadata && { dynamicMetadata }),
   };
 }
+
+/** Where the client meant to go; undefined where the connection was made to this proxy itself. */
+export const redirectedTo = ({ isRedirected, localIp, localPort }: ConnectionInfo): SocketAddress | undefined =>
+  isRedirected ? { host: localIp, port: localPort } : undefined;

@@ -6,6 +6,7 @@ import type { PeerMetadata } from '../http/request-record.ts';
 import type { ConnectionInfo } from '../http/request-view.ts';
 import { type Connection, type ConnectionHandler, ignoring } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
+import { redirectedTo } from '../listener/connection-info.ts';
 import type { TcpClusterRuntime, TcpProxyRuntime } from '../runtime/model.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import { connectUpstream } from '../upstream/connect.ts';
@@ -99,10 +100,7 @@ export class TcpConnection implements ConnectionHandler {
 
   private connect(info: ConnectionInfo): void {
     const { cluster, record } = this;
-    const host = cluster?.pick(
-      { host: info.localIp, port: info.localPort },
-      { hash: this.hashOf(info), metadataMatch: withOwnMetadata(this.metadataMatch, info) },
-    );
+    const host = cluster?.pick(redirectedTo(info), { hash: this.hashOf(info), metadataMatch: withOwnMetadata(this.metadataMatch, info) });
     if (!cluster || !host) return this.fail('UH');
     if (!cluster.canConnectTo(host)) {
       cluster.stats.upstream_cx_overflow++;

@@ -69,7 +69,7 @@ export type HostChoice = {
 };
 
 const NO_HOSTS: EndpointsRuntime = { clusterName: '', localities: [], overprovisioningFactorPercent: 140 };
-const MIN_ORIGINAL_DST_CLEANUP_MS = 1000;
+const MIN_ORIGINAL_DST_CLEANUP_MS = 10;
 const MAX_POOLS_PER_HOST = 1000;
 
 type MutableLocality = LocalityHosts & { readonly hosts: Host[] };
@@ -295,7 +295,11 @@ export class ClusterState {
     target: SocketAddress | undefined,
     { hash, metadataMatch, priorities, avoid, rejects, attempts = 1 }: HostChoice = {},
   ): Host | undefined {
-    if (this.runtime.discovery.kind === 'original_dst') return target && this.originalHost(target);
+    if (this.runtime.discovery.kind === 'original_dst') {
+      const original = target && this.originalHost(target);
+      if (!original) this.stats.upstream_cx_none_healthy++;
+      return original;
+    }
     this.balancer ??= this.createBalancer();
     const { balancer } = this;
     let host = balancer.pick({ hash, metadataMatch, priorities });
@@ -308,7 +312,7 @@ export class ClusterState {
 
   private originalHost({ host: ip, port }: SocketAddress): Host | undefined {
     const { discovery } = this.runtime;
-    if (!parseIp(ip) || !(port > 0 && port <= 65_535)) {
+    if (!parseIp(ip) || !(port >= 0 && port <= 65_535)) {
       this.stats.original_dst_host_invalid++;
       return undefined;
     }
@@ -318,6 +322,9 @@ export class ClusterState {
     if (!host) {
       host = new Host(address, ip, toPort, bareEndpoint(ip, toPort));
       this.hosts.set(address, host);
+      this.stats.membership_change++;
+      this.stats.membership_total = this.hosts.size;
+      this.stats.membership_healthy++;
       this.scheduleCleanup();
     }
     host.lastUsedMs = this.context.clock.monotonicMs();
@@ -334,8 +341,11 @@ export class ClusterState {
         this.cleanup = undefined;
         const now = this.context.clock.monotonicMs();
         for (const host of [...this.hosts.values()]) {
-          if (now - host.lastUsedMs >= periodMs && host.stats.cx_active === 0 && host.stats.rq_active === 0) this.removeHost(host);
+          if (now - host.lastUsedMs < periodMs || host.stats.cx_active > 0 || host.stats.rq_active > 0) continue;
+          this.removeHost(host);
+          this.stats.membership_change++;
         }
+        this.rebuild();
         if (this.hosts.size > 0) this.scheduleCleanup();
       },
       { background: true },

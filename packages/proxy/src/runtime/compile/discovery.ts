@@ -116,7 +116,7 @@ function compileOriginalDst(message: Cluster, report: Report): ClusterDiscovery 
   if (config?.httpHeaderName && !config.useHttpHeader) at.at('http_header_name').refuse('needs use_http_header');
   return {
     kind: 'original_dst',
-    headerName: config?.useHttpHeader ? config.httpHeaderName || 'x-envoy-original-dst-host' : undefined,
+    headerName: config?.useHttpHeader ? (config.httpHeaderName || 'x-envoy-original-dst-host').toLowerCase() : undefined,
     portOverride: config?.upstreamPortOverride,
     cleanupIntervalMs: durationMsOr(message.cleanupInterval, 5000),
   };
