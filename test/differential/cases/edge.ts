@@ -1,5 +1,6 @@
 // What a proxy at the edge does with a request before it is routed, and what it says of itself.
 
+import { type } from '../bootstrap.ts';
 import type { Case, Scene } from '../model.ts';
 import { ANY, ask, exact, GRPC, get, prefix, raw, to } from './build.ts';
 
@@ -70,6 +71,8 @@ const REFERERS = [
   'http://',
 ];
 
+const network = (address: string) => ({ address_prefix: address, prefix_len: 8 });
+
 export const edge: readonly Scene[] = [
   {
     name: 'referers',
@@ -118,6 +121,33 @@ export const edge: readonly Scene[] = [
       get('/', { host }, host.endsWith('abc') ? { differs: 'a port that is no number is refused' } : {}),
     ),
   },
+  ...(
+    [
+      ['count', {}],
+      ['count-append', { xff_num_trusted_hops: 1, skip_xff_append: false }],
+      ['proxies', { xff_trusted_cidrs: { cidrs: ['127.0.0.0', '9.0.0.0'].map(network) } }],
+      ['strangers', { xff_trusted_cidrs: { cidrs: ['9.0.0.0'].map(network) } }],
+    ] as const
+  ).map(
+    ([name, fields]): Scene => ({
+      name: `xff-detection-${name}`,
+      legs: ['h1-h1'],
+      manager: {
+        original_ip_detection_extensions: [
+          { name: 'xff', typed_config: { '@type': type('http.original_ip_detection.xff.v3.XffConfig'), ...fields } },
+        ],
+      },
+      routes: [
+        to(ANY, 'a', {}, { request_headers_to_add: [{ header: { key: 'x-remote', value: '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%' } }] }),
+      ],
+      cases: [
+        get('/'),
+        ...['1.2.3.4', '1.2.3.4, 9.9.9.9', '9.1.1.1, 9.2.2.2', '9.1.1.1,nobody,9.2.2.2', '1.1.1.1,2.2.2.2,9.9.9.9', ''].map((list) =>
+          get('/', { headers: { 'x-forwarded-for': list } }),
+        ),
+      ],
+    }),
+  ),
   ...(
     [
       ['plain', {}],

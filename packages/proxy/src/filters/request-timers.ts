@@ -83,6 +83,9 @@ export class RequestTimers implements DeadlineOwner {
 
   endTry(): void {
     this.perTry?.cancel();
+  }
+
+  endUpstream(): void {
     this.upstreamDuration?.cancel();
   }
 

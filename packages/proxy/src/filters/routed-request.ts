@@ -578,6 +578,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
 
   private endTry(): void {
     this.timers.endTry();
+    this.timers.endUpstream();
     this.tryIdle?.cancel();
     this.tryIdle = undefined;
   }

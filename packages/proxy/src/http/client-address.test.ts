@@ -18,12 +18,13 @@ test('x-forwarded-for is read from the right', () => {
 
 test('detection extensions are asked in order; one may refuse', () => {
   const custom: HcmRuntime['ipDetection'][number] = { kind: 'custom_header', headerName: 'x-real-ip', isTrusted: true, rejectStatus: 401 };
-  const xff: HcmRuntime['ipDetection'][number] = { kind: 'xff', trustedHops: 0 };
+  const xff: HcmRuntime['ipDetection'][number] = { kind: 'xff', trustedHops: 0, isTrustedProxy: undefined, appendsPeer: false };
   const head = new Head(0);
-  assert.deepEqual(detectClient(head, [xff]), { address: undefined, isTrusted: false, rejectStatus: undefined });
-  assert.equal(detectClient(head, [xff, custom]).rejectStatus, 401);
+  const detect = (...extensions: HcmRuntime['ipDetection']) => detectClient(head, extensions, '127.0.0.1');
+  assert.deepEqual(detect(xff), { address: undefined, isTrusted: false, rejectStatus: undefined, appendsPeer: false });
+  assert.equal(detect(xff, custom).rejectStatus, 401);
   head.add('x-real-ip', '4.4.4.4');
-  assert.deepEqual(detectClient(head, [xff, custom]), { address: '4.4.4.4:0', isTrusted: true, rejectStatus: undefined });
+  assert.deepEqual(detect(xff, custom), { address: '4.4.4.4:0', isTrusted: true, rejectStatus: undefined, appendsPeer: false });
   head.add('x-forwarded-for', '5.5.5.5');
-  assert.equal(detectClient(head, [xff, custom]).address, '5.5.5.5:0');
+  assert.equal(detect(xff, custom).address, '5.5.5.5:0');
 });

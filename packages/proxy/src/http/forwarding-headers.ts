@@ -109,7 +109,8 @@ function nameProxy(head: Head, node: NodeIdentity): void {
 function settleAddress(head: Head, hcm: HcmRuntime, connection: ConnectionInfo, facts: ClientFacts): boolean {
   facts.remoteAddress = connection.remoteAddress;
   if (hcm.ipDetection.length > 0) {
-    const { address, isTrusted, rejectStatus } = detectClient(head, hcm.ipDetection);
+    const { address, isTrusted, rejectStatus, appendsPeer } = detectClient(head, hcm.ipDetection, connection.remoteIp);
+    if (appendsPeer) appendPeer(head, head.value('x-forwarded-for'), connection);
     facts.remoteAddress = address ?? facts.remoteAddress;
     facts.rejectStatus = rejectStatus;
     return isTrusted;
@@ -126,11 +127,14 @@ function settleAddress(head: Head, hcm: HcmRuntime, connection: ConnectionInfo, 
   if (hcm.xffNumTrustedHops > 0 && told !== undefined) {
     facts.remoteAddress = addressFromRight(told, hcm.xffNumTrustedHops - 1) ?? facts.remoteAddress;
   }
-  if (!hcm.skipXffAppend && hasIp(connection)) {
-    if (told === undefined) head.add('x-forwarded-for', connection.remoteIp);
-    else head.set('x-forwarded-for', told === '' ? connection.remoteIp : `${told},${connection.remoteIp}`);
-  }
+  if (!hcm.skipXffAppend) appendPeer(head, told, connection);
   return told === undefined;
+}
+
+function appendPeer(head: Head, told: string | undefined, connection: ConnectionInfo): void {
+  if (!hasIp(connection)) return;
+  if (told === undefined) head.add('x-forwarded-for', connection.remoteIp);
+  else head.set('x-forwarded-for', told === '' ? connection.remoteIp : `${told},${connection.remoteIp}`);
 }
 
 function settleProto(head: Head, context: HcmContext, connection: ConnectionInfo, facts: ClientFacts): void {

@@ -171,7 +171,7 @@ const EARLY_MUTATIONS = [
 ];
 
 type IpDetection = HcmRuntime['ipDetection'][number];
-const checkXff = honours(xffIpDetection.XffConfigSchema, ['xffNumTrustedHops']);
+const checkXff = honours(xffIpDetection.XffConfigSchema, ['xffNumTrustedHops', 'xffTrustedCidrs', 'skipXffAppend']);
 const checkCustom = honours(customHeaderIpDetection.CustomHeaderConfigSchema, [
   'headerName',
   'allowExtensionToSetAddressAsTrusted',
@@ -180,7 +180,11 @@ const checkCustom = honours(customHeaderIpDetection.CustomHeaderConfigSchema, [
 const IP_DETECTION = [
   extension(xffIpDetection.XffConfigSchema, (message, report): IpDetection => {
     checkXff(message, report);
-    return { kind: 'xff', trustedHops: message.xffNumTrustedHops };
+    const { xffTrustedCidrs: trusted, xffNumTrustedHops: trustedHops } = message;
+    if (trusted && trustedHops > 0) report.at('xff_trusted_cidrs').refuse('excludes xff_num_trusted_hops');
+    const isTrustedProxy =
+      trusted && trusted.cidrs.length > 0 ? containsIp(trusted.cidrs, (i) => report.at('xff_trusted_cidrs').at('cidrs', i)) : undefined;
+    return { kind: 'xff', trustedHops, isTrustedProxy, appendsPeer: message.skipXffAppend === false };
   }),
   extension(customHeaderIpDetection.CustomHeaderConfigSchema, (message, report): IpDetection => {
     checkCustom(message, report);
@@ -210,7 +214,11 @@ function compileInternalAddresses(
 ): HcmRuntime['isInternalAddress'] {
   if (!config) return undefined;
   checkAddresses(config, report);
-  const ranges = config.cidrRanges.flatMap((range, i) => cidrOf(range, report.at('cidr_ranges', i)) ?? []);
+  return containsIp(config.cidrRanges, (i) => report.at('cidr_ranges', i));
+}
+
+function containsIp(messages: readonly Parameters<typeof cidrOf>[0][], at: (index: number) => Report): (ip: string) => boolean {
+  const ranges = messages.flatMap((range, i) => cidrOf(range, at(i)) ?? []);
   return (ip) => {
     const address = parseIp(ip);
     return address !== undefined && ranges.some((range) => cidrContains(range, address));

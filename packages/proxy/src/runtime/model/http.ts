@@ -29,7 +29,14 @@ export type HcmRuntime = {
   readonly xffNumTrustedHops: number;
   /** Who the client is, instead of x-forwarded-for's rules; the first that finds out decides. */
   readonly ipDetection: readonly (
-    | { readonly kind: 'xff'; readonly trustedHops: number }
+    | {
+        readonly kind: 'xff';
+        readonly trustedHops: number;
+        /** Instead of counting: addresses whose word on the one before them is good; undefined: all. */
+        readonly isTrustedProxy: ((ip: string) => boolean) | undefined;
+        /** The peer's address is added to x-forwarded-for where it told the client's. */
+        readonly appendsPeer: boolean;
+      }
     | {
         readonly kind: 'custom_header';
         readonly headerName: string;
