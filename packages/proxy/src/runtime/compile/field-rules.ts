@@ -13,45 +13,55 @@ type Checks = { readonly fields: readonly FieldCheck[]; readonly oneofs: readonl
 const NO_RULES: MessageRules = {};
 const checksByType = new Map<DescMessage, Checks>();
 
+/** Where in the message the walk is. Reports are only made for what is wrong: most messages are right. */
+type Place = Report | { readonly outer: Place; readonly field: string; readonly key: number | string | undefined };
+
 /** Reports every rule that the message breaks. */
 export function checkFieldRules<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, report: Report): void {
+  checkMessage(schema, message, report);
+}
+
+function checkMessage(schema: DescMessage, message: Message, place: Place): void {
   const values = message as unknown as Readonly<Record<string, unknown>>;
   const { fields, oneofs } = checksOf(schema);
-  for (const { field, rule, inner } of fields) {
+  for (const check of fields) {
+    const { field, rule } = check;
     const value = heldBy(values, field);
     if (value === undefined && !rule?.required) continue;
-    const at = report.at(field.name);
     const problem = rule && problemOf(value, rule, field);
-    if (problem) at.break(problem);
-    else if (value !== undefined) checkItems(value, { field, rule, inner }, report);
+    if (problem) reportAt(below(place, field)).break(problem);
+    else if (value !== undefined) checkItems(value, check, place);
   }
   for (const oneof of oneofs) {
     const { case: chosen } = values[oneof.localName] as { case: string | undefined };
-    if (chosen === undefined) report.break(`one of ${oneof.fields.map(({ name }) => name).join(', ')} is required`);
+    if (chosen === undefined) reportAt(place).break(`one of ${oneof.fields.map(({ name }) => name).join(', ')} is required`);
   }
 }
 
-function checkItems(value: unknown, { field, rule, inner }: FieldCheck, report: Report): void {
-  const checkOne = (item: unknown, at: Report, itemRule: ValidationRule | undefined) => {
-    const problem = itemRule && problemOf(item, itemRule, field);
-    if (problem) at.break(problem);
-    else if (inner) checkFieldRules(inner, item as Message, at);
-  };
+function checkItems(value: unknown, { field, rule, inner }: FieldCheck, place: Place): void {
   if (Array.isArray(value)) {
+    if (!inner && !rule?.items && !rule?.unique) return;
     const seen = rule?.unique ? new Set<unknown>() : undefined;
-    for (const [i, item] of value.entries()) {
-      if (seen?.has(item)) report.at(field.name, i).break('stands there twice');
-      else checkOne(item, report.at(field.name, i), rule?.items);
+    for (let i = 0; i < value.length; i++) {
+      const item: unknown = value[i];
+      const problem = seen?.has(item) ? 'stands there twice' : rule?.items && problemOf(item, rule.items, field);
+      if (problem) reportAt(below(place, field, i)).break(problem);
+      else if (inner) checkMessage(inner, item as Message, below(place, field, i));
       seen?.add(item);
     }
   } else if (field.fieldKind === 'map') {
     for (const [key, item] of Object.entries(value as Record<string, unknown>)) {
-      const problem = rule?.keys && problemOf(key, rule.keys, field);
-      if (problem) report.at(field.name, key).break(`the key ${problem}`);
-      else checkOne(item, report.at(field.name, key), rule?.items);
+      const keyProblem = rule?.keys && problemOf(key, rule.keys, field);
+      const problem = keyProblem ? `the key ${keyProblem}` : rule?.items && problemOf(item, rule.items, field);
+      if (problem) reportAt(below(place, field, key)).break(problem);
+      else if (inner) checkMessage(inner, item as Message, below(place, field, key));
     }
-  } else if (inner) checkFieldRules(inner, value as Message, report.at(field.name));
+  } else if (inner) checkMessage(inner, value as Message, below(place, field));
 }
+
+const below = (outer: Place, field: DescField, key?: number | string): Place => ({ outer, field: field.name, key });
+
+const reportAt = (place: Place): Report => ('outer' in place ? reportAt(place.outer).at(place.field, place.key) : place);
 
 function checksOf(schema: DescMessage): Checks {
   const known = checksByType.get(schema);

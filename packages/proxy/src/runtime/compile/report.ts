@@ -19,30 +19,62 @@ export type Report = {
 /** `subject` is e.g. `listener "0.0.0.0_9080"`; reasons read `listener "…": filter_chains[0].filters[1]: reason`. */
 export function createReport(subject: string): { report: Report; reasons: readonly string[] } {
   const reasons: string[] = [];
-  const broken = new Set<string>();
-  const add = (path: string, reason: string) => void reasons.push(path === '' ? `${subject}: ${reason}` : `${subject}: ${path}: ${reason}`);
-  const create = (path: string): Report => ({
-    at(field, index) {
-      const own = index === undefined ? field : typeof index === 'number' ? `${field}[${index}]` : `${field}[${JSON.stringify(index)}]`;
-      return create(path === '' ? own : `${path}.${own}`);
-    },
-    refuse(reason) {
-      if (!broken.has(path)) add(path, reason);
-    },
-    break(reason) {
-      broken.add(path);
-      add(path, reason);
-    },
-    take(result) {
-      if (result.ok) return result.value;
-      this.refuse(result.error);
-      return undefined;
-    },
-    get count() {
-      return reasons.length;
-    },
-  });
-  return { report: create(''), reasons };
+  return { report: new FieldReport({ subject, reasons, broken: new Set() }, undefined, ''), reasons };
+}
+
+type Collected = { readonly subject: string; readonly reasons: string[]; readonly broken: Set<string> };
+
+/** Paths are only spelt out for what is wrong: a compiler asks for the report of every field. */
+class FieldReport implements Report {
+  private readonly collected: Collected;
+  private readonly above: FieldReport | undefined;
+  private readonly name: string;
+  private readonly key: number | string | undefined;
+
+  constructor(collected: Collected, above: FieldReport | undefined, name: string, key?: number | string) {
+    this.collected = collected;
+    this.above = above;
+    this.name = name;
+    this.key = key;
+  }
+
+  at(field: string, key?: number | string): Report {
+    return new FieldReport(this.collected, this, field, key);
+  }
+
+  refuse(reason: string): void {
+    const path = this.path();
+    if (!this.collected.broken.has(path)) this.add(path, reason);
+  }
+
+  break(reason: string): void {
+    const path = this.path();
+    this.collected.broken.add(path);
+    this.add(path, reason);
+  }
+
+  take<T>(result: Result<T>): T | undefined {
+    if (result.ok) return result.value;
+    this.refuse(result.error);
+    return undefined;
+  }
+
+  get count(): number {
+    return this.collected.reasons.length;
+  }
+
+  private path(): string {
+    const { above, name, key } = this;
+    if (!above) return '';
+    const own = key === undefined ? name : typeof key === 'number' ? `${name}[${key}]` : `${name}[${JSON.stringify(key)}]`;
+    const path = above.path();
+    return path === '' ? own : `${path}.${own}`;
+  }
+
+  private add(path: string, reason: string): void {
+    const { subject, reasons } = this.collected;
+    reasons.push(path === '' ? `${subject}: ${reason}` : `${subject}: ${path}: ${reason}`);
+  }
 }
 
 /**
