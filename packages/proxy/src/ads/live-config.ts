@@ -289,8 +289,10 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
         if (isActive) predecessors.set(entry.name, before);
         table.set(entry.name, entry);
       }
-      for (const name of update.removed) if (!table.get(name)?.isStatic) table.delete(name);
-      if (kind === 'endpoints' || kind === 'route') {
+      // As in Envoy, whoever serves with endpoints or routes goes on with them when they are withdrawn; newcomers do not wait for them.
+      if (kind === 'cluster' || kind === 'listener') {
+        for (const name of update.removed) if (!table.get(name)?.isStatic) table.delete(name);
+      } else {
         for (const name of update.changed.keys()) absent[kind].delete(name);
         for (const name of update.removed) absent[kind].add(name);
       }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
-import { ClusterSchema, DeltaDiscoveryResponseSchema, DiscoveryResponseSchema } from '../messages/index.ts';
+import { ClusterSchema, DeltaDiscoveryResponseSchema, DiscoveryResponseSchema, ResourceSchema } from '../messages/index.ts';
 import { createDeltaSubscription, createSotwSubscription } from './subscription.ts';
 
 const typeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
@@ -37,6 +37,25 @@ test('state of the world: absence removes where the type is sent whole, and only
     subscription.accept(subscription.receive(sotwResponse('1', 'n1', ['a', 'b'])));
     assert.deepEqual(subscription.receive(sotwResponse('2', 'n2', ['b'])).removed, isFullState ? ['a'] : []);
   }
+});
+
+test('state of the world: resources in envelopes go by the name outside; an empty one lives on', () => {
+  const subscription = sotw(true);
+  subscription.want('*');
+  subscription.accept(subscription.receive(sotwResponse('1', 'n1', ['a', 'b', 'c'])));
+  const resources = [
+    anyPack(ResourceSchema, create(ResourceSchema, { name: 'a', resource: cluster('a') })),
+    anyPack(ResourceSchema, create(ResourceSchema, { name: 'b' })),
+  ];
+  const update = subscription.receive(create(DiscoveryResponseSchema, { typeUrl, versionInfo: '2', resources }));
+  assert.deepEqual([[...update.changed.keys()], update.removed], [['a'], ['c']]);
+});
+
+test('what is there twice is refused', () => {
+  const subscription = sotw(true);
+  assert.throws(() => subscription.receive(sotwResponse('1', 'n1', ['a', 'a'])), /resource "a" is there twice/);
+  const delta = createDeltaSubscription({ typeUrl });
+  assert.throws(() => delta.receive(deltaResponse('n1', { a: '1' }, ['a'])), /resource "a" is both there and removed/);
 });
 
 test('state of the world: a new stream repeats the accepted version without a nonce', () => {

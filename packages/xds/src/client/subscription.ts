@@ -3,8 +3,14 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Any } from '@bufbuild/protobuf/wkt';
-import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponse, DiscoveryRequestSchema, DiscoveryResponse } from '../messages/config.ts';
+import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
+import {
+  type DeltaDiscoveryRequestSchema,
+  type DeltaDiscoveryResponse,
+  type DiscoveryRequestSchema,
+  type DiscoveryResponse,
+  ResourceSchema,
+} from '../messages/config.ts';
 
 /**
  * What a response changes. `changed` has every resource of the response. `removed` may have names that were never known: the
@@ -81,8 +87,14 @@ export function createSotwSubscription(options: SubscriptionOptions): Subscripti
     },
     receive(response) {
       nonce = response.nonce;
-      const changed = new Map(response.resources.map((resource) => [nameOf(resource), { resource, version: response.versionInfo }]));
-      const removed = isFullState ? [...accepted.keys()].filter((name) => !changed.has(name)) : [];
+      const changed: Changed = new Map();
+      const living = new Set<string>();
+      for (const any of response.resources) {
+        const { resource, name } = unwrap(any);
+        if (resource) addOnce(changed, name || nameOf(resource), { resource, version: response.versionInfo });
+        else living.add(name);
+      }
+      const removed = isFullState ? [...accepted.keys()].filter((name) => !changed.has(name) && !living.has(name)) : [];
       return { typeUrl, version: response.versionInfo, changed, removed };
     },
     accept(update) {
@@ -122,9 +134,10 @@ export function createDeltaSubscription({
     },
     receive(response) {
       nonce = response.nonce;
-      const changed = new Map(
-        response.resources.flatMap(({ name, resource, version }) => (resource ? [[name, { resource, version }] as const] : [])),
-      );
+      const changed: Changed = new Map();
+      for (const { name, resource, version } of response.resources) if (resource) addOnce(changed, name, { resource, version });
+      const twice = response.removedResources.find((name) => changed.has(name));
+      if (twice !== undefined) throw new Error(`resource ${JSON.stringify(twice)} is both there and removed`);
       return {
         typeUrl,
         version: response.systemVersionInfo,
@@ -138,6 +151,18 @@ export function createDeltaSubscription({
     },
     reject: (reasons) => ({ typeUrl, responseNonce: nonce, errorDetail: errorDetailOf(reasons) }),
   };
+}
+
+type Changed = Map<string, { resource: Any; version: string }>;
+
+function addOnce(changed: Changed, name: string, value: { resource: Any; version: string }): void {
+  if (changed.has(name)) throw new Error(`resource ${JSON.stringify(name)} is there twice`);
+  changed.set(name, value);
+}
+
+/** State of the world only: a resource may come in an envelope that names it. Without a content it only says that the resource lives on. */
+function unwrap(any: Any): { resource?: Any | undefined; name: string } {
+  return anyUnpack(any, ResourceSchema) ?? { resource: any, name: '' };
 }
 
 function commit(accepted: Map<string, string>, update: ResourceUpdate): void {
