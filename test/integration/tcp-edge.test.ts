@@ -189,7 +189,9 @@ describe('TCP proxies and what comes before filter chains', () => {
       writeFileSync(join(folder, 'bootstrap.json'), JSON.stringify(bootstrap));
       const child = engine.start(join(folder, 'bootstrap.json'));
       endWithTest(t, child);
-      await eventually(async () => assert.ok((await fetch(`http://${HERE}:${adminPort}/ready`)).ok), { timeoutMs: 20_000 });
+      await eventually(async () => assert.ok((await fetch(`http://${HERE}:${adminPort}/ready`, { headers: { connection: 'close' } })).ok), {
+        timeoutMs: 20_000,
+      });
       const seen = await Promise.all(ROWS.map(({ steps }, i) => drive(ports[i] as number, steps)));
       assert.deepEqual(
         seen,
