@@ -5,7 +5,7 @@ import { Deadline, type DeadlineOwner, type DeadlineServices } from './deadline.
 
 /** Who is told that a time is up. */
 export interface TimedRequest {
-  /** The whole answer took too long. */
+  /** The whole answer took too long, its body included. */
   onTimeout(): void;
   onPerTryTimeout(): void;
   /** Neither side sent anything for so long. */
@@ -96,13 +96,13 @@ export class RequestTimers implements DeadlineOwner {
 
   /** The answer has begun. */
   answered(): void {
-    this.whole?.release();
-    this.whole = undefined;
     this.perTry?.cancel();
   }
 
   cancel(): void {
-    this.answered();
+    this.perTry?.cancel();
+    this.whole?.release();
+    this.whole = undefined;
     this.idle?.release();
     this.idle = undefined;
     this.backoff?.cancel();

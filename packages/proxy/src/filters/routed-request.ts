@@ -108,6 +108,9 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       exchange.stream.closeAfterResponse();
       return exchange.respond({ status: 403, details: 'upgrade_failed' });
     }
+    if (exchange.upgrade !== '' || this.asksTunnel) {
+      exchange.context.observer.count?.(`http.${exchange.context.hcm.statPrefix}.downstream_cx_upgrades_total`);
+    }
     const { strictHeaders, respectsExpectedTimeout } = this.config;
     const nonsense = strictHeaders.length > 0 && exchange.head.hasEnvoyHeaders ? senselessHeader(exchange.head, strictHeaders) : undefined;
     if (nonsense) return exchange.respond(nonsense);
@@ -357,7 +360,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const { exchange } = this;
     this.requestDoneMs = exchange.elapsedMs();
     if (this.client && exchange.upstreamTimes) exchange.upstreamTimes.endMs = this.requestDoneMs;
-    if (!this.responding) this.timers.limitAnswer(this.timeoutMs);
+    if (!this.done) this.timers.limitAnswer(this.timeoutMs);
     if (this.client) this.timers.limitTry(this.perTryTimeoutMs);
     if (this.decision.action.mirrors.length > 0) sendMirrors(exchange, this.decision.action.mirrors, this.replay);
   }
@@ -484,6 +487,10 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       this.client = undefined;
       this.cluster.stats.upstream_rq_time.record(this.exchange.elapsedMs() - this.requestDoneMs);
       this.end();
+    } else if (this.exchange.requestEnded && this.exchange.head.version < 20) {
+      // As Envoy tells of a client that closes its connection first, which here only half ends the tunnel.
+      this.exchange.addFlag('DC');
+      this.exchange.responseCodeDetails = 'downstream_remote_disconnect';
     }
     this.exchange.sendResponseEnd(trailers);
   }
@@ -501,7 +508,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.cluster.stats.upstream_rq_timeout++;
     if (this.host) {
       this.host.stats.rq_timeout++;
-      this.cluster.reportLocal(this.host, 'timeout');
+      if (!this.responding) this.cluster.reportLocal(this.host, 'timeout');
     }
     this.giveUp(this.timeoutReply('response_timeout'));
   }
@@ -541,8 +548,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private giveUp(reply: LocalReply): void {
     const { exchange } = this;
     if (this.responding) {
-      const { flag = 'LR', details } = reply;
-      exchange.abort(flag, details);
+      exchange.abort(reply.flag, reply.details);
       return;
     }
     this.answer(reply);

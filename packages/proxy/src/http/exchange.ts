@@ -404,8 +404,8 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
   }
 
   /** The response cannot be completed: breaks the connection off. */
-  abort(flag: ResponseFlag, details: string): void {
-    this.addFlag(flag);
+  abort(flag: ResponseFlag | undefined, details: string): void {
+    if (flag) this.addFlag(flag);
     this.responseCodeDetails = details;
     this.cancelForwarding();
     this.stream.reset();

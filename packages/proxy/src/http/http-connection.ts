@@ -155,7 +155,7 @@ export class HttpConnection implements Http1ServerHost, ServedHttp {
     this.maxDuration?.cancel();
     this.halfClosed?.cancel();
     this.wholeRequest?.cancel();
-    this.context.observer.connectionClosed(this.context.proxy.clock.monotonicMs() - this.openedMs, this.connection);
+    this.context.observer.connectionClosed(this.context.proxy.clock.monotonicMs() - this.openedMs, this.connection, this.codec);
   }
 
   private onIdleTimeout(): void {

@@ -58,6 +58,9 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   private pausedByHolding = false;
   private consuming = false;
   private peerEnded = false;
+  /** Of the connection's end, for statistics: who closed it first, and whether that broke off a request. */
+  endedByPeer = false;
+  brokeOff = false;
 
   constructor(connection: Connection, host: Http1ServerHost, options: Http1ServerOptions) {
     this.connection = connection;
@@ -299,6 +302,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     if (!request || this.responseStarted) return;
     this.state = DISCARDING;
     this.request = undefined;
+    this.brokeOff = true;
     request.onDownstreamReset('downstream_remote_disconnect');
     this.connection.destroy();
   }
@@ -313,6 +317,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
 
   onEnd(): void {
     this.peerEnded = true;
+    if (this.state !== DISCARDING) this.endedByPeer = true;
     if (this.state === TUNNEL) {
       this.requestDone = true;
       this.request?.onRequestEnd(undefined);
@@ -320,9 +325,11 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     }
     this.closing = true;
     if (this.request === undefined) {
+      if (this.partial > 0) this.brokeOff = true;
       this.hangUp();
     } else if (!this.requestDone) {
       this.state = DISCARDING;
+      this.brokeOff = true;
       this.request.onDownstreamReset('downstream_remote_disconnect');
       this.connection.destroy();
     }
@@ -334,10 +341,12 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.request?.onResponseDrain();
   }
 
-  onClose(): void {
+  onClose(error: string | undefined): void {
+    if (error !== undefined && this.state !== DISCARDING) this.endedByPeer = true;
     this.state = DISCARDING;
     const { request } = this;
     this.request = undefined;
+    if (request) this.brokeOff = true;
     this.held = undefined;
     request?.onDownstreamReset('downstream_remote_disconnect');
     this.host.onConnectionClosed();
@@ -358,7 +367,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     } else if (status === 101) {
       extra = upgradeLines(head, this.head.memory.framing.upgrade);
     } else {
-      if (!this.requestDone) this.closing ||= end;
+      // As Envoy: whoever is answered before the end of the request may never send that end, and is told now or never.
+      this.closing ||= !this.requestDone;
       if (!hasLength && !isBodyForbidden(status)) {
         // As Envoy: an answer to HEAD says how the body would come.
         const { isHead } = this;

@@ -1,6 +1,6 @@
 // Who hears what happened. The data path calls these once per event; metrics, access logs and spans live behind them.
 
-import type { ClientConnection } from '../observe/stats.ts';
+import type { ClientConnection, ClientEnd } from '../observe/stats.ts';
 import type { HcmRuntime, ListenerRuntime, TcpProxyRuntime } from '../runtime/model.ts';
 import type { RequestRecord } from './request-record.ts';
 
@@ -9,7 +9,9 @@ export type ConnectionEvent = 'drain_close' | 'idle_timeout' | 'max_duration_rea
 
 export type HttpObserver = {
   connectionOpened(protocol: 'http1' | 'http2', connection: ClientConnection): void;
-  connectionClosed(lengthMs: number, connection: ClientConnection): void;
+  connectionClosed(lengthMs: number, connection: ClientConnection, end: ClientEnd): void;
+  /** A connection that was over before its version of HTTP was known. */
+  connectionUnused?(lengthMs: number, isIdle: boolean): void;
   requestStarted(): void;
   /** Something that is counted of connections ("http.<stat_prefix>.downstream_cx_…"). */
   countConnection?(what: ConnectionEvent): void;

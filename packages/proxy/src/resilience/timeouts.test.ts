@@ -45,6 +45,7 @@ const ROWS: readonly Row[] = [
     atMs: 700,
     log: '504 UT response_timeout',
   },
+  { name: 'the request, its answer begun', route: { timeout: '3s' }, answer: HALF, atMs: 3000, log: '200 UT response_timeout' },
   {
     name: 'one try',
     route: { retry_policy: { retry_on: 'connect-failure', num_retries: 1, per_try_timeout: '1s' } },
@@ -72,6 +73,21 @@ const ROWS: readonly Row[] = [
     log: '504 SI stream_idle_timeout',
   },
   { name: 'a quiet stream, by the route', route: { timeout: '0s', idle_timeout: '5s' }, atMs: 5000, log: '504 SI stream_idle_timeout' },
+  {
+    name: 'a long stream, its answer begun',
+    route: { timeout: '0s', max_stream_duration: { max_stream_duration: '6s' } },
+    answer: HALF,
+    atMs: 6000,
+    log: '200 - max_duration_timeout',
+  },
+  {
+    name: 'a long answer, by the cluster',
+    route: { timeout: '0s' },
+    cluster: { common_http_protocol_options: { max_stream_duration: '4s' } },
+    answer: HALF,
+    atMs: 4000,
+    log: '200 UMSDR upstream_max_stream_duration_reached',
+  },
   { name: 'a quiet response', route: { timeout: '0s', idle_timeout: '5s' }, answer: HALF, atMs: 5000, log: '200 SI stream_idle_timeout' },
   {
     name: 'a long stream',
