@@ -19,6 +19,7 @@ suite('uploads', () => {
   before(async () => {
     server = createServer((request, response) => {
       if (request.url === '/unwanted') return void response.writeHead(413, { connection: 'close' }).end('too big');
+      if (request.url === '/duplex') response.write('early ');
       let sizeBytes = 0;
       request.on('data', (bytes: Buffer) => {
         sizeBytes += bytes.length;
@@ -71,6 +72,20 @@ suite('uploads', () => {
         await client.send([`POST /http2 HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${UPLOAD.length}\r\n\r\n`, UPLOAD]);
         assert.equal((await client.expectFinals(i))[i - 1]!.body, String(UPLOAD.length));
       }
+    } finally {
+      client.close();
+    }
+  });
+
+  test('an answer whose head comes before the end of the request says that the connection ends, and is complete', async () => {
+    const client = await openRaw(target.portOf('in'));
+    try {
+      await client.send(['POST /duplex HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nab']);
+      await client.expectText('early ');
+      await client.send(['cd']);
+      const answer = await client.expectFinal();
+      assert.deepEqual([answer.headers.get('connection'), answer.body], ['close', 'early 4']);
+      assert.notEqual(await client.closedWithin(5000), undefined);
     } finally {
       client.close();
     }
