@@ -16,6 +16,7 @@ import type { PoolUser } from '../upstream/http-pool.ts';
 import { PreviousPriorities } from '../upstream/previous-priorities.ts';
 import { openTunnel } from '../upstream/tunnel-pool.ts';
 import { acceptsTunnel, originalDestination } from './destination.ts';
+import { outcomeOf } from './grpc-outcome.ts';
 import { grpcDeadlineMs, isGrpc, tellGrpcDeadline } from './grpc-timeout.ts';
 import { followRedirect } from './internal-redirect.ts';
 import { sendMirrors } from './mirror.ts';
@@ -378,7 +379,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   onResponseHead(head: Head, first: Buffer | undefined, end: boolean): void {
     const { exchange, cluster, host } = this;
     this.timers.endTry();
-    if (host) cluster.reportResult(host, head.status);
+    if (host) cluster.reportResult(host, outcomeOf(exchange.head, head));
     if (this.rules && retriesResponse(this.rules, head)) {
       const { client } = this;
       if (this.retry(head)) {

@@ -19,6 +19,7 @@ const NAMES = [
   'via',
   'origin',
   'referer',
+  'grpc-status',
   'grpc-timeout',
   'x-request-id',
   'x-forwarded-for',
