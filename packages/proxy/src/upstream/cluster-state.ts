@@ -158,14 +158,17 @@ export class ClusterState {
   }
 
   private onCheckChange(host: Host): void {
-    if (host.failedActiveCheck && host.pendingRemoval) this.removeHost(host);
+    if (host.failedActiveCheck && host.pendingRemoval) {
+      this.removeHost(host);
+      this.stats.membership_change++;
+    }
     this.rebuild();
   }
 
-  /** Outlier detection or a health check gave a host up. */
+  /** Outlier detection or a health check gave a host up: who tries it again does so on new connections. */
   onHealthFailure(host: Host): void {
-    if (!this.runtime.closeConnectionsOnHostHealthFailure) return;
     host.drainConnections();
+    if (!this.runtime.closeConnectionsOnHostHealthFailure) return;
     for (const close of [...host.relays]) close();
   }
 
@@ -211,8 +214,8 @@ export class ClusterState {
     this.located = located;
     if (added.length > 0 || left.length > 0) {
       this.stats.membership_change += new Set([...added, ...left].map(({ locality }) => locality?.priority)).size;
-      if (this.runtime.closeConnectionsOnHostSetChange) for (const host of this.hosts.values()) host.drainConnections();
-    } else this.stats.update_no_rebuild++;
+    }
+    if (this.runtime.closeConnectionsOnHostSetChange) for (const host of this.hosts.values()) host.drainConnections();
     this.balancer = undefined;
     this.rebuild();
   }
