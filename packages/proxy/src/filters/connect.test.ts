@@ -28,6 +28,7 @@ test('CONNECT that ends here: the payload is a TCP connection of its own, both w
     wire.socket.end();
     await wire.closed();
     await eventually(() => assert.equal(log.length, 1));
+    assert.match(log[0] ?? '', /^200 DC downstream_remote_disconnect/, 'as Envoy tells who went first');
   });
 });
 
