@@ -70,8 +70,8 @@ export const LEGAL: readonly Legal[] = [
   },
   { name: 'Chunked in capital letters', payload: post('TRANSFER-ENCODING: Chunked\r\n', '5\r\nhello\r\n0\r\n\r\n'), ...CHUNKED },
   {
-    name: 'chunk sizes in either case with leading zeros',
-    payload: chunked('000A\r\n0123456789\r\n0b\r\n0123456789a\r\n0\r\n\r\n'),
+    name: 'chunk sizes in either case with leading zeros and blanks behind',
+    payload: chunked('000A \t\r\n0123456789\r\n0b\r\n0123456789a\r\n0\r\n\r\n'),
     ...CHUNKED,
     body: '01234567890123456789a',
   },

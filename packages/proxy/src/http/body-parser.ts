@@ -83,6 +83,7 @@ export class ChunkedDecoder {
       }
       case STATE_BLANK:
         if (byte === 59) this.state = STATE_EXTENSION;
+        else if (byte === CR) this.state = STATE_SIZE_LF;
         else if (byte !== SP && byte !== TAB) return false;
         return ++this.lineBytes <= MAX_CHUNK_LINE;
       case STATE_EXTENSION:
