@@ -4,6 +4,9 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { CodedError, type Logger, messageOf, type SocketAddress, type Transport } from '@lateen/base';
 import type { HttpStats } from '../observe/stats.ts';
 
+/** Whoever asks closes. */
+const BY_CLIENT = { endedByPeer: true, brokeOff: false };
+
 export type EndpointRequest = {
   method: string;
   path: string;
@@ -70,7 +73,7 @@ export async function serveEndpoint({ transport, address, logger, handle, stats 
       if (stats) {
         const openedMs = performance.now();
         stats.connectionOpened('http1', socket);
-        socket.once('close', () => stats.connectionClosed(performance.now() - openedMs, socket));
+        socket.once('close', () => stats.connectionClosed(performance.now() - openedMs, socket, BY_CLIENT));
       }
       server.emit('connection', socket);
     })

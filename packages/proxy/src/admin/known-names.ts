@@ -9,10 +9,19 @@ const under = (prefix: string, names: string): string[] => names.split(' ').map(
 
 const OF_HTTP =
   'downstream_cx_delayed_close_timeout downstream_cx_drain_close downstream_cx_idle_timeout downstream_cx_max_duration_reached ' +
-  'downstream_cx_max_requests_reached downstream_cx_http3_total downstream_rq_http3_total rq_redirect ' +
+  'downstream_cx_max_requests_reached downstream_cx_http3_active downstream_cx_http3_total downstream_rq_http3_total rq_redirect ' +
+  'downstream_rq_too_many_premature_resets ' +
   'passthrough_internal_redirect_bad_location passthrough_internal_redirect_no_route passthrough_internal_redirect_predicate ' +
   'passthrough_internal_redirect_too_many_redirects passthrough_internal_redirect_unsafe_scheme ' +
   'tracing.client_enabled tracing.health_check tracing.not_traceable tracing.random_sampling tracing.service_forced';
+
+/** All connections of a version of HTTP together. */
+const OF_CODECS =
+  'http1.dropped_headers_with_underscores http1.metadata_not_supported_error http1.requests_rejected_with_underscores_in_headers ' +
+  'http1.response_flood http2.dropped_headers_with_underscores http2.requests_rejected_with_underscores_in_headers http2.goaway_sent ' +
+  'http2.header_list_size_too_large http2.header_overflow http2.inbound_empty_frames_flood http2.inbound_priority_frames_flood ' +
+  'http2.inbound_window_update_frames_flood http2.keepalive_timeout http2.outbound_control_flood http2.outbound_flood ' +
+  'http2.rx_messaging_error http2.rx_reset http2.trailers http2.tx_flush_timeout http2.tx_reset';
 
 const OF_FILTERS: Partial<Record<HttpFilterConfig['kind'], string>> = {
   cors: 'cors.origin_invalid cors.origin_valid',
@@ -42,6 +51,7 @@ export function knownNames(proxy: DataPlane): string[] {
   const listeners = proxy.listeners().map(({ runtime }) => runtime);
   return [
     ...OF_THE_SERVER.split(' '),
+    ...(listeners.some((listener) => chainsOf(listener).some(({ terminal }) => terminal.kind === 'http')) ? OF_CODECS.split(' ') : []),
     ...proxy.clusters().flatMap(({ runtime }) => under(`cluster.${runtime.statName}.`, OF_CLUSTERS)),
     ...listeners.flatMap((listener) => [
       ...under(`listener.${listenerStatName(listener)}.`, 'extension_config_missing network_extension_config_missing'),

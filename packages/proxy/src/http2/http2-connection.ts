@@ -112,7 +112,8 @@ export class Http2Connection implements ServerSessionHost, ServedHttp {
     this.headTimeout?.cancel();
     this.maxDuration?.cancel();
     this.drain?.cancel();
-    this.context.observer.connectionClosed(this.context.proxy.clock.monotonicMs() - this.openedMs, this.session.connection);
+    const { observer, proxy } = this.context;
+    observer.connectionClosed(proxy.clock.monotonicMs() - this.openedMs, this.session.connection, this.session);
   }
 
   /** Armed once, not per request: when it fires it looks how long nothing has been open. */

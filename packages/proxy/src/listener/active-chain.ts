@@ -105,9 +105,11 @@ export class ActiveChain {
     const start = (isHttp2: boolean) => this.startHttp(served, hcm, { info, isHttp2 });
     if (hcm.codec !== 'auto') return start(hcm.codec === 'http2');
     if (protocol !== '') return start(protocol === 'h2' || protocol === 'h2c');
-    const { timeouts } = this.services.proxy;
+    const { timeouts, clock } = this.services.proxy;
+    const openedMs = clock.monotonicMs();
+    const onUnknown = (isIdle: boolean) => this.context(hcm).observer.connectionUnused?.(clock.monotonicMs() - openedMs, isIdle);
     const idleMs = Math.min(hcm.idleTimeoutMs || Infinity, hcm.maxConnectionDurationMs || Infinity);
-    awaitHttpVersion(connection, { timeouts, idleMs: idleMs < Infinity ? idleMs : 0 }, start);
+    awaitHttpVersion(connection, { timeouts, idleMs: idleMs < Infinity ? idleMs : 0, onUnknown }, start);
   }
 
   private startHttp(served: Served, hcm: HcmRuntime, { info, isHttp2 }: { info: ConnectionInfo; isHttp2: boolean }): void {

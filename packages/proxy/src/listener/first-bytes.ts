@@ -5,14 +5,21 @@ import { Timeout, type Timeouts } from '../io/timer-wheel.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
-/** Calls `begin` once the version is known, then hands it what has arrived. A client that says nothing for `idleMs` (0 = ever) is closed. */
+/**
+ * Calls `begin` once the version is known, then hands it what has arrived. A client that says nothing for `idleMs` (0 = ever) is closed;
+ * `onUnknown` hears of connections that ended before.
+ */
 export function awaitHttpVersion(
   connection: Connection,
-  { timeouts, idleMs }: { readonly timeouts: Timeouts; readonly idleMs: number },
+  { timeouts, idleMs, onUnknown }: { readonly timeouts: Timeouts; readonly idleMs: number; readonly onUnknown: (isIdle: boolean) => void },
   begin: (isHttp2: boolean) => void,
 ): void {
   let held: Buffer | undefined;
-  const idle = new Timeout(() => connection.destroy());
+  let isIdle = false;
+  const idle = new Timeout(() => {
+    isIdle = true;
+    connection.destroy();
+  });
   if (idleMs > 0) timeouts.arm(idle, idleMs);
   const decide = (bytes: Buffer, isHttp2: boolean) => {
     idle.cancel();
@@ -34,6 +41,9 @@ export function awaitHttpVersion(
       connection.handler.onEnd();
     },
     onDrain() {},
-    onClose: () => idle.cancel(),
+    onClose() {
+      idle.cancel();
+      onUnknown(isIdle);
+    },
   };
 }

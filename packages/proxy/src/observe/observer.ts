@@ -90,8 +90,12 @@ export function createObserver({ registry, node, clock, random, runtime, sinks }
         connectionOpened(protocol, connection) {
           stats.connectionOpened(protocol, connection);
         },
-        connectionClosed(lengthMs, connection) {
-          stats.connectionClosed(lengthMs, connection);
+        connectionClosed(lengthMs, connection, end) {
+          stats.connectionClosed(lengthMs, connection, end);
+        },
+        connectionUnused(lengthMs, isIdle) {
+          stats.connectionUnused(lengthMs, isIdle);
+          if (isIdle) counters.count(`http.${hcm.statPrefix}.downstream_cx_idle_timeout`);
         },
         count: (name, by) => counters.count(name, by),
         countConnection: (what) => counters.count(`http.${hcm.statPrefix}.downstream_cx_${what}`),

@@ -69,7 +69,7 @@ test('open connections by protocol and by TLS', () => {
     downstream_cx_rx_bytes_total: 11,
     downstream_cx_tx_bytes_total: 22,
   });
-  stats.connectionClosed(5, secure);
+  stats.connectionClosed(5, secure, { endedByPeer: true, brokeOff: false });
   assert.partialDeepStrictEqual(stats.computed(), {
     downstream_cx_http2_active: 0,
     downstream_cx_ssl_active: 0,

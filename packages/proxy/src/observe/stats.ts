@@ -8,10 +8,22 @@ import { countOf, Histogram, type HistogramCounts, mergeCounts } from './histogr
 /** A connection as its bytes are counted, and whether TLS carries it. */
 export type ClientConnection = Metered & { readonly tls?: unknown };
 
+/** How a connection ended. */
+export type ClientEnd = {
+  readonly endedByPeer: boolean;
+  /** A request was under way. */
+  readonly brokeOff: boolean;
+};
+
 export class HttpStats {
   downstream_cx_total = 0;
   downstream_cx_active = 0;
   downstream_cx_destroy = 0;
+  downstream_cx_destroy_local = 0;
+  downstream_cx_destroy_remote = 0;
+  downstream_cx_destroy_active_rq = 0;
+  downstream_cx_destroy_local_active_rq = 0;
+  downstream_cx_destroy_remote_active_rq = 0;
   downstream_cx_http1_total = 0;
   downstream_cx_http2_total = 0;
   downstream_cx_protocol_error = 0;
@@ -57,10 +69,27 @@ export class HttpStats {
     else this.downstream_cx_http1_total++;
   }
 
-  connectionClosed(lengthMs: number, connection: ClientConnection): void {
+  connectionClosed(lengthMs: number, connection: ClientConnection, end: ClientEnd): void {
     if (!this.http1.end(connection)) this.http2.end(connection);
     this.downstream_cx_active--;
+    this.countEnd(lengthMs, end);
+  }
+
+  /** Nothing came over it. */
+  connectionUnused(lengthMs: number, isIdle: boolean): void {
+    this.downstream_cx_total++;
+    this.countEnd(lengthMs, { endedByPeer: !isIdle, brokeOff: false });
+  }
+
+  private countEnd(lengthMs: number, { endedByPeer, brokeOff }: ClientEnd): void {
     this.downstream_cx_destroy++;
+    if (endedByPeer) this.downstream_cx_destroy_remote++;
+    else this.downstream_cx_destroy_local++;
+    if (brokeOff) {
+      this.downstream_cx_destroy_active_rq++;
+      if (endedByPeer) this.downstream_cx_destroy_remote_active_rq++;
+      else this.downstream_cx_destroy_local_active_rq++;
+    }
     this.downstream_cx_length_ms.record(lengthMs);
   }
 
