@@ -20,6 +20,8 @@ export type DialOptions = SocketAddress & {
   onread?: OnReadOpts;
   /** Source address, e.g. 127.0.0.6 for traffic that must not be captured again. */
   localAddress?: string;
+  /** Further IP addresses of the same host and port, tried one after another while those before do not answer. A transport may leave them out. */
+  alternatives?: readonly string[];
 };
 
 export type Transport = {

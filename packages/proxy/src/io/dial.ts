@@ -7,7 +7,7 @@ import { sharedRead, sharedView } from './shared-read.ts';
 import { SocketConnection } from './socket-connection.ts';
 import { handlesAreUsable, tcpHandleOf } from './tcp-handle.ts';
 
-export type DialTarget = SocketAddress & { localAddress?: string | undefined };
+export type DialTarget = SocketAddress & { localAddress?: string | undefined; alternatives?: readonly string[] | undefined };
 
 /** Starts connecting. `onConnect` follows, or the handler's `onClose` with the error's code. */
 export function dial(transport: Transport, target: DialTarget, handler: ConnectionHandler, onConnect: () => void): Connection {
@@ -16,6 +16,7 @@ export function dial(transport: Transport, target: DialTarget, handler: Connecti
     host: target.host,
     port: target.port,
     ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
+    ...(target.alternatives && { alternatives: target.alternatives }),
     onread: {
       buffer: sharedRead,
       callback: (size) => {
@@ -24,7 +25,8 @@ export function dial(transport: Transport, target: DialTarget, handler: Connecti
       },
     },
   });
-  const handle = handlesAreUsable() ? tcpHandleOf(socket) : undefined;
+  // With alternatives the handle is made anew for each of them.
+  const handle = handlesAreUsable() && !target.alternatives ? tcpHandleOf(socket) : undefined;
   if (handle) {
     const bare = new HandleConnection(socket, handler);
     connection = bare;

@@ -2,7 +2,7 @@
 
 import { createSocket } from 'node:dgram';
 import { chmodSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, isIP, type TcpNetConnectOpts } from 'node:net';
 import { CodedError, messageOf, type SocketAddress, type Transport } from '@lateen/base';
 
 /** Sockets of this process's network. Redirected connections are not recognised: their destination is the local address. */
@@ -35,9 +35,13 @@ export function createHostTransport(): Transport {
         });
       });
     },
-    dial({ host, port, ...options }) {
+    dial({ host, port, alternatives = [], ...options }) {
       // A path is a Unix domain socket.
-      const target = host.startsWith('/') ? { path: host } : { host, port };
+      const target = host.startsWith('/')
+        ? { path: host }
+        : alternatives.length === 0
+          ? { host, port }
+          : oneOf([host, ...alternatives], port);
       return connect({ ...target, ...options, allowHalfOpen: true, noDelay: true });
     },
     listenUdp({ host, port }) {
@@ -51,6 +55,19 @@ export function createHostTransport(): Transport {
       });
     },
     originalDestination: () => undefined,
+  };
+}
+
+/** The first of the addresses that answers, each with a head start before the next (RFC 8305; Envoy's 300 ms). */
+function oneOf(addresses: readonly string[], port: number): TcpNetConnectOpts {
+  const found = addresses.map((address) => ({ address, family: isIP(address) }));
+  return {
+    // Looked up below, whatever its name.
+    host: 'host.invalid',
+    port,
+    lookup: (_name, _options, done) => done(null, found),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: 300,
   };
 }
 

@@ -60,7 +60,10 @@ export function connectUpstream(cluster: ClusterState, host: Host, options: Conn
 function startConnecting(cluster: ClusterState, host: Host, options: ConnectOptions, events: Events): Connection {
   const { clock, secret } = cluster.context;
   const transport = keepingAlive(cluster);
-  const target = { host: host.ip, port: host.port, localAddress: localAddressFor(cluster.runtime.bindAddresses, host.ip) };
+  const localAddress = localAddressFor(cluster.runtime.bindAddresses, host.ip);
+  // A source address has one version of IP.
+  const alternatives = localAddress === undefined ? host.endpoint.additionalAddresses : undefined;
+  const target = { host: host.ip, port: host.port, localAddress, alternatives };
   const chosen = transportOf(cluster, host, options.transportCriteria);
   const { proxyProtocol } = chosen;
   if (chosen.kind === 'raw_buffer') {
@@ -70,8 +73,12 @@ function startConnecting(cluster: ClusterState, host: Host, options: ConnectOpti
     });
     return connection;
   }
-  const { localAddress, ...address } = target;
-  const raw = transport.dial(localAddress === undefined ? address : { ...address, localAddress });
+  const raw = transport.dial({
+    host: host.ip,
+    port: host.port,
+    ...(localAddress !== undefined && { localAddress }),
+    ...(alternatives && { alternatives }),
+  });
   // Before the handshake's own listener, so that the header is the first on the wire.
   if (proxyProtocol) raw.once('connect', () => raw.write(upstreamHeader(proxyProtocol, options.downstream)));
   const { endpoint } = host;

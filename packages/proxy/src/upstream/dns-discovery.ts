@@ -27,7 +27,9 @@ export function startDnsDiscovery(
   const answers = new Map<string, readonly string[]>();
   const names = new Set(discovery.endpoints.localities.flatMap((locality) => locality.endpoints.map((endpoint) => endpoint.host)));
   const onAnswer = (name: string, addresses: readonly string[]) => {
-    const chosen = discovery.kind === 'strict_dns' ? [...new Set(addresses)].sort() : addresses.slice(0, 1);
+    // One host of LOGICAL_DNS may be reached at all of its addresses.
+    const isWhole = discovery.kind === 'strict_dns' || discovery.family === 'all';
+    const chosen = discovery.kind === 'strict_dns' ? [...new Set(addresses)].sort() : isWhole ? [...addresses] : addresses.slice(0, 1);
     if (answers.get(name)?.join() === chosen.join()) {
       user.stats.update_no_rebuild++;
       return;
@@ -129,11 +131,14 @@ function expand(discovery: DnsDiscovery, answers: ReadonlyMap<string, readonly s
     ...endpoints,
     localities: endpoints.localities.map((locality) => ({
       ...locality,
-      endpoints: locality.endpoints.flatMap((endpoint) =>
-        (answers.get(endpoint.host) ?? []).map(
-          (host): EndpointRuntime => ({ ...endpoint, host, hostname: endpoint.hostname || endpoint.host }),
-        ),
-      ),
+      endpoints: locality.endpoints.flatMap((endpoint): EndpointRuntime[] => {
+        const hostname = endpoint.hostname || endpoint.host;
+        const found = answers.get(endpoint.host) ?? [];
+        if (discovery.kind === 'strict_dns') return found.map((host) => ({ ...endpoint, host, hostname }));
+        const [host, ...additionalAddresses] = found;
+        if (host === undefined) return [];
+        return [{ ...endpoint, host, hostname, ...(additionalAddresses.length > 0 && { additionalAddresses }) }];
+      }),
     })),
   };
 }

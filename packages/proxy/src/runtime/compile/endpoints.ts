@@ -17,7 +17,7 @@ import { metadataOf, metadataText, socketAddressOf } from './values.ts';
 
 const check = honours(ClusterLoadAssignmentSchema, ['clusterName', 'endpoints', 'policy']);
 const checkPolicy = honours(ClusterLoadAssignment_PolicySchema, ['overprovisioningFactor', 'weightedPriorityHealth']);
-const checkEndpoint = honours(EndpointSchema, ['address', 'healthCheckConfig', 'hostname']);
+const checkEndpoint = honours(EndpointSchema, ['address', 'healthCheckConfig', 'hostname', 'additionalAddresses']);
 const checkHealth = honours(Endpoint_HealthCheckConfigSchema, ['portValue', 'hostname', 'address', 'disableActiveHealthCheck']);
 const checkLocality = honours(LocalityLbEndpointsSchema, [
   'locality',
@@ -92,6 +92,7 @@ function compileEndpoint(message: LbEndpoint, report: Report): EndpointRuntime |
     host: address.host,
     port: address.port,
     hostname: endpoint.hostname,
+    ...(endpoint.additionalAddresses.length > 0 && { additionalAddresses: compileAdditional(endpoint, address, report.at('endpoint')) }),
     weight: message.loadBalancingWeight ?? 1,
     health: HEALTH[message.healthStatus] ?? 'unhealthy',
     metadata,
@@ -100,6 +101,17 @@ function compileEndpoint(message: LbEndpoint, report: Report): EndpointRuntime |
       healthCheck: compileHealthCheck(endpoint.healthCheckConfig, kind?.case === 'pipe', report.at('endpoint').at('health_check_config')),
     }),
   };
+}
+
+function compileAdditional({ additionalAddresses }: Endpoint, first: { port: number }, report: Report): string[] {
+  return additionalAddresses.flatMap(({ address }, i) => {
+    const at = report.at('additional_addresses', i).at('address');
+    const more = socketAddressOf(address, at);
+    if (!more) return [];
+    if (!parseIp(more.host)) at.refuse(`${JSON.stringify(more.host)} is no IP address`);
+    if (more.port !== first.port) at.refuse('must have the port of the endpoint');
+    return [more.host];
+  });
 }
 
 function compileHealthCheck(message: NonNullable<Endpoint['healthCheckConfig']>, isPipe: boolean, report: Report): EndpointHealthCheck {

@@ -45,6 +45,9 @@ export type ClusterRuntime = {
   readonly poolPerDownstream: boolean;
   /** Longest time from sending a request to the end of its answer; 0 = none. */
   readonly maxStreamDurationMs: number;
+  /** Of the head of an answer; undefined: Envoy's default for the version of HTTP. */
+  readonly maxResponseHeadersBytes: number | undefined;
+  readonly maxHeadersCount: number;
   /** 0 = no limit. */
   readonly maxRequestsPerConnection: number;
   readonly tcpKeepalive:
@@ -264,6 +267,8 @@ export type UpstreamHttp1Options = {
   readonly preserveCase: PreserveCase | undefined;
   /** Takes Content-Length out of a chunked answer instead of refusing it. */
   readonly allowChunkedLength: boolean;
+  /** Requests name their whole URL, as to another proxy. */
+  readonly sendFullyQualifiedUrl: boolean;
 };
 
 export type UpstreamProtocol =
@@ -310,6 +315,8 @@ export type EndpointRuntime = {
   readonly host: string;
   readonly port: number;
   readonly hostname: string;
+  /** Further IP addresses of the host, with the same port. */
+  readonly additionalAddresses?: readonly string[];
   readonly weight: number;
   readonly health: 'healthy' | 'unhealthy' | 'draining' | 'degraded';
   readonly metadata: RuntimeMetadata;
