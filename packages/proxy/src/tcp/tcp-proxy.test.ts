@@ -141,7 +141,7 @@ test('attempts to connect wait for each other as configured', async () => {
       const startedMs = performance.now();
       await (await openWire(port())).closed();
       const tookMs = performance.now() - startedMs;
-      assert.ok(tookMs >= 120 && tookMs < 2000, `${tookMs}`);
+      assert.ok(tookMs >= 90 && tookMs < 2000, `${tookMs}`);
       await eventually(() => assert.deepEqual(log, ['0 URX,UF ']));
     },
     { random: () => 0.5 },
