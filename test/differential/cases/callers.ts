@@ -2,7 +2,7 @@
 
 import { type, withEndpoints } from '../bootstrap.ts';
 import type { Request, Scene, UpstreamOrder } from '../model.ts';
-import { ANY, ask, exact, GRPC, get, to } from './build.ts';
+import { ANY, ask, exact, GRPC, get, raw, to } from './build.ts';
 
 const INTERNAL = { internal_address_config: { cidr_ranges: [{ address_prefix: '10.0.0.0', prefix_len: 8 }] } };
 const once = (fields: object = {}) => ({
@@ -83,6 +83,31 @@ export const callers: readonly Scene[] = [
     clusters: { short: once({ max_stream_duration: '0.2s' }) },
     routes: [to(exact('/retry'), 'short', { retry_policy: { retry_on: '5xx', num_retries: 1 } }), to(ANY, 'short')],
     cases: [ask('too long', { upstream: { delayMs: 400 } }), ask('then short', { path: '/retry', upstream: { delayMs: [400, 0] } })],
+  },
+  ...[{ max_headers_count: 120 }, { max_response_headers_kb: 4 }].map(
+    (fields): Scene => ({
+      name: `answers-up-to-${JSON.stringify(fields).replace(/\W+/g, '-')}`,
+      legs: ['h1-h1'],
+      clusters: { [`limited${Object.keys(fields)}`]: once(fields) },
+      routes: [to(ANY, `limited${Object.keys(fields)}`)],
+      cases: [90, 110, 130].map((count) =>
+        ask(`${count} lines`, {
+          upstream: { headers: Object.fromEntries(Array.from({ length: count }, (_, i) => [`x-${i}`, 'v'.repeat(30)])) },
+        }),
+      ),
+    }),
+  ),
+  {
+    name: 'whole-urls',
+    legs: ['h1-h1'],
+    manager: { http_protocol_options: { allow_custom_methods: true } },
+    clusters: { proxy: { ...withEndpoints('a'), http1_options: { send_fully_qualified_url: true } } },
+    routes: [to(exact('/plain'), 'a'), to(ANY, 'proxy')],
+    cases: [
+      get('/x?y'),
+      get('/x', { method: 'POST', body: 'data' }),
+      raw('a method of its own', 'BREW /plain HTTP/1.1\r\nHost: h\r\n{tag}\r\n'),
+    ],
   },
   {
     name: 'mirrored-trailers',

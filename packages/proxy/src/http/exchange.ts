@@ -124,7 +124,7 @@ export class Exchange extends ExchangeFacts implements ServerStreamHandler {
       this.refuse({ status: 426, body: 'Upgrade Required', details: 'low_version' });
       return false;
     }
-    if (head.version < 20 && !METHODS.has(this.method)) {
+    if (head.version < 20 && !METHODS.has(this.method) && !hcm.http1.allowCustomMethods) {
       this.refuse({ status: 400, body: 'Bad Request', details: 'http1.codec_error' });
       return false;
     }

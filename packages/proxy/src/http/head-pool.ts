@@ -23,9 +23,8 @@ export function takeRequestHead(maxCount: number, preserveCase: PreserveCase | u
   return preserveCase ? withLetters(head, preserveCase) : head;
 }
 
-/** For at most 100 header lines. */
-export function takeResponseHead(preserveCase: PreserveCase | undefined): CodecHead {
-  const head = responses.pop() ?? create(USUAL_COUNT);
+export function takeResponseHead(maxCount: number, preserveCase: PreserveCase | undefined): CodecHead {
+  const head = (maxCount === USUAL_COUNT ? responses.pop() : undefined) ?? create(maxCount);
   return preserveCase ? withLetters(head, preserveCase) : head;
 }
 

@@ -21,7 +21,7 @@ export interface Http1ClientHost {
 
 const CONTENT_LENGTH = knownId('content-length');
 /** Envoy's default for answers. */
-const LIMITS: HeadLimits = { maxBytes: 80 * 1024, maxCount: 100 };
+const DEFAULT_LIMITS: HeadLimits = { maxBytes: 80 * 1024, maxCount: 100 };
 const MAX_INFORMATIONAL = 20;
 
 const IDLE = 0;
@@ -61,6 +61,9 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   protected properCase = false;
   protected preserveCase: PreserveCase | undefined;
   protected allowChunkedLength = false;
+  protected sendFullyQualifiedUrl = false;
+  /** Of the heads of answers. */
+  protected limits: HeadLimits = DEFAULT_LIMITS;
   /** Requests begun on this connection. */
   requests = 0;
   /** Anything of the current response has arrived. */
@@ -104,7 +107,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
       this.connection,
       {
         startLine: line.method,
-        target: isConnect ? (head.value('host') ?? '') : line.path,
+        target: isConnect ? (head.value('host') ?? '') : this.sendFullyQualifiedUrl ? urlOf(line, head) : line.path,
         head,
         extraLines: extra,
         first,
@@ -173,7 +176,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   }
 
   private get head(): CodecHead {
-    this.heldHead ??= takeResponseHead(this.preserveCase);
+    this.heldHead ??= takeResponseHead(this.limits.maxCount, this.preserveCase);
     return this.heldHead;
   }
 
@@ -185,7 +188,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
       const known = head.memory.repeat(head, bytes, at);
       if (known > 0 && !DECIDING.has(this.method)) return this.beginFramed(bytes, at + known);
       head.memory.keep(bytes, at);
-      size = parseResponseHead(head, bytes, at, bytes.length, LIMITS);
+      size = parseResponseHead(head, bytes, at, bytes.length, this.limits);
       if (size > 0) {
         head.adopt(bytes, at, size);
         return this.begin(bytes, at + size);
@@ -198,8 +201,8 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     bytes.copy(head.bytes, before, at);
     this.partial += bytes.length - at;
     if (before > 0) head.memory.letters?.append(bytes, at);
-    if (before > 0 && bytes.indexOf(10, at) < 0 && this.partial <= LIMITS.maxBytes) return bytes.length;
-    size = parseResponseHead(head, head.bytes, 0, this.partial, LIMITS);
+    if (before > 0 && bytes.indexOf(10, at) < 0 && this.partial <= this.limits.maxBytes) return bytes.length;
+    size = parseResponseHead(head, head.bytes, 0, this.partial, this.limits);
     if (size === INCOMPLETE) return bytes.length;
     if (size < 0) return this.fail('protocol error', '', bytes.length);
     at += size - before;
@@ -322,13 +325,13 @@ export class Http1Client implements ConnectionHandler, ClientStream {
       this.complete(undefined, at + 2 === bytes.length);
       return bytes.length;
     }
-    this.trailers ??= new Head(LIMITS.maxCount);
+    this.trailers ??= new Head(this.limits.maxCount);
     const { trailers } = this;
     const before = this.partial;
     trailers.grow(before + bytes.length - at);
     bytes.copy(trailers.bytes, before, at);
     this.partial += bytes.length - at;
-    const size = parseTrailers(trailers, trailers.bytes, 0, this.partial, LIMITS);
+    const size = parseTrailers(trailers, trailers.bytes, 0, this.partial, this.limits);
     if (size === INCOMPLETE) return bytes.length;
     if (size < 0) return this.fail('protocol error', '', bytes.length);
     trailers.size = size;
@@ -411,6 +414,8 @@ export class Http1Client implements ConnectionHandler, ClientStream {
     if (state !== IDLE) handler?.onUpstreamReset(reasonOfEnd, '');
   }
 }
+
+const urlOf = ({ scheme = 'http', path }: RequestLine, head: Head): string => `${scheme}://${head.value('host') ?? ''}${path}`;
 
 // The body of a response to these depends on the method, too.
 const DECIDING = new Set(['HEAD', 'CONNECT']);

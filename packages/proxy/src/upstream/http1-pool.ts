@@ -5,7 +5,7 @@ import { Http1Client, type Http1ClientHost } from '../http/http1-client.ts';
 import type { ResetReason } from '../http/stream.ts';
 import type { Connection } from '../io/connection.ts';
 import { Timeout } from '../io/timer-wheel.ts';
-import type { UpstreamHttp1Options } from '../runtime/model/cluster.ts';
+import type { ClusterRuntime } from '../runtime/model/cluster.ts';
 import type { BreakerState } from './circuit-breaker.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { connectUpstream } from './connect.ts';
@@ -25,12 +25,17 @@ class Member extends Http1Client {
   age: Timeout | undefined;
   idleSinceMs = 0;
 
-  constructor(pool: Http1ClientHost, breaker: BreakerState, http1: UpstreamHttp1Options) {
+  constructor(pool: Http1ClientHost, breaker: BreakerState, runtime: ClusterRuntime) {
     super(pool);
+    const { http1, maxResponseHeadersBytes, maxHeadersCount } = runtime;
+    if (maxResponseHeadersBytes !== undefined || maxHeadersCount !== this.limits.maxCount) {
+      this.limits = { maxBytes: maxResponseHeadersBytes ?? this.limits.maxBytes, maxCount: maxHeadersCount };
+    }
     this.passesTrailers = http1.enableTrailers;
     this.properCase = http1.properCase;
     this.preserveCase = http1.preserveCase;
     this.allowChunkedLength = http1.allowChunkedLength;
+    this.sendFullyQualifiedUrl = http1.sendFullyQualifiedUrl;
     this.breaker = breaker;
     this.connectionBreaker = breaker;
   }
@@ -150,7 +155,7 @@ export class Http1Pool implements HttpPool, Http1ClientHost {
 
   private newMember(breaker: BreakerState): Member {
     const { cluster, host } = this;
-    const member = new Member(this, breaker, cluster.runtime.http1);
+    const member = new Member(this, breaker, cluster.runtime);
     this.all.add(member);
     this.connecting++;
     breaker.connections++;

@@ -29,7 +29,7 @@ type Member = {
 
 const LINGER_MS = 1000;
 const NEVER_OPENED: ConnectionEnd = { endedByPeer: true, brokeOff: false, isFaulty: false, wasToldToClose: false };
-const FIELD_LIMITS = { maxBytes: 60 * 1024, maxCount: 100 };
+const DEFAULT_HEAD_BYTES = 60 * 1024;
 
 export class Http2Pool implements HttpPool, ClientSessionHost {
   private readonly cluster: ClusterState;
@@ -163,7 +163,7 @@ export class Http2Pool implements HttpPool, ClientSessionHost {
     const session = new ClientSession(member.connection as Connection, this, {
       settings: this.settings,
       count: (event) => void stats[event]++,
-      fieldLimits: FIELD_LIMITS,
+      fieldLimits: { maxBytes: cluster.runtime.maxResponseHeadersBytes ?? DEFAULT_HEAD_BYTES, maxCount: cluster.runtime.maxHeadersCount },
       lingerMs: LINGER_MS,
       sendStallMs: 0,
       services: { timeouts: context.timeouts, monotonicMs: () => context.clock.monotonicMs(), random: context.random },

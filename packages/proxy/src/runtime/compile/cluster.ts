@@ -104,6 +104,8 @@ const checkHttp1 = honours(Http1ProtocolOptionsSchema, [
   // Of requests that are received.
   'allowAbsoluteUrl',
   'allowChunkedLength',
+  'allowCustomMethods',
+  'sendFullyQualifiedUrl',
   'headerKeyFormat',
   'useBalsaParser',
 ]);
@@ -112,6 +114,8 @@ const checkCommon = honours(HttpProtocolOptionsSchema, [
   'maxConnectionDuration',
   'maxRequestsPerConnection',
   'maxStreamDuration',
+  'maxHeadersCount',
+  'maxResponseHeadersKb',
   'maxConnectionDurationJitter',
   // Of requests that are received.
   'headersWithUnderscoresAction',
@@ -177,6 +181,8 @@ export function compileCluster(message: Cluster, report: Report): ClusterRuntime
     preconnectRatio: message.preconnectPolicy?.perUpstreamPreconnectRatio ?? 1,
     poolPerDownstream: message.connectionPoolPerDownstreamConnection,
     maxStreamDurationMs: durationMsOr(common?.maxStreamDuration, 0),
+    maxResponseHeadersBytes: common?.maxResponseHeadersKb === undefined ? undefined : common.maxResponseHeadersKb * 1024,
+    maxHeadersCount: common?.maxHeadersCount || 100,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
     tcpKeepalive: keepalive && {
       probes: keepalive.keepaliveProbes,
@@ -222,6 +228,7 @@ function compileHttp1(message: Cluster['httpProtocolOptions'], report: Report): 
   return {
     enableTrailers: message?.enableTrailers ?? false,
     allowChunkedLength: message?.allowChunkedLength ?? false,
+    sendFullyQualifiedUrl: message?.sendFullyQualifiedUrl ?? false,
     ...compileKeyFormat(message, report),
   };
 }

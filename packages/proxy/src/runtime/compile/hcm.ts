@@ -95,6 +95,7 @@ const checkCommon = honours(HttpProtocolOptionsSchema, [
 ]);
 const checkHttp1 = honours(Http1ProtocolOptionsSchema, [
   'acceptHttp10',
+  'allowCustomMethods',
   'allowAbsoluteUrl',
   'allowChunkedLength',
   'defaultHostForHttp10',
@@ -349,6 +350,7 @@ function compileHttp1(message: HttpConnectionManager, report: Report): HcmRuntim
   if (options) checkHttp1(options, at);
   return {
     acceptHttp10: options?.acceptHttp10 ?? false,
+    allowCustomMethods: options?.allowCustomMethods ?? false,
     defaultHostForHttp10: options?.defaultHostForHttp10 ?? '',
     enableTrailers: options?.enableTrailers ?? false,
     allowChunkedLength: options?.allowChunkedLength ?? false,

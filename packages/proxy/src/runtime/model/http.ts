@@ -106,6 +106,8 @@ export type HcmRuntime = {
     readonly preserveCase: PreserveCase | undefined;
     /** Takes Content-Length out of a chunked request instead of refusing it. */
     readonly allowChunkedLength: boolean;
+    /** Any token is a method. */
+    readonly allowCustomMethods: boolean;
     /** The connection goes on after an answer made here that says 400. */
     readonly staysAfterBadRequest: boolean;
     /** False: an absolute target is no path. */
