@@ -9,6 +9,7 @@ import {
   ClusterSchema,
   HttpConnectionManagerSchema,
   ListenerSchema,
+  type RouteActionSchema,
   RouteConfigurationSchema,
   routerHttpFilter,
 } from '@lateen/xds/messages';
@@ -44,7 +45,15 @@ const eds = (name: string, altStatName = ''): MessageInitShape<typeof ClusterSch
   edsClusterConfig: { edsConfig: { configSourceSpecifier: { case: 'ads', value: {} } } },
 });
 
-const listener = (name: string, routeConfigName: string): MessageInitShape<typeof ListenerSchema> => ({
+type RouteSpecifier = NonNullable<MessageInitShape<typeof HttpConnectionManagerSchema>['routeSpecifier']>;
+
+const listener = (name: string, routeConfigName: string): MessageInitShape<typeof ListenerSchema> =>
+  listenerWith(name, {
+    case: 'rds',
+    value: { routeConfigName, configSource: { configSourceSpecifier: { case: 'ads', value: {} } } },
+  });
+
+const listenerWith = (name: string, routeSpecifier: RouteSpecifier): MessageInitShape<typeof ListenerSchema> => ({
   name,
   address: { address: { case: 'socketAddress', value: { address: '127.0.0.1', portSpecifier: { case: 'portValue', value: 1 } } } },
   filterChains: [
@@ -58,10 +67,7 @@ const listener = (name: string, routeConfigName: string): MessageInitShape<typeo
               HttpConnectionManagerSchema,
               create(HttpConnectionManagerSchema, {
                 statPrefix: 'in',
-                routeSpecifier: {
-                  case: 'rds',
-                  value: { routeConfigName, configSource: { configSourceSpecifier: { case: 'ads', value: {} } } },
-                },
+                routeSpecifier,
                 httpFilters: [
                   {
                     name: 'r',
@@ -160,4 +166,46 @@ test('nothing waits for what the control plane says does not exist', () => {
   push('endpoints', ClusterLoadAssignmentSchema, [], ['a']);
   push('route', RouteConfigurationSchema, [], ['80']);
   assert.deepEqual([config.runtime.clusters.has('a'), config.runtime.listeners.has('l'), config.isInitialized], [true, true, true]);
+});
+
+const routesTo = (
+  name: string,
+  action: RouteActionInit,
+  validateClusters?: boolean,
+): MessageInitShape<typeof RouteConfigurationSchema> => ({
+  name,
+  ...(validateClusters !== undefined && { validateClusters }),
+  virtualHosts: [{ name: 'all', domains: ['*'], routes: [{ match: ANY_PATH, action: { case: 'route', value: action } }] }],
+});
+type RouteActionInit = MessageInitShape<typeof RouteActionSchema>;
+const ANY_PATH = { pathSpecifier: { case: 'prefix' as const, value: '/' } };
+const toCluster = (name: string, mirrors: string[] = []): RouteActionInit => ({
+  clusterSpecifier: { case: 'cluster', value: name },
+  requestMirrorPolicies: mirrors.map((cluster) => ({ cluster })),
+});
+const byWeight = (...names: string[]): RouteActionInit => ({
+  clusterSpecifier: { case: 'weightedClusters', value: { clusters: names.map((name) => ({ name, weight: 1 })) } },
+});
+
+test('routes inside a listener name clusters that are there, warming ones included; discovered ones where they say so', () => {
+  const { config, push } = setup();
+  const pushTable = (action: RouteActionInit, validates?: boolean) => {
+    const taken = push('listener', ListenerSchema, [listenerWith('l', { case: 'routeConfig', value: routesTo('t', action, validates) })]);
+    return taken.ok ? 'taken' : taken.error.join();
+  };
+  assert.equal(pushTable(toCluster('a')), 'listener "l": unknown cluster "a"');
+  assert.equal(pushTable(toCluster('a'), false), 'taken');
+  push('cluster', ClusterSchema, [eds('a')]);
+  assert.equal(pushTable(toCluster('a')), 'taken');
+  assert.equal(pushTable(toCluster('a', ['b'])), 'listener "l": unknown cluster "b"');
+  assert.equal(pushTable(byWeight('a', 'c')), 'listener "l": unknown cluster "c"');
+  assert.equal(pushTable({ clusterSpecifier: { case: 'clusterHeader', value: 'x-c' } }), 'taken');
+  push('listener', ListenerSchema, [listener('l', '80')]);
+  assert.equal(push('route', RouteConfigurationSchema, [routesTo('80', toCluster('d'))]).ok, true);
+  const refused = push('route', RouteConfigurationSchema, [routesTo('80', toCluster('d'), true)]);
+  assert.deepEqual(refused.ok ? [] : refused.error, ['route "80": unknown cluster "d"']);
+  const thread = createLiveConfig({ now: () => 0, onRuntime() {}, trustsClusterNames: true });
+  const table = create(ListenerSchema, listenerWith('l', { case: 'routeConfig', value: routesTo('t', toCluster('gone')) }));
+  assert.equal(thread.addStatic({ clusters: [], listeners: [table] }).ok, true);
+  assert.equal(config.addStatic({ clusters: [], listeners: [{ ...table, name: 'other' }] }).ok, false);
 });

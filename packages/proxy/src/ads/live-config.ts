@@ -32,7 +32,7 @@ import {
 } from '../runtime/index.ts';
 import { createDataReader, type DataReader } from '../tls/local-data.ts';
 import { ConfigEntry } from './config-entry.ts';
-import { adsNames, endpointsOf, type ResourceReference, referencesOf, routesOf } from './references.ts';
+import { adsNames, endpointsOf, type ResourceReference, referencesOf, routesOf, tablesOf } from './references.ts';
 import { buildSecret, createSecretTable, type NamedSecret, type SecretTable, secretsOfCluster, secretsOfListener } from './secret-table.ts';
 
 export const TYPE_URLS = {
@@ -126,6 +126,8 @@ export type LiveConfigOptions = {
   awaits?: readonly ('cluster' | 'listener')[];
   /** Why nothing can come from a source, as far as only the place where the proxy runs can tell. Default: nothing is known. */
   problemOfSource?: (source: ConfigSourceRuntime) => string | undefined;
+  /** Somebody has already looked whether the clusters that route tables name are there. Default: not. */
+  trustsClusterNames?: boolean;
 };
 
 export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
@@ -182,7 +184,15 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
       return taken.ok ? [] : [taken.error];
     });
 
+  const unknownClusters = (table: RouteTable, byDefault: boolean): string[] =>
+    !options.trustsClusterNames && (table.validatesClusters ?? byDefault)
+      ? [...table.clusterNames].flatMap((name) => (tables.cluster.has(name) ? [] : [`unknown cluster ${JSON.stringify(name)}`]))
+      : [];
+
   const problemsOf: Stage['problemsOf'] = (kind, name, compiled) => {
+    if (kind === 'route') {
+      return unknownClusters(compiled as RouteTable, false).map((problem) => `route ${JSON.stringify(name)}: ${problem}`);
+    }
     if (kind !== 'listener' && kind !== 'cluster') return [];
     const refs = kind === 'listener' ? secretsOfListener(compiled as ListenerRuntime) : secretsOfCluster(compiled as ClusterRuntime);
     const references = kind === 'listener' ? routesOf(compiled as ListenerRuntime) : endpointsOf(compiled as ClusterRuntime);
@@ -192,6 +202,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
         const problem = options.problemOfSource?.(source);
         return problem === undefined ? [] : [`the source of ${JSON.stringify(resourceName)}: ${problem}`];
       }),
+      ...(kind === 'listener' ? tablesOf(compiled as ListenerRuntime).flatMap((table) => unknownClusters(table, true)) : []),
     ].map((problem) => `${kind} ${JSON.stringify(name)}: ${problem}`);
   };
 

@@ -1,6 +1,6 @@
 // What clusters and listeners name: endpoints and route configurations, each with its source.
 
-import type { ClusterRuntime, ConfigSourceRuntime, ListenerRuntime } from '../runtime/index.ts';
+import type { ClusterRuntime, ConfigSourceRuntime, ListenerRuntime, RouteTable } from '../runtime/index.ts';
 
 /** A resource that clusters or listeners name. */
 export type ResourceReference = {
@@ -41,9 +41,17 @@ export function endpointsOf({ discovery, statName }: ClusterRuntime): ResourceRe
   return [{ key, resourceName, source, statPrefixes: [statName] }];
 }
 
+const chainsOf = ({ filterChains, defaultFilterChain }: ListenerRuntime) =>
+  defaultFilterChain ? [...filterChains, defaultFilterChain] : filterChains;
+
+/** Route tables in the listener itself. */
+export const tablesOf = (listener: ListenerRuntime): RouteTable[] =>
+  chainsOf(listener).flatMap(({ terminal }) =>
+    terminal.kind === 'http' && terminal.hcm.routes.kind === 'inline' ? [terminal.hcm.routes.table] : [],
+  );
+
 export function routesOf(listener: ListenerRuntime): ResourceReference[] {
-  const chains = listener.defaultFilterChain ? [...listener.filterChains, listener.defaultFilterChain] : listener.filterChains;
-  return chains.flatMap(({ terminal }) => {
+  return chainsOf(listener).flatMap(({ terminal }) => {
     if (terminal.kind !== 'http' || terminal.hcm.routes.kind !== 'rds') return [];
     const { name: key, resourceName, source } = terminal.hcm.routes;
     return [{ key, resourceName, source, statPrefixes: [terminal.hcm.statPrefix] }];

@@ -162,6 +162,7 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     now: () => clock.now(),
     awaits,
     problemOfSource: (each) => problemOfSource(each, (clusterName) => targetOf(clusterName, options)),
+    trustsClusterNames: options.fed !== undefined,
     readData: createDataReader(options.environment ?? {}),
     warmingClusters: () => proxy.warmingClusters().map(({ runtime }) => runtime),
     onRuntime(runtime) {

@@ -35,12 +35,17 @@ async function startUpstream(t: TestContext, name: string): Promise<Upstream> {
   return { port: (server.address() as AddressInfo).port, asked: () => answer !== undefined, answer: () => answer?.() };
 }
 
+/** Routes may name clusters that come later. */
+const ANY_CLUSTER = {
+  route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], routes: [routeTo('back')] }], validate_clusters: false },
+};
+
 /** Starts, but does not wait for the end of the start. */
 async function start(t: TestContext, clusters: readonly JsonObject[], options: Partial<RunProxyOptions> = {}) {
   const [adminPort, frontPort] = [await freePort(), await freePort()];
   const address = (port: number) => ({ address: { socket_address: { address: '127.0.0.1', port_value: port } } });
   const bootstrap = bootstrapOf(
-    { listeners: [httpListener('front', [routeTo('back')], {}, address(frontPort))], clusters },
+    { listeners: [httpListener('front', [routeTo('back')], ANY_CLUSTER, address(frontPort))], clusters },
     { admin: address(adminPort) },
   );
   const started = runProxy({ bootstrap, logger: silentLogger, appendLog() {}, ...options });

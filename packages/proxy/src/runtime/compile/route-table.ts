@@ -78,7 +78,6 @@ const NO_VIRTUAL_HOST: RouteDecision = { kind: 'not_found', reason: 'no_virtual_
 
 export function compileRouteTable(config: RouteConfiguration, report: Report): RouteTable {
   checkTable(config, report);
-  if (config.validateClusters) report.at('validate_clusters').refuse('is not supported: requests to a cluster that is missing get 503');
   const hosts = compileHosts(config, report);
   const domains = compileDomains(
     hosts.map((value) => ({ domains: value.runtime.domains, value })),
@@ -90,6 +89,8 @@ export function compileRouteTable(config: RouteConfiguration, report: Report): R
     name: config.name,
     virtualHosts: hosts.map((host) => host.runtime),
     internalOnlyHeaders: config.internalOnlyHeaders.map((name) => name.toLowerCase()),
+    clusterNames: clusterNamesOf(config),
+    validatesClusters: config.validateClusters,
     match(view, random) {
       const name = hostOf(view);
       const host = name === undefined ? undefined : domains.find(name);
@@ -97,6 +98,24 @@ export function compileRouteTable(config: RouteConfiguration, report: Report): R
     },
     explain: (view, random) => explain(domains, { path: matchedPath(view.path), view, random, name: hostOf(view) ?? '' }),
   };
+}
+
+/** Of routes that forward; those that headers name are not known. */
+function clusterNamesOf({ virtualHosts, requestMirrorPolicies }: RouteConfiguration): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const host of virtualHosts) {
+    for (const { action } of host.routes) {
+      if (action.case !== 'route') continue;
+      const { clusterSpecifier: specifier, requestMirrorPolicies: own } = action.value;
+      if (specifier.case === 'cluster') names.add(specifier.value);
+      if (specifier.case === 'weightedClusters') for (const { name } of specifier.value.clusters) names.add(name);
+      // The most specific level that has copies says where they go.
+      const mirrors = [own, host.requestMirrorPolicies, requestMirrorPolicies].find((policies) => policies.length > 0) ?? [];
+      for (const { cluster } of mirrors) names.add(cluster);
+    }
+  }
+  names.delete('');
+  return names;
 }
 
 // Apart from the table, whose closures would keep the messages alive.

@@ -37,6 +37,10 @@ export type RouteTable = {
   readonly virtualHosts: readonly VirtualHostRuntime[];
   /** Headers that must not enter from outside. */
   readonly internalOnlyHeaders: readonly string[];
+  /** Clusters that routes and copies of requests name. */
+  readonly clusterNames: ReadonlySet<string>;
+  /** Whether all of them must be configured; undefined: as usual where the table is (in a listener yes, in one that is discovered no). */
+  readonly validatesClusters: boolean | undefined;
 };
 
 export type VirtualHostRuntime = {
