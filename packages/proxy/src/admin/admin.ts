@@ -14,7 +14,6 @@ import { collectStats, NEVER, resetCounters, type ServerStats } from './collect-
 import type { ConfigDumpSource } from './config-dump.ts';
 import type { EndpointHandler, EndpointReply, EndpointRequest } from './http-endpoint.ts';
 import { createLogging } from './logging.ts';
-import { renderPrometheus } from './prometheus.ts';
 import { replyStats, type StatsOptions } from './stats.ts';
 
 export type ServerState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
@@ -73,10 +72,12 @@ const ABOUT_THE_CONFIGURATION = /\.(?:membership_(?:total|healthy|degraded|exclu
 const isSaidByOne = (name: string): boolean =>
   (ABOUT_THE_PROCESS.test(name) && name !== 'server.total_connections') || ABOUT_THE_CONFIGURATION.test(name);
 
-/** The whole Prometheus exposition of a proxy: Envoy's statistics and Istio's metrics. */
-export async function exposition(source: AdminSource): Promise<string> {
+/** The Prometheus exposition of a proxy, Envoy's statistics and Istio's metrics, cut down as `query` says. */
+export async function replyPrometheus(source: AdminSource, query: URLSearchParams): Promise<EndpointReply> {
   const { stats, options } = await collectAll(source);
-  return renderPrometheus(stats, options) + options.istioMetrics();
+  const asked = new URLSearchParams(query);
+  asked.set('format', 'prometheus');
+  return replyStats({ query: asked }, stats, options);
 }
 
 const STATE_NUMBER: Record<ServerState, number> = { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 };
@@ -210,12 +211,7 @@ const COMMANDS: Record<string, AdminCommand> = {
   },
   '/stats/prometheus': {
     help: 'print server stats in prometheus format (filter, usedonly, text_readouts, histogram_buckets)',
-    async run(request, source) {
-      const query = new URLSearchParams(request.query);
-      query.set('format', 'prometheus');
-      const { stats, options } = await collectAll(source);
-      return replyStats({ query }, stats, options);
-    },
+    run: ({ query }, source) => replyPrometheus(source, query),
   },
 };
 

@@ -39,6 +39,16 @@ export function renderPrometheus(stats: readonly Stat[], options: Options): stri
   return sorted.map(([family, members]) => familyLines(family, members, options)).join('');
 }
 
+/** Of an exposition what `keeps` wants. */
+export const familiesOf = (exposition: string, keeps: (family: string, type: string) => boolean): string =>
+  exposition
+    .split(/^(?=# HELP )/m)
+    .filter((part) => {
+      const [, family = '', type = ''] = /^# TYPE (\S+) (\S+)$/m.exec(part) ?? [];
+      return keeps(family, type);
+    })
+    .join('');
+
 const rankOf = (member: Member | undefined): number => (member ? TYPES.indexOf(member.stat.type) : 0);
 
 function familyLines(family: string, members: readonly Member[], options: Options): string {

@@ -4,7 +4,7 @@ import { compileRegex } from '@lateen/base';
 import { countOf } from '../observe/histogram.ts';
 import type { Stat } from '../observe/stats.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
-import { PROMETHEUS_TYPE, type PrometheusOptions, renderPrometheus } from './prometheus.ts';
+import { familiesOf, PROMETHEUS_TYPE, type PrometheusOptions, renderPrometheus } from './prometheus.ts';
 import { BUCKET_MODES, type BucketMode, renderHtml, renderJson, renderText } from './stats-forms.ts';
 
 const TYPES: Readonly<Record<string, (stat: Stat) => boolean>> = {
@@ -14,6 +14,9 @@ const TYPES: Readonly<Record<string, (stat: Stat) => boolean>> = {
   Histograms: ({ type }) => type === 'histogram',
   TextReadouts: ({ type }) => type === 'text',
 };
+
+/** Prometheus' words. */
+const KINDS: Readonly<Record<string, string>> = { counter: 'Counters', gauge: 'Gauges', histogram: 'Histograms' };
 
 const ORDER: Readonly<Record<Stat['type'], number>> = { text: 0, counter: 1, gauge: 1, histogram: 2 };
 /** As Envoy: texts, then numbers, then histograms. */
@@ -25,7 +28,7 @@ const isUsed = (stat: Stat): boolean =>
 const wrong = (body: string): EndpointReply => ({ status: 400, body });
 
 export type StatsOptions = PrometheusOptions & {
-  /** Istio's metrics, which the whole Prometheus text ends with. */
+  /** Istio's metrics, which the Prometheus text ends with. */
   readonly istioMetrics: () => string;
 };
 
@@ -54,11 +57,13 @@ export function replyStats({ query }: Pick<EndpointRequest, 'query'>, stats: rea
   );
   if (format === 'prometheus') {
     if (mode !== undefined && mode !== 'cumulative' && mode !== 'summary') return wrong('unsupported prometheus histogram bucket mode');
-    const isWhole = !regex && !query.has('usedonly') && type === 'All' && hidden !== 'only';
+    // All of these are used, and none is hidden.
+    const keeps = (family: string, kind: string) =>
+      hidden !== 'only' && (!regex || regex.value.matchesPartly(family) !== inverts) && (type === 'All' || KINDS[kind] === type);
     const prometheus = { ...options, asSummaries: mode === 'summary', withTexts: query.has('text_readouts') };
     return {
       status: 200,
-      body: renderPrometheus(chosen, prometheus) + (isWhole ? options.istioMetrics() : ''),
+      body: renderPrometheus(chosen, prometheus) + familiesOf(options.istioMetrics(), keeps),
       contentType: PROMETHEUS_TYPE,
     };
   }

@@ -187,6 +187,15 @@ test('a sidecar gets its configuration, serves, reports, and drains when it is s
   assert.match(merged, /^istio_requests_total\{.*reporter="source".*source_workload="curl".*\} 1$/m);
   assert.match(merged, /^app_requests 3$/m);
   assert.doesNotMatch(merged, /# EOF/);
+  const requests = (await get(15020, '/stats/prometheus?filter=istio_requests')).body;
+  assert.match(requests, /^istio_requests_total\{.*\} 1$/m);
+  assert.match(requests, /^app_requests 3$/m);
+  assert.doesNotMatch(requests, /^(?:envoy_|istio_request_bytes)/m);
+  assert.match((await get(15090, '/stats/prometheus?usedonly')).body, /^istio_requests_total\{.*\} 1$/m);
+  assert.deepEqual(await get(15090, '/stats/prometheus?filter=('), {
+    status: 400,
+    body: 'Invalid re2 regex: error parsing regexp: missing closing ): `(`',
+  });
   const own = (await get(15090, '/stats/prometheus')).body;
   assert.match(own, /^envoy_cluster_upstream_cx_active\{cluster_name="xds-grpc"\} 1$/m);
   assert.doesNotMatch(own, /app_requests/);

@@ -1,7 +1,7 @@
 // What the agent answers on its own ports: readiness, merged metrics, the application's probes, drain and quit.
 
 import { type Clock, type Logger, messageOf, type Transport } from '@lateen/base';
-import { type AdminSource, exposition } from '../admin/admin.ts';
+import { type AdminSource, replyPrometheus } from '../admin/admin.ts';
 import type { EndpointHandler, EndpointReply, EndpointRequest } from '../admin/http-endpoint.ts';
 import { PROMETHEUS_TYPE } from '../admin/prometheus.ts';
 import { fetchAppMetrics } from './app-metrics.ts';
@@ -29,8 +29,8 @@ export const createReadinessHandler =
 /** 15090: the proxy's own statistics. */
 export const createMetricsHandler =
   ({ source }: Pick<StatusSource, 'source'>): EndpointHandler =>
-  async ({ path }) =>
-    path === '/stats/prometheus' ? { status: 200, contentType: PROMETHEUS_TYPE, body: await exposition(source) } : text(404, 'not found\n');
+  async ({ path, query }) =>
+    path === '/stats/prometheus' ? replyPrometheus(source, query) : text(404, 'not found\n');
 
 /** 15020: the agent. */
 export function createStatusHandler(status: StatusSource): EndpointHandler {
@@ -42,7 +42,7 @@ export function createStatusHandler(status: StatusSource): EndpointHandler {
         return readiness(source);
       case '/stats/prometheus':
       case '/metrics':
-        return { status: 200, contentType: PROMETHEUS_TYPE, body: (await exposition(source)) + (await appMetrics(status)) };
+        return mergedMetrics(status, request.query);
       case '/quitquitquit':
         return localPostOnly(request, status.quit);
       case '/drain':
@@ -69,6 +69,12 @@ function localPostOnly({ method, remoteIp }: Pick<EndpointRequest, 'method' | 'r
 }
 
 const isLoopback = (ip: string): boolean => ip === '::1' || /^(?:::ffff:)?127\./.test(ip);
+
+/** What the query asks of the proxy's metrics, and all of the application's, which come even where the query is wrong. */
+async function mergedMetrics(status: StatusSource, query: URLSearchParams): Promise<EndpointReply> {
+  const own = await replyPrometheus(status.source, query);
+  return { status: 200, contentType: PROMETHEUS_TYPE, body: (own.status === 200 ? own.body : '') + (await appMetrics(status)) };
+}
 
 async function appMetrics({ environment, transport, logger }: StatusSource): Promise<string> {
   const fetchOne = async (target: MetricsTarget) => {
