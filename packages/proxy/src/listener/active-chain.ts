@@ -67,6 +67,8 @@ export class ActiveChain {
         return this.beginTcp(connection, terminal.tcp, { info, record });
       case 'echo':
         return echo(connection);
+      case 'closed':
+        return connection.destroy();
       case 'direct_response':
         if (record) record.responseCodeDetails = 'direct_response';
         return answerDirectly(connection, terminal.text);

@@ -60,6 +60,7 @@ export class TcpConnection implements ConnectionHandler {
     this.record = record;
     record.connection = info;
     observer.started?.();
+    if (tcp.logsOnStart) this.log('TcpConnectionStart');
     this.lastActivityMs = proxy.clock.monotonicMs();
     this.idleTimeoutMs = ownIdleTimeoutMs(info) ?? tcp.idleTimeoutMs;
     downstream.handler = this;

@@ -9,7 +9,7 @@ import type { ClusterRuntime, EndpointRuntime } from '../runtime/model.ts';
 export class TcpRecord implements RequestRecord {
   readonly kind = 'tcp';
   /** What the line that is being written stands for. */
-  accessLogType: 'TcpConnectionEnd' | 'TcpUpstreamConnected' | 'TcpPeriodic' | 'NotSet' = 'TcpConnectionEnd';
+  accessLogType: 'TcpConnectionStart' | 'TcpUpstreamConnected' | 'TcpPeriodic' | 'TcpConnectionEnd' | 'NotSet' = 'TcpConnectionEnd';
   connection: ConnectionInfo;
   readonly streamId: number;
   readonly startTimeMs: number;

@@ -18,6 +18,13 @@ export function compileListenerAddress(message: Address | undefined, report: Rep
   return { ...address, isIpv6Only: address.host.includes(':') && !ipv4Compat && !isMapped };
 }
 
+/** What is set for one address only is not supported. */
+export function compileAdditionalAddress(message: Listener['additionalAddresses'][number], report: Report): ListenerAddress | undefined {
+  if ((message.socketOptions?.socketOptions.length ?? 0) > 0) report.at('socket_options').refuse('is not supported');
+  if (message.tcpKeepalive) report.at('tcp_keepalive').refuse('is not supported');
+  return compileListenerAddress(message.address, report.at('address'));
+}
+
 /** A path of a socket in the file system has to fit into sockaddr_un. */
 const MAX_PATH = 107;
 
@@ -40,9 +47,12 @@ const TCP_KEEPCNT = 6n;
 const KEEPALIVE = { idleMs: 7_200_000, intervalMs: 75_000, probes: 9 };
 
 /** Keepalive of connections, which is what socket options of listeners are used for; others are refused. */
-export function compileKeepalive(options: Listener['socketOptions'], report: Report): ListenerRuntime['keepalive'] {
-  let isOn = false;
+export function compileKeepalive({ socketOptions: options, tcpKeepalive }: Listener, report: Report): ListenerRuntime['keepalive'] {
+  let isOn = tcpKeepalive !== undefined;
   const keepalive = { ...KEEPALIVE };
+  if (tcpKeepalive?.keepaliveTime) keepalive.idleMs = tcpKeepalive.keepaliveTime * 1000;
+  if (tcpKeepalive?.keepaliveInterval) keepalive.intervalMs = tcpKeepalive.keepaliveInterval * 1000;
+  if (tcpKeepalive?.keepaliveProbes) keepalive.probes = tcpKeepalive.keepaliveProbes;
   for (const [i, { level, name, value }] of options.entries()) {
     const number = value.case === 'intValue' ? Number(value.value) : Number.NaN;
     if (level === SOL_SOCKET && name === SO_KEEPALIVE) isOn = number === 1;

@@ -10,7 +10,7 @@ import type { FilterChainRuntime, ListenerRuntime } from '../model.ts';
 import { compileAccessLogs } from './access-log.ts';
 import { compileChainMatch, findOverlap, type MatchableChain, matchFilterChain } from './chain-match.ts';
 import { type PreviousListener, sharableChains } from './chain-sharing.ts';
-import { compileKeepalive, compileListenerAddress } from './listener-address.ts';
+import { compileAdditionalAddress, compileKeepalive, compileListenerAddress } from './listener-address.ts';
 import { compileListenerFilter } from './listener-filters.ts';
 import { compileNetworkFilters } from './network-filters.ts';
 import { honours, type Report } from './report.ts';
@@ -43,6 +43,7 @@ const check = honours(ListenerSchema, [
   'ignoreGlobalConnLimit',
   'bypassOverloadManager',
   'socketOptions',
+  'tcpKeepalive',
   ...WITHOUT_EFFECT,
 ]);
 
@@ -63,14 +64,12 @@ export function compileListener(message: Listener, report: Report, previous?: Pr
   if (chains.length === 0 && !fallback) report.at('filter_chains').refuse('must not be empty');
   const addresses = [
     compileListenerAddress(message.address, report.at('address')),
-    ...message.additionalAddresses.map((each, i) =>
-      compileListenerAddress(each.address, report.at('additional_addresses', i).at('address')),
-    ),
+    ...message.additionalAddresses.map((each, i) => compileAdditionalAddress(each, report.at('additional_addresses', i))),
   ];
   return {
     name: message.name,
     addresses: addresses.filter((address) => address !== undefined),
-    keepalive: compileKeepalive(message.socketOptions, report),
+    keepalive: compileKeepalive(message, report),
     trafficDirection: DIRECTION[message.trafficDirection] ?? 'unspecified',
     bindToPort: message.bindToPort ?? message.deprecatedV1?.bindToPort ?? true,
     useOriginalDst: message.useOriginalDst ?? false,

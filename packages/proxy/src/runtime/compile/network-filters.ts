@@ -91,6 +91,8 @@ export function compileNetworkFilters(
   filters: readonly Filter[],
   report: Report,
 ): { readonly networkFilters: readonly NetworkFilterRuntime[]; readonly terminal: Terminal } {
+  // As Envoy has it: nobody serves such a connection.
+  if (filters.length === 0) return { networkFilters: [], terminal: { kind: 'closed' } };
   const networkFilters: NetworkFilterRuntime[] = [];
   let terminal: Terminal | undefined;
   let isLast = true;

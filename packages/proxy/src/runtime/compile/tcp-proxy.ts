@@ -57,6 +57,7 @@ export function compileTcpProxy(message: TcpProxy, report: Report): TcpProxyRunt
     maxDurationJitter: (message.maxDownstreamConnectionDurationJitterPercentage?.value ?? 0) / 100,
     accessLogs: compileAccessLogs(message.accessLog, report),
     accessLogFlushIntervalMs: durationMsOr(options?.accessLogFlushInterval ?? message.accessLogFlushInterval, 0),
+    logsOnStart: options?.flushAccessLogOnStart ?? false,
     logsOnConnected: options?.flushAccessLogOnConnected ?? message.flushAccessLogOnConnected,
     tunnel: message.tunnelingConfig && compileTunnel(message.tunnelingConfig, report.at('tunneling_config')),
     hashPolicy: compileHashPolicy(message, report),

@@ -92,6 +92,7 @@ const checkUpstream = honours(UpstreamTlsContextSchema, [
 export function compileUpstreamTls(message: UpstreamTlsContext, report: Report): UpstreamTlsRuntime {
   checkUpstream(message, report);
   if (message.sni.length > MAX_SNI) report.at('sni').refuse(`must not be longer than ${MAX_SNI} bytes`);
+  if (message.sni.includes('\0')) report.at('sni').refuse('must not have a NUL byte');
   return {
     ...compileCommon(message.commonTlsContext, 'client', report.at('common_tls_context')),
     sni: message.sni,

@@ -117,6 +117,8 @@ export type FilterChainRuntime = {
     | { readonly kind: 'http'; readonly hcm: HcmRuntime }
     | { readonly kind: 'tcp'; readonly tcp: TcpProxyRuntime }
     | { readonly kind: 'echo' }
+    /** Connections are closed at once. */
+    | { readonly kind: 'closed' }
     | { readonly kind: 'direct_response'; readonly text: string };
   readonly metadata: RuntimeMetadata;
 };
@@ -205,6 +207,7 @@ export type TcpProxyRuntime = {
   /** Log an open connection every so often; 0 = only at its end. */
   readonly accessLogFlushIntervalMs: number;
   readonly logsOnConnected: boolean;
+  readonly logsOnStart: boolean;
   readonly tunnel: TcpTunnelRuntime | undefined;
   /** What consistent balancing hashes: the client's address, or a filter state value. */
   readonly hashPolicy: { readonly kind: 'source_ip' } | { readonly kind: 'filter_state'; readonly key: string } | undefined;
