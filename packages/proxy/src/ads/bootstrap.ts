@@ -1,6 +1,6 @@
 // Reads an Envoy-shaped bootstrap: YAML or JSON, snake_case or camelCase, into what this proxy runs from.
 
-import { fromJson, type JsonValue, type MessageInitShape, type MessageShape, mergeFromJson } from '@bufbuild/protobuf';
+import { create, type JsonValue, type MessageInitShape, type MessageShape, mergeFromJson, toJson } from '@bufbuild/protobuf';
 import { CodedError, messageOf, type SocketAddress } from '@lateen/base';
 import {
   type Bootstrap,
@@ -24,7 +24,7 @@ import { checkFieldRules } from '../runtime/compile/field-rules.ts';
 import { createReport, honours, type Report } from '../runtime/compile/report.ts';
 import { socketAddressOf } from '../runtime/compile/values.ts';
 import type { ConfigSourceRuntime } from '../runtime/model.ts';
-import { parseText } from './discovery-file.ts';
+import { messageFromText } from './message-text.ts';
 import { compileOperations, type Operations } from './operations.ts';
 import { packMessage } from './packed-message.ts';
 import { messageRegistry } from './registry.ts';
@@ -103,14 +103,15 @@ export type BootstrapOverrides = {
  */
 export function parseBootstrap(text: string, origin: string, overrides: BootstrapOverrides = {}): BootstrapSettings {
   let message: MessageShape<typeof BootstrapSchema>;
-  const options = { registry: messageRegistry() };
   try {
-    message = fromJson(BootstrapSchema, parseText(text) ?? {}, options);
+    message = messageFromText(BootstrapSchema, text) ?? create(BootstrapSchema);
   } catch (error) {
     throw refusal(origin, messageOf(error), error);
   }
   try {
-    if (overrides.overlay) mergeFromJson(BootstrapSchema, message, parseText(overrides.overlay) ?? {}, options);
+    const overlay = messageFromText(BootstrapSchema, overrides.overlay ?? '');
+    const options = { registry: messageRegistry() };
+    if (overlay) mergeFromJson(BootstrapSchema, message, toJson(BootstrapSchema, overlay, options), options);
   } catch (error) {
     throw refusal('the text merged into it', messageOf(error), error);
   }
