@@ -114,6 +114,10 @@ test('a request looks like one of HTTP/1.1', () => {
   assert.equal(headText([[':method', 'OPTIONS'], ...replaced(':path', '*').slice(1)]), 'OPTIONS *\nhost: a.test\n');
 });
 
+test('http2-settings, which no rule of HTTP/2 names, is a field like any other', () => {
+  assert.equal(typeof readRequest(decoded([...GET, ['http2-settings', 'AAMAAABk']]), true), 'object');
+});
+
 test('crumbs of a cookie become one line', () => {
   assert.equal(
     headText([...GET, ['cookie', 'a=1'], ['cookie', ''], ['x', 'y'], ['cookie', 'b=2']]),

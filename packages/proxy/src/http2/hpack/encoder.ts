@@ -129,7 +129,8 @@ export function writeLines(out: Buffer, position: number, head: Head): number {
   return at;
 }
 
-const isSent = (name: string): boolean => name !== 'host' && !CONNECTION_HEADERS.has(name);
+/** Some servers refuse a message with HTTP2-Settings, though no rule does. */
+const isSent = (name: string): boolean => name !== 'host' && name !== 'http2-settings' && !CONNECTION_HEADERS.has(name);
 
 function copyLines(out: Buffer, position: number, head: TemplatedHead): number {
   const { bytes, starts } = head.template.encoded;

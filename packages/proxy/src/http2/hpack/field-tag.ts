@@ -52,7 +52,6 @@ export const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   'proxy-connection',
   'transfer-encoding',
   'upgrade',
-  'http2-settings',
 ]);
 
 const COLON = 58;
