@@ -21,6 +21,14 @@ const state = (key: string, text: string, more: object = {}) => ({
   ...more,
 });
 const states = (...values: readonly object[]) => ({ on_request_headers: values });
+const writes = (...all: readonly (readonly [string, object, boolean?])[]) => ({
+  metadata: all.map(([namespace, value, overwrites = false]) => ({
+    metadata_namespace: namespace,
+    value,
+    allow_overwrite: overwrites,
+  })),
+});
+const WRITTEN = answers(...['a', 'b', 'c'].map((name) => [`x-${name}`, `[%DYNAMIC_METADATA(${name})%]`] as const));
 const ofFilter = (fields: object) => ({
   typed_per_filter_config: { 'envoy.filters.http.fault': { '@type': 'type.googleapis.com/envoy.config.route.v3.FilterConfig', ...fields } },
 });
@@ -154,6 +162,31 @@ export const noted: readonly Scene[] = [
       ).map(([name, value]) => get('/', { headers: { [name]: value } })),
       ask('of the answer', { upstream: { headers: { 'x-answer': 'r' } } }),
     ],
+  },
+  {
+    name: 'metadata-writes-of-routes',
+    legs: ['h1-h1'],
+    filters: [filter('set_metadata', writes(['a', { k: 'filter' }], ['b', { k: 'filter' }]), 'Config')],
+    virtualHosts: [
+      {
+        name: 'v',
+        domains: ['*'],
+        ...perFilter('set_metadata', 'Config', writes(['a', { k: 'host' }], ['c', { k: 'host' }])),
+        routes: [
+          to(exact('/route'), 'a', {}, { ...perFilter('set_metadata', 'Config', writes(['a', { k: 'route', n: 1 }])), ...WRITTEN }),
+          to(
+            exact('/merge'),
+            'a',
+            {},
+            { ...perFilter('set_metadata', 'Config', writes(['a', { x: [1] }, true], ['a', { x: [2], y: { z: 1 } }, true])), ...WRITTEN },
+          ),
+          to(exact('/old'), 'a', {}, { ...perFilter('set_metadata', 'Config', { metadata_namespace: 'c', value: { o: 1 } }), ...WRITTEN }),
+          to(exact('/empty'), 'a', {}, { ...perFilter('set_metadata', 'Config', {}), ...WRITTEN }),
+          to(ANY, 'a', {}, WRITTEN),
+        ],
+      },
+    ],
+    cases: ['/route', '/merge', '/old', '/empty', '/'].map((path) => get(path)),
   },
   {
     name: 'metadata-writes',

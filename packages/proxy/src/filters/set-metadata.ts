@@ -1,8 +1,9 @@
-// Notes fixed values of the configuration.
+// Notes fixed values of the configuration, then those of the route.
 
 import type { HttpFilterRuntime } from '../runtime/model.ts';
 import { mergeMetadata } from './dynamic-metadata.ts';
 import type { HttpFilter } from './filter.ts';
+import { overrideOf } from './override.ts';
 
 type Config = Extract<HttpFilterRuntime, { kind: 'set_metadata' }>;
 
@@ -10,7 +11,9 @@ export function createSetMetadataFilter(config: Config): HttpFilter {
   return {
     name: config.name,
     onRequest(exchange) {
-      for (const { namespace, value, allowOverwrite } of config.writes) {
+      const override = overrideOf(exchange, config.name);
+      const more = override?.kind === 'set_metadata' ? override.writes : [];
+      for (const { namespace, value, allowOverwrite } of [...config.writes, ...more]) {
         if (!allowOverwrite && exchange.dynamicMetadata?.has(namespace)) continue;
         mergeMetadata(exchange, namespace, value);
       }

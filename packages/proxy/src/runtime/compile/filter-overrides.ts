@@ -10,13 +10,14 @@ import {
   headerToMetadataHttpFilter,
   localRatelimitHttpFilter,
   setFilterStateHttpFilter,
+  setMetadataHttpFilter,
 } from '@lateen/xds/messages/proxy';
 import type { HttpFilterOverride } from '../model.ts';
 import { compileAny, extension } from './any.ts';
 import { compileFault, compileFilterCors, mergeCors } from './fault-cors.ts';
 import { compileMutations } from './header-mutation.ts';
 import { compileLocalRateLimit } from './local-rate-limit.ts';
-import { compileBuffer, compileHeaderToMetadata, compileSetFilterState } from './metadata-filters.ts';
+import { compileBuffer, compileHeaderToMetadata, compileSetFilterState, compileSetMetadata } from './metadata-filters.ts';
 import { honours, type Report } from './report.ts';
 
 export type FilterOverrides = ReadonlyMap<string, HttpFilterOverride>;
@@ -48,6 +49,10 @@ const OVERRIDES = [
   extension(
     setFilterStateHttpFilter.ConfigSchema,
     (message, report): HttpFilterOverride => ({ kind: 'set_filter_state', levels: [compileSetFilterState(message, report)] }),
+  ),
+  extension(
+    setMetadataHttpFilter.ConfigSchema,
+    (message, report): HttpFilterOverride => ({ kind: 'set_metadata', writes: compileSetMetadata(message, report) }),
   ),
   extension(headerToMetadataHttpFilter.ConfigSchema, (message, report): HttpFilterOverride => {
     if (message.requestRules.length + message.responseRules.length === 0) report.refuse('request_rules or response_rules are required');

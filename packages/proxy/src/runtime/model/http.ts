@@ -210,6 +210,7 @@ export type HttpFilterOverride =
   | { readonly kind: 'buffer'; readonly maxRequestBytes: number }
   /** As above. */
   | { readonly kind: 'set_filter_state'; readonly levels: readonly FilterStateWrites[] }
+  | { readonly kind: 'set_metadata'; readonly writes: readonly MetadataWrite[] }
   | ({ readonly kind: 'header_to_metadata' } & HeaderToMetadataRuntime);
 
 /** What a header mutation changes of a request and its answer. */
