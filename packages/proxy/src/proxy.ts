@@ -103,6 +103,7 @@ export function createProxy(options: ProxyOptions = {}): Proxy {
     createBreaker: options.createBreaker,
     openLog: options.openLog,
     outlierLogPath: options.outlierLogPath,
+    runtimeKeys: options.runtimeKeys,
     local: options.local,
   });
   let runtime: Runtime = EMPTY_RUNTIME;

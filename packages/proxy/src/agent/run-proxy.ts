@@ -137,6 +137,10 @@ export async function runProxy(options: RunProxyOptions): Promise<RunningProxy> 
     runtimeKeys: layers,
     connectionLimit: (listener) => shareOf(layers.number(listenerLimitKey(listener)) ?? DEFAULT_LISTENER_LIMIT),
   });
+  const onRuntimeKeys = () => {
+    for (const state of proxy.clusters()) state.onRuntimeKeys();
+  };
+  if (layers.layers.some(({ isAdmin }) => isAdmin)) layers.onChange = onRuntimeKeys;
   const startedMs = clock.monotonicMs();
   const bootstrapTimeMs = clock.now();
   let dynamic: DynamicConfig | undefined;

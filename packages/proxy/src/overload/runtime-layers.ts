@@ -10,6 +10,8 @@ export class RuntimeLayers {
   readonly layers: readonly RuntimeLayer[];
   /** How often keys were changed. */
   changes = 0;
+  /** Called after each change. */
+  onChange: () => void = () => {};
 
   constructor(layers: readonly RuntimeLayer[]) {
     this.layers = layers;
@@ -54,6 +56,7 @@ export class RuntimeLayers {
       if (value === '') admin.values.delete(key);
       else admin.values.set(key, value);
     }
+    this.onChange();
     return true;
   }
 

@@ -5,6 +5,7 @@ import { type Clock, type Logger, parseIp, type SocketAddress, type Transport } 
 import { HealthChecker } from '../health-check/health-checker.ts';
 import type { Timeouts } from '../io/timer-wheel.ts';
 import { ByteCount } from '../observe/byte-count.ts';
+import type { RuntimeKeys } from '../runtime/model/share.ts';
 import type { CircuitBreaker, ClusterRuntime, EndpointRuntime, EndpointsRuntime, LbMetadata, LocalityRuntime } from '../runtime/model.ts';
 import { type AlpnOverrides, alpnFor } from '../tls/alpn-override.ts';
 import type { SecretLookup } from '../tls/server-contexts.ts';
@@ -18,6 +19,7 @@ import { assignLoad, type LoadServices, type LoadSettings, type LocalityHosts, t
 import { type LocalOutcome, OutlierDetector } from './outlier.ts';
 import type { Picker } from './picker.ts';
 import type { PreviousPriorities } from './previous-priorities.ts';
+import { overrideLimits, overrideOutlier, overridePanic, overrideZones } from './runtime-overrides.ts';
 import { SubsetBalancer } from './subset-balancer.ts';
 
 /** Resolves a name to addresses. `ttlMs` 0 = unknown. Rejects when there is none. */
@@ -42,6 +44,7 @@ export type UpstreamContext = {
   readonly random: () => number;
   readonly resolve: Resolver;
   readonly logger: Logger;
+  readonly runtimeKeys?: RuntimeKeys | undefined;
   /** Where ejections are logged. Default: nowhere. */
   readonly outlierLogPath?: string | undefined;
   /** Appends to a log file. Default: nothing is written. */
@@ -90,6 +93,8 @@ export class ClusterState {
   readonly stats: ClusterStats;
   readonly breakers: { readonly default: BreakerState; readonly high: BreakerState };
   readonly outlier: OutlierDetector;
+  /** Settings of `outlier`; undefined: nothing is detected. */
+  detection: ClusterRuntime['outlier'];
   /** Called after hosts came, went or changed their health. */
   onChange: () => void = () => {};
   private readonly hosts = new Map<string, Host>();
@@ -115,6 +120,7 @@ export class ClusterState {
       stats: this.stats,
       ...(local && { local }),
     };
+    this.detection = overrideOutlier(runtime.outlier, context.runtimeKeys);
     this.breakers = {
       default: this.createBreaker('default'),
       high: this.createBreaker('high'),
@@ -129,18 +135,27 @@ export class ClusterState {
    * them is for a new cluster.
    */
   configure(runtime: ClusterRuntime): void {
-    const before = this.runtime;
     this.runtime = runtime;
-    this.breakers.default.limits = runtime.circuitBreakers.default;
-    this.breakers.high.limits = runtime.circuitBreakers.high;
     if (!runtime.healthCheck) this.stopChecks();
-    if (!isDeepStrictEqual(before.outlier, runtime.outlier)) this.outlier.configure();
+    this.onRuntimeKeys();
+  }
+
+  /** The configuration or runtime keys are others than before. */
+  onRuntimeKeys(): void {
+    const { detection, context, runtime } = this;
+    for (const priority of ['default', 'high'] as const) this.breakers[priority].limits = this.limitsOf(priority);
+    this.detection = overrideOutlier(runtime.outlier, context.runtimeKeys);
+    if (!isDeepStrictEqual(detection, this.detection)) this.outlier.configure();
     this.balancer = undefined;
     this.rebuild();
   }
 
+  private limitsOf(priority: 'default' | 'high'): CircuitBreaker {
+    return overrideLimits(this.runtime.circuitBreakers[priority], `${this.name}.${priority}`, this.context.runtimeKeys);
+  }
+
   private createBreaker(priority: 'default' | 'high'): BreakerState {
-    const limits = this.runtime.circuitBreakers[priority];
+    const limits = this.limitsOf(priority);
     return this.context.createBreaker?.(`${priority}/${this.name}`, limits) ?? new LocalBreaker(limits);
   }
 
@@ -280,12 +295,18 @@ export class ClusterState {
   }
 
   private createBalancer(): Picker {
-    const { runtime, endpoints, located, services } = this;
+    const {
+      runtime,
+      endpoints,
+      located,
+      services,
+      context: { runtimeKeys },
+    } = this;
     const settings: LoadSettings = {
       lb: runtime.lb,
       localityWeighted: runtime.localityWeighted,
-      zoneAware: runtime.zoneAware,
-      healthyPanicThresholdPercent: runtime.healthyPanicThresholdPercent,
+      zoneAware: overrideZones(runtime.zoneAware, runtimeKeys),
+      healthyPanicThresholdPercent: overridePanic(runtime.healthyPanicThresholdPercent, runtimeKeys),
       overprovisioningPercent: endpoints.overprovisioningFactorPercent,
       weightedPriorityHealth: endpoints.weightedPriorityHealth === true,
     };

@@ -39,7 +39,7 @@ export class OutlierDetector {
 
   /** A host answered. */
   reportStatus(host: Host, status: number): void {
-    const { outlier } = this.cluster.runtime;
+    const { detection: outlier } = this.cluster;
     if (!outlier) return;
     this.sweepRegularly();
     this.countExternal(host, status, outlier);
@@ -47,7 +47,7 @@ export class OutlierDetector {
 
   /** A request has its connection, whatever comes of it: the network is not to blame so far. */
   reportConnected(host: Host): void {
-    const { outlier } = this.cluster.runtime;
+    const { detection: outlier } = this.cluster;
     if (!outlier?.splitExternalLocalOriginErrors) return;
     this.sweepRegularly();
     this.countLocal(host, true, outlier);
@@ -55,7 +55,7 @@ export class OutlierDetector {
 
   /** What happened before or instead of an answer. Unless origins are split it counts as the status that the client is told. */
   reportLocal(host: Host, outcome: LocalOutcome): void {
-    const { outlier } = this.cluster.runtime;
+    const { detection: outlier } = this.cluster;
     if (!outlier) return;
     this.sweepRegularly();
     if (outlier.splitExternalLocalOriginErrors) this.countLocal(host, outcome === 'connected', outlier);
@@ -90,7 +90,7 @@ export class OutlierDetector {
 
   /** An active health check found the host well. */
   reportCheckPassed(host: Host): void {
-    if (host.ejectedUntilMs === 0 || !this.cluster.runtime.outlier?.unejectOnActiveHealthCheck) return;
+    if (host.ejectedUntilMs === 0 || !this.cluster.detection?.unejectOnActiveHealthCheck) return;
     this.admit(host);
     this.onChange();
   }
@@ -107,7 +107,7 @@ export class OutlierDetector {
     this.close();
     const ejected = this.cluster.listHosts().filter((host) => host.ejectedUntilMs > 0);
     if (ejected.length === 0) return;
-    if (this.cluster.runtime.outlier) this.sweepRegularly();
+    if (this.cluster.detection) this.sweepRegularly();
     else for (const host of ejected) this.admit(host);
   }
 
@@ -118,7 +118,7 @@ export class OutlierDetector {
 
   private eject(host: Host, detection: Detection, enforcingPercent: number): void {
     const { cluster } = this;
-    const { outlier, outlier: { maxEjectionPercent = 0 } = {} } = cluster.runtime;
+    const { detection: outlier, detection: { maxEjectionPercent = 0 } = {} } = cluster;
     const { outlier: stats } = cluster.stats;
     if (!outlier || host.ejectedUntilMs > 0) return;
     stats[DETECTED[detection]]++;
@@ -164,13 +164,13 @@ export class OutlierDetector {
   /** Sweeps while there is something to see, so that idle clusters cost nothing. */
   private sweepRegularly(): void {
     if (this.sweep) return;
-    const intervalMs = Math.max(MIN_INTERVAL_MS, this.cluster.runtime.outlier?.intervalMs ?? 10_000);
+    const intervalMs = Math.max(MIN_INTERVAL_MS, this.cluster.detection?.intervalMs ?? 10_000);
     this.sweep = this.cluster.context.clock.every(intervalMs, () => this.onInterval());
   }
 
   private onInterval(): void {
     const { cluster } = this;
-    const { outlier } = cluster.runtime;
+    const { detection: outlier } = cluster;
     const now = cluster.context.clock.monotonicMs();
     const hosts = cluster.listHosts();
     let isBusy = false;
