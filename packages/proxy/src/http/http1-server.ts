@@ -21,6 +21,9 @@ const BODY_OF_CONNECT: HeadFault = { status: 400, details: 'http1.body_disallowe
 /** RFC 9112 2.2: empty lines before a request line are ignored, "at least one". */
 const MAX_EMPTY_LINE_BYTES = 2 * 16;
 
+/** Answers that may wait for a client to read them before its next request is looked at. More than any connection's mark for `onDrain`. */
+const MAX_UNREAD_BYTES = 256 * 1024;
+
 /** Pipelined bytes held while a request is answered. */
 const MAX_HELD = 64 * 1024;
 
@@ -33,6 +36,8 @@ const WAITING = 4;
 const TUNNEL = 5;
 /** Nothing that arrives matters any more. */
 const DISCARDING = 6;
+/** The client does not read its answers: no further request until it does. */
+const UNREAD = 7;
 
 export class Http1Server implements ConnectionHandler, ServerStream {
   readonly connection: Connection;
@@ -81,11 +86,12 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   // --- bytes from the client
 
   onData(bytes: Buffer): void {
-    if (this.state === WAITING || this.consuming) return this.hold(bytes);
-    this.consume(bytes);
+    if (this.state === WAITING || this.state === UNREAD || this.consuming) return this.hold(bytes, false);
+    this.consume(bytes, false);
   }
 
-  private consume(bytes: Buffer): void {
+  /** `isOurs`: the bytes last. */
+  private consume(bytes: Buffer, isOurs: boolean): void {
     let at = 0;
     this.consuming = true;
     while (at < bytes.length) {
@@ -107,7 +113,8 @@ export class Http1Server implements ConnectionHandler, ServerStream {
           at = bytes.length;
           break;
         case WAITING:
-          this.hold(bytes.subarray(at));
+        case UNREAD:
+          this.hold(bytes.subarray(at), isOurs);
           at = bytes.length;
           break;
         default:
@@ -265,8 +272,9 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.completeIfDone();
   }
 
-  private hold(bytes: Buffer): void {
-    const kept = this.connection.keep(bytes);
+  /** Many small requests may lie in one read: what was copied once is not copied again for each of them. */
+  private hold(bytes: Buffer, isOurs: boolean): void {
+    const kept = isOurs ? bytes : this.connection.keep(bytes);
     this.held = this.held ? Buffer.concat([this.held, kept]) : kept;
     if (this.held.length > MAX_HELD && !this.pausedByHolding) {
       this.pausedByHolding = true;
@@ -339,6 +347,9 @@ export class Http1Server implements ConnectionHandler, ServerStream {
 
   onDrain(): void {
     this.request?.onResponseDrain();
+    if (this.state !== UNREAD) return;
+    this.state = READING_HEAD;
+    this.releaseHeld();
   }
 
   onClose(error: string | undefined): void {
@@ -482,7 +493,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
       return;
     }
     this.responseDone = false;
-    this.state = READING_HEAD;
+    this.state = this.connection.queuedBytes < MAX_UNREAD_BYTES ? READING_HEAD : UNREAD;
     if (this.heldHead) recycleRequestHead(this.heldHead);
     this.heldHead = undefined;
     this.host.onIdle();
@@ -499,14 +510,14 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   private releaseHeld(): void {
-    while (this.held && this.state !== WAITING && !this.consuming) {
+    while (this.held && this.state !== WAITING && this.state !== UNREAD && !this.consuming) {
       const { held } = this;
       this.held = undefined;
       if (this.pausedByHolding) {
         this.pausedByHolding = false;
         this.connection.resume();
       }
-      this.consume(held);
+      this.consume(held, true);
     }
   }
 }
