@@ -1,9 +1,12 @@
 // Small HTTP endpoints (admin, agent, metrics) on sockets of the transport. Not the data path: node:http is good enough here.
 
 import { createServer, type IncomingMessage } from 'node:http';
-import { CodedError, type Logger, messageOf, type SocketAddress, type Transport } from '@lateen/base';
+import type { Socket } from 'node:net';
+import { CodedError, type Logger, messageOf, type SocketAddress, systemClock, type Transport } from '@lateen/base';
 import type { HttpStats } from '../observe/stats.ts';
 
+/** What an answer that is under way may take once the endpoint closes. */
+const LAST_ANSWER_MS = 1000;
 /** Whoever asks closes. */
 const BY_CLIENT = { endedByPeer: true, brokeOff: false };
 
@@ -33,11 +36,21 @@ export type EndpointOptions = {
 
 /** Listens until closed; `close` also ends open connections. @throws CodedError LAT4002 when the address cannot be bound. */
 export async function serveEndpoint({ transport, address, logger, handle, stats }: EndpointOptions): Promise<Endpoint> {
+  /** node:http knows the connections of servers only that listen themselves. Values: requests under way. */
+  const open = new Map<Socket, number>();
+  let isClosing = false;
   const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     // Bodies mean nothing to any of these endpoints.
     request.resume();
     request.on('error', () => {});
     const startedMs = performance.now();
+    const { socket } = request;
+    open.set(socket, (open.get(socket) ?? 0) + 1);
+    response.once('close', () => {
+      if (!open.has(socket)) return;
+      open.set(socket, (open.get(socket) ?? 1) - 1);
+      if (isClosing) socket.destroySoon();
+    });
     if (stats) {
       stats.downstream_rq_total++;
       stats.downstream_rq_active++;
@@ -70,6 +83,8 @@ export async function serveEndpoint({ transport, address, logger, handle, stats 
   const listener = await transport
     .listen(address, (socket) => {
       socket.on('error', () => {});
+      open.set(socket, 0);
+      socket.once('close', () => open.delete(socket));
       if (stats) {
         const openedMs = performance.now();
         stats.connectionOpened('http1', socket);
@@ -88,8 +103,13 @@ export async function serveEndpoint({ transport, address, logger, handle, stats 
   return {
     address: listener.address,
     async close() {
+      isClosing = true;
+      for (const [socket, requests] of open) if (requests === 0) socket.destroy();
       await listener.close();
-      server.closeAllConnections();
+      const destroyAll = () => {
+        for (const socket of open.keys()) socket.destroy();
+      };
+      systemClock.after(LAST_ANSWER_MS, destroyAll, { background: true });
     },
   };
 }

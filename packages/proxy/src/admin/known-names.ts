@@ -10,7 +10,7 @@ const under = (prefix: string, names: string): string[] => names.split(' ').map(
 const OF_HTTP =
   'downstream_cx_delayed_close_timeout downstream_cx_drain_close downstream_cx_idle_timeout downstream_cx_max_duration_reached ' +
   'downstream_cx_max_requests_reached downstream_cx_http3_active downstream_cx_http3_total downstream_rq_http3_total rq_redirect ' +
-  'downstream_rq_too_many_premature_resets ' +
+  'downstream_cx_upgrades_total downstream_rq_too_many_premature_resets ' +
   'passthrough_internal_redirect_bad_location passthrough_internal_redirect_no_route passthrough_internal_redirect_predicate ' +
   'passthrough_internal_redirect_too_many_redirects passthrough_internal_redirect_unsafe_scheme ' +
   'tracing.client_enabled tracing.health_check tracing.not_traceable tracing.random_sampling tracing.service_forced';
