@@ -44,3 +44,36 @@ test('an HTTP/2 connection that was asked for before its pool drained serves who
       server.close();
     }
   }));
+
+const ENDS: readonly [name: string, answer: string, closes: boolean, counted: Record<string, number>][] = [
+  [
+    'the host says before that it will',
+    'HTTP/1.1 200 x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n',
+    true,
+    { local: 1, close_notify: 1 },
+  ],
+  ['the host closes instead of answering', '', true, { remote: 1, active: 1 }],
+  ['the host does not speak HTTP', 'hello\r\n\r\n', false, { local: 1, active: 1, protocol_error: 1 }],
+];
+for (const [name, answer, closes, counted] of ENDS) {
+  test(`connections are counted by how they end: ${name}`, () =>
+    onStage(async ({ apply, proxy, upstream, port }) => {
+      const server = await upstream((socket) => {
+        if (answer !== '') socket.write(answer);
+        if (closes) socket.end();
+      });
+      await apply({ listeners: [httpListener('in', [routeTo('up')])], clusters: [cluster('up', [server.port])] });
+      await (await fetch(`http://127.0.0.1:${port()}/`)).arrayBuffer();
+      const { stats } = proxy.clusters()[0]!;
+      await eventually(() => assert.equal(stats.upstream_cx_destroy, 1));
+      const seen = {
+        local: stats.upstream_cx_destroy_local,
+        remote: stats.upstream_cx_destroy_remote,
+        active: stats.upstream_cx_destroy_with_active_rq,
+        close_notify: stats.upstream_cx_close_notify,
+        protocol_error: stats.upstream_cx_protocol_error,
+      };
+      assert.deepEqual(Object.fromEntries(Object.entries(seen).filter(([, count]) => count > 0)), counted);
+      assert.equal(stats.upstream_cx_http1_total, 1);
+    }));
+}
