@@ -407,7 +407,7 @@ test('TCP passes both ways with half-close; a dead upstream closes the client', 
     await eventually(() => log.length === 2);
     assert.deepEqual(
       log.map((entry) => entry.split(' ')[1]),
-      ['-', 'UF'],
+      ['-', 'URX,UF'],
     );
     lost.close();
   });

@@ -30,7 +30,7 @@ export type TcpProgress = RequestRecord & {
 };
 
 /** What a TCP proxy counts of itself ("tcp.<stat_prefix>.…"). */
-export type TcpCounter = 'downstream_cx_no_route' | 'idle_timeout' | 'max_downstream_connection_duration';
+export type TcpCounter = 'downstream_cx_drain_close' | 'downstream_cx_no_route' | 'idle_timeout' | 'max_downstream_connection_duration';
 
 export type TcpObserver = {
   /** A connection has come; `finish` follows. */

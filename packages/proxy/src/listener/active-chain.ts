@@ -94,7 +94,8 @@ export class ActiveChain {
     { info, record }: { info: ConnectionInfo; record: TcpRecord | undefined },
   ): void {
     const { proxy } = this.services;
-    const services = { proxy, tcp, observer: this.tcpObserver(tcp), record: record ?? new TcpRecord(info, proxy.clock) };
+    const isDraining = () => this.draining || this.services.isListenerDraining();
+    const services = { proxy, tcp, observer: this.tcpObserver(tcp), record: record ?? new TcpRecord(info, proxy.clock), isDraining };
     const joined = new TcpConnection(services, connection, info);
     const exchange = this.runtime.networkFilters.find((filter) => filter.kind === 'metadata_exchange')?.exchange;
     if (exchange && !connection.closed && info.tls?.applicationProtocol === exchange.protocol) {

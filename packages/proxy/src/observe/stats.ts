@@ -205,6 +205,7 @@ export class TcpStats {
   downstream_cx_active = 0;
   downstream_cx_rx_bytes_total = 0;
   downstream_cx_tx_bytes_total = 0;
+  downstream_cx_drain_close = 0;
   downstream_cx_no_route = 0;
   idle_timeout = 0;
   max_downstream_connection_duration = 0;

@@ -25,6 +25,8 @@ export type TcpServices = {
   readonly proxy: ProxyContext;
   readonly tcp: TcpProxyRuntime;
   readonly observer: TcpObserver;
+  /** The listener, or its filter chain, is to lose its connections. */
+  readonly isDraining: () => boolean;
   /** Where to note what becomes of the connection; the listener's log may want it too. */
   readonly record: TcpRecord;
 };
@@ -50,14 +52,17 @@ export class TcpConnection implements ConnectionHandler {
   private readonly idleTimeoutMs: number;
   private metadataMatch: TcpClusterRuntime['metadataMatch'];
   private maxDuration: Timeout | undefined;
+  /** Undefined: a drain means nothing to this connection. */
+  private readonly isDraining: (() => boolean) | undefined;
   private readonly repeating: Timeout[] = [];
 
-  constructor({ proxy, tcp, observer, record }: TcpServices, downstream: Connection, info: ConnectionInfo) {
+  constructor({ proxy, tcp, observer, record, isDraining }: TcpServices, downstream: Connection, info: ConnectionInfo) {
     this.proxy = proxy;
     this.tcp = tcp;
     this.observer = observer;
     this.downstream = downstream;
     this.record = record;
+    if (tcp.endsWhenDraining) this.isDraining = isDraining;
     record.connection = info;
     observer.started?.();
     if (tcp.logsOnStart) this.log('TcpConnectionStart');
@@ -244,6 +249,7 @@ export class TcpConnection implements ConnectionHandler {
       this.downstream.pause();
       return;
     }
+    if (this.isDraining?.()) return this.endForDrain();
     this.record.bytesReceived += bytes.length;
     if (!this.upstream.relay(bytes, this.downstream)) this.downstream.pause();
   }
@@ -267,6 +273,14 @@ export class TcpConnection implements ConnectionHandler {
     this.record.bytesSent += bytes.length;
     const { upstream } = this;
     if (upstream && !this.downstream.relay(bytes, upstream)) upstream.pause();
+    if (this.isDraining?.()) this.endForDrain();
+  }
+
+  /** As Envoy: the client gets what is queued for it, and its last bytes go nowhere. */
+  private endForDrain(): void {
+    this.observer.count?.('downstream_cx_drain_close');
+    this.releaseUpstream();
+    this.endAfterFlush(this.downstream, { ...ignoring, onClose: (error) => this.onClose(error) });
   }
 
   private onUpstreamClosed(error: string | undefined): void {
@@ -329,28 +343,28 @@ export class TcpConnection implements ConnectionHandler {
     for (const timeout of this.repeating) timeout.cancel();
     const { upstream } = this;
     // What is queued for the upstream still goes out when the client closed in order.
-    if (upstream && this.connected && this.downstreamEnded && !upstream.closed) this.drain(upstream);
+    if (upstream && this.connected && this.downstreamEnded && !upstream.closed) this.endAfterFlush(upstream, ignoring);
     else this.releaseUpstream();
     if (!this.connected) this.observer.connectionOpened(this.record);
     this.record.complete();
     this.observer.finish(this.record);
   }
 
-  /** Ends the upstream once it has what is queued; one that neither takes it nor closes shall not stay for ever. */
-  private drain(upstream: Connection): void {
+  /** Ends one side once it has what is queued; a peer that neither takes it nor closes shall not stay for ever. */
+  private endAfterFlush(side: Connection, handler: ConnectionHandler): void {
     const { timeouts, clock } = this.proxy;
     const deadlineMs = clock.monotonicMs() + Math.min(this.idleTimeoutMs || HALF_CLOSED_MS, HALF_CLOSED_MS);
     let wasFlushed = false;
     const check: Timeout = new Timeout(() => {
-      if (wasFlushed || clock.monotonicMs() >= deadlineMs) return upstream.destroy();
-      wasFlushed = upstream.isFlushed;
+      if (wasFlushed || clock.monotonicMs() >= deadlineMs) return side.destroy();
+      wasFlushed = side.isFlushed;
       timeouts.arm(check, DRAIN_CHECK_MS);
     });
-    upstream.handler = ignoring;
-    upstream.resume();
-    upstream.end();
+    side.handler = handler;
+    side.resume();
+    side.end();
     timeouts.arm(check, DRAIN_CHECK_MS);
-    upstream.onceClosed(() => {
+    side.onceClosed(() => {
       check.cancel();
       this.releaseUpstream();
     });

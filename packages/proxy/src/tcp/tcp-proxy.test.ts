@@ -266,6 +266,24 @@ test('an upstream that never closes does not outlive its client, which had close
   });
 });
 
+for (const check_drain_close of [false, true]) {
+  test(`a connection ${check_drain_close ? 'that is to ends' : 'goes on'} with the next bytes once its listener drains`, async () => {
+    await onStage(async ({ upstream, apply, port, proxy, log }) => {
+      const up = await upstream((socket, received) => void socket.write(received.slice(-1)));
+      await apply({ listeners: [filtered([], { cluster: 'up', check_drain_close })], clusters: [cluster('up', [up.port])] });
+      const wire = await openWire(port());
+      wire.send('a');
+      await wire.expect('a');
+      proxy.drain();
+      wire.send('b');
+      if (check_drain_close) assert.equal(await wire.closed(), 'a');
+      else await wire.expect('ab');
+      wire.close();
+      await eventually(() => log.length === 1);
+    });
+  });
+}
+
 test('progress is reported while the connection lives, each byte once', async () => {
   const reports: [received: number, sent: number][] = [];
   const note = (record: TcpProgress) => {

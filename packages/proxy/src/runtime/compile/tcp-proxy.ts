@@ -21,6 +21,7 @@ const check = honours(TcpProxySchema, [
   'maxDownstreamConnectionDuration',
   'maxDownstreamConnectionDurationJitterPercentage',
   'backoffOptions',
+  'checkDrainClose',
   'tunnelingConfig',
 ]);
 const checkTunnel = honours(TcpProxy_TunnelingConfigSchema, [
@@ -57,6 +58,7 @@ export function compileTcpProxy(message: TcpProxy, report: Report): TcpProxyRunt
     maxDurationJitter: (message.maxDownstreamConnectionDurationJitterPercentage?.value ?? 0) / 100,
     accessLogs: compileAccessLogs(message.accessLog, report),
     accessLogFlushIntervalMs: durationMsOr(options?.accessLogFlushInterval ?? message.accessLogFlushInterval, 0),
+    endsWhenDraining: message.checkDrainClose ?? false,
     logsOnStart: options?.flushAccessLogOnStart ?? false,
     logsOnConnected: options?.flushAccessLogOnConnected ?? message.flushAccessLogOnConnected,
     tunnel: message.tunnelingConfig && compileTunnel(message.tunnelingConfig, report.at('tunneling_config')),

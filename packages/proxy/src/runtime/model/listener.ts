@@ -208,6 +208,8 @@ export type TcpProxyRuntime = {
   readonly accessLogFlushIntervalMs: number;
   readonly logsOnConnected: boolean;
   readonly logsOnStart: boolean;
+  /** Bytes that come while the listener drains end the connection. */
+  readonly endsWhenDraining: boolean;
   readonly tunnel: TcpTunnelRuntime | undefined;
   /** What consistent balancing hashes: the client's address, or a filter state value. */
   readonly hashPolicy: { readonly kind: 'source_ip' } | { readonly kind: 'filter_state'; readonly key: string } | undefined;
