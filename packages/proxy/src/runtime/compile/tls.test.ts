@@ -21,7 +21,10 @@ function upstream(fields: JsonObject): UpstreamTlsRuntime {
 
 test('defaults are those of Envoy: TLS 1.2 to 1.3 for servers, 1.2 for clients, tickets for two hours', () => {
   const server = downstream({});
-  assert.deepEqual([server.minVersion, server.maxVersion, server.ecdhCurves], ['TLSv1.2', 'TLSv1.3', ['X25519MLKEM768', 'X25519', 'P-256']]);
+  assert.deepEqual(
+    [server.minVersion, server.maxVersion, server.ecdhCurves],
+    ['TLSv1.2', 'TLSv1.3', ['X25519MLKEM768', 'X25519', 'P-256']],
+  );
   assert.deepEqual([server.sessionTickets, server.sessionTimeoutSeconds], [{ kind: 'automatic' }, 7200]);
   assert.deepEqual([server.requireClientCertificate, server.validation, server.alpnProtocols], [false, undefined, []]);
   const client = upstream({});
