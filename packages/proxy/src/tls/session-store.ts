@@ -2,7 +2,7 @@
 
 import type { PeerChain } from './session.ts';
 
-/** Whom the full handshake was made with. */
+/** Whom the full handshake was made with: the leaf of its chain, and the verdict on all of it. */
 export type ResumablePeer = PeerChain;
 /** Only of peers that were let in. */
 export type ResumableSession = ResumablePeer & { readonly ticket: Buffer };

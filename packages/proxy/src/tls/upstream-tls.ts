@@ -1,5 +1,6 @@
 // TLS sessions that begin here.
 
+import { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Connection, ConnectionHandler } from '../io/connection.ts';
@@ -7,7 +8,7 @@ import type { UpstreamTlsRuntime } from '../runtime/model.ts';
 import { type ClientContexts, clientContexts } from './client-contexts.ts';
 import { createTlsConnection } from './secured-connection.ts';
 import type { SecretLookup } from './server-contexts.ts';
-import { peerChainOf, tlsFacts } from './session.ts';
+import { type PeerChain, peerChainOf, tlsFacts } from './session.ts';
 import type { ResumablePeer, ResumableSession } from './session-store.ts';
 import type { TlsConnection } from './tls-connection.ts';
 import { TlsStats } from './tls-stats.ts';
@@ -108,7 +109,7 @@ function handshake(connection: TlsConnection, attempt: Attempt): void {
   });
   session.once('secureConnect', () => {
     if (!connection.tls) return;
-    peer = session.isSessionReused() && known ? known : peerChainOf(session);
+    peer = session.isSessionReused() && known ? known : leafOf(peerChainOf(session));
     for (const ticket of early) sessions.put(sessionKey, { ticket, ...peer });
     early = [];
     // OpenSSL's servers hand out no new ticket in a resumed session. One that failed is not tried again.
@@ -116,6 +117,12 @@ function handshake(connection: TlsConnection, attempt: Attempt): void {
   });
 }
 const MAX_EARLY_TICKETS = 4;
+
+/** Read again, because Node's object of a leaf keeps those of its issuers; there may be thousands of sessions. */
+const leafOf = ({ chain: [leaf], chainError }: PeerChain): ResumablePeer => ({
+  chain: leaf ? [new X509Certificate(leaf.raw)] : [],
+  chainError,
+});
 
 function judge(
   connection: TlsConnection,
