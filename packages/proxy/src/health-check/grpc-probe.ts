@@ -2,7 +2,7 @@
 
 import type { HealthProbe } from '../runtime/model.ts';
 import { HttpCaller } from './http-caller.ts';
-import { networkFailure, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
+import { networkFailure, type Probe, type ProbeResult, type ProbeTarget, probeHeaders } from './probe.ts';
 
 const PATH = '/grpc.health.v1.Health/Check';
 const PREFIX_BYTES = 5;
@@ -30,8 +30,13 @@ export class GrpcProbe implements Probe {
     const request = {
       method: 'POST',
       path: PATH,
-      authority: check.authority || target.host.endpoint.healthCheck?.hostname || target.hostname,
-      headers: [['content-type', 'application/grpc'], ['te', 'trailers'], ['user-agent', 'Envoy/HC'], ...check.metadata] as const,
+      authority: target.host.endpoint.healthCheck?.hostname || check.authority || target.hostname,
+      headers: [
+        ['te', 'trailers'],
+        ['content-type', 'application/grpc'],
+        ...probeHeaders(check.metadata),
+        ['grpc-timeout', `${target.timeoutMs}m`],
+      ] as const,
       body: requestMessage(check.serviceName),
     };
     this.caller.call(request, {
@@ -41,7 +46,8 @@ export class GrpcProbe implements Probe {
       },
       onData: (bytes) => {
         size += bytes.length;
-        if (size <= MAX_ANSWER_BYTES) pieces.push(bytes);
+        // The bytes are lent for the time of the call.
+        if (size <= MAX_ANSWER_BYTES) pieces.push(Buffer.from(bytes));
       },
       onEnd: (trailer) => {
         const code = trailer('grpc-status') ?? inHead;

@@ -357,6 +357,24 @@ test('HTTP/2: the codec of the check is the configured one, on one connection', 
   assert.deepEqual(paths, ['GET c /healthz', 'GET c /healthz']);
 });
 
+test('gRPC: what one host says is not taken for what another said while its answer was under way', async (t) => {
+  const answering = (serving: number, waitMs: number) =>
+    http2Server(t, (stream) => {
+      stream.resume();
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      setTimeout(() => stream.write(Buffer.of(0, 0, 0, 0, 2, 0x08, serving)), waitMs);
+      setTimeout(() => stream.end(), waitMs + 40);
+    });
+  const ports = [await answering(1, 0), await answering(2, 20)];
+  const { state, answered } = checked(t, ports, { ...TIMES, timeout: '100s', grpc_health_check: {} }, { http2_protocol_options: {} });
+  await answered(2);
+  assert.deepEqual(
+    state.listHosts().map((host) => host.health),
+    ['healthy', 'unhealthy'],
+  );
+});
+
 test('gRPC: serving is healthy; anything else, and an error, is not', async (t) => {
   let reply: { status: number; serving: number } = { status: 0, serving: 1 };
   const asked: string[] = [];

@@ -92,6 +92,7 @@ class Session {
       host: checkedHost(host, check),
       hostname: cluster.name,
       applicationProtocols: check.applicationProtocols,
+      timeoutMs: check.timeoutMs,
       reuseConnection: check.reuseConnection,
       transportCriteria: check.transportCriteria,
     });

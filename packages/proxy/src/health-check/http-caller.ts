@@ -104,7 +104,8 @@ export class HttpCaller implements Http1ClientHost, ClientSessionHost, ClientStr
     const head = new Head(FIELD_LIMITS.maxCount);
     head.add('host', authority);
     for (const [name, value] of headers) head.add(name, value);
-    if (body.length > 0) head.add('content-length', String(body.length));
+    // HTTP/2 has an end of its own.
+    if (body.length > 0 && this.version === 'HTTP/1.1') head.add('content-length', String(body.length));
     stream.attach(this);
     const first = body.length > 0 ? Buffer.from(body) : undefined;
     stream.sendHead({ method, path }, head, '', { first, end: true });

@@ -2,7 +2,7 @@
 
 import type { HealthProbe, StatusRange } from '../runtime/model.ts';
 import { type CallHandler, type CallRequest, HttpCaller } from './http-caller.ts';
-import { networkFailure, PayloadMatch, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
+import { networkFailure, PayloadMatch, type Probe, type ProbeResult, type ProbeTarget, probeHeaders } from './probe.ts';
 
 type HttpCheck = Extract<HealthProbe, { kind: 'http' }>;
 
@@ -18,14 +18,12 @@ export class HttpProbe implements Probe {
     this.target = target;
     this.check = check;
     this.caller = new HttpCaller(target, check.version);
-    const agents = ['Envoy/HC', ...check.addHeaders.flatMap(([name, value]) => (name === 'user-agent' ? [value] : []))];
-    const others = check.addHeaders.filter(([name]) => name !== 'user-agent');
     const dropped = new Set(check.removeHeaders);
     this.request = {
       method: check.method,
       path: check.path,
       authority: target.host.endpoint.healthCheck?.hostname || check.host || target.hostname,
-      headers: ([['user-agent', agents.join(',')], ...others] as const).filter(([name]) => !dropped.has(name)),
+      headers: probeHeaders(check.addHeaders).filter(([name]) => !dropped.has(name)),
       body: check.send,
     };
   }

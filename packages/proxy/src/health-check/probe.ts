@@ -32,9 +32,18 @@ export type ProbeTarget = {
   readonly hostname: string;
   readonly applicationProtocols: readonly string[];
   readonly transportCriteria: HealthCheckRuntime['transportCriteria'];
+  readonly timeoutMs: number;
   /** Keeps the connection for the next question. */
   readonly reuseConnection: boolean;
 };
+
+type Headers = readonly (readonly [string, string])[];
+
+/** What the configuration adds to a question; a user agent of its own comes behind that of all health checks. */
+export function probeHeaders(added: Headers): Headers {
+  const agents = ['Envoy/HC', ...added.flatMap(([name, value]) => (name === 'user-agent' ? [value] : []))];
+  return [['user-agent', agents.join(',')], ...added.filter(([name]) => name !== 'user-agent')];
+}
 
 export const networkFailure = (why: string): ProbeResult => ({ passed: false, kind: 'network', why });
 
