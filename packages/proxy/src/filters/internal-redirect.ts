@@ -26,6 +26,7 @@ export function followRedirect(exchange: Exchange, decision: ForwardDecision, he
   const downstreamScheme = exchange.connection.transportProtocol === 'tls' ? 'https' : 'http';
   if (!policy.allowCrossScheme && scheme !== downstreamScheme) return failed(exchange, 'unsafe_scheme');
   if (state.count >= policy.maxRedirects) return failed(exchange, 'too_many_redirects');
+  const { method } = exchange;
   const before = { path: exchange.path, authority: exchange.authority, scheme: exchange.scheme };
   const rest = target[3] as string;
   Object.assign(exchange, { path: rest.startsWith('/') ? rest : `/${rest}`, authority, scheme });
@@ -42,13 +43,13 @@ export function followRedirect(exchange: Exchange, decision: ForwardDecision, he
   }
   exchange.setState(STATE, { count: state.count + 1, visited } satisfies State);
   rewriteHead(exchange, { response: head, copies: policy.copyResponseHeaders, originalUrl: urlOf(before) });
-  reportHop(exchange, head);
+  reportHop(exchange, head, exchange.method === method);
   exchange.context.observer.count?.(`cluster.${exchange.cluster?.statName}.upstream_internal_redirect_succeeded_total`);
   return true;
 }
 
 /** Each hop is a request of its own to logs and counters, as in Envoy. */
-function reportHop(exchange: Exchange, head: Head): void {
+function reportHop(exchange: Exchange, head: Head, sendsBodyAgain: boolean): void {
   const { observer, proxy } = exchange.context;
   const next = exchange.decision?.kind === 'forward' ? proxy.clusters.get(exchange.decision.cluster)?.runtime : undefined;
   const { bytesReceived } = exchange;
@@ -58,8 +59,8 @@ function reportHop(exchange: Exchange, head: Head): void {
   exchange.durationMs = exchange.elapsedMs();
   observer.finish(exchange);
   observer.requestStarted();
-  // The body is sent again and counted again.
-  exchange.bytesReceived = 2 * bytesReceived;
+  // What is sent again is counted again.
+  exchange.bytesReceived = sendsBodyAgain ? 2 * bytesReceived : bytesReceived;
   exchange.responseCode = 0;
   exchange.responseCodeDetails = '';
   exchange.upstreamAttemptCount = 0;
