@@ -44,6 +44,8 @@ export class TcpConnection implements ConnectionHandler {
   private attempts = 0;
   private early: Buffer[] = [];
   private downstreamEnded = false;
+  /** Whose end of the stream came second; undefined while the upstream's is not there. */
+  private lastWord: 'upstream' | 'downstream' | undefined;
   private finished = false;
   private lastActivityMs: number;
   private readonly connectTimeout: Timeout = new Timeout(() => this.onConnectFailed('timeout'));
@@ -123,7 +125,10 @@ export class TcpConnection implements ConnectionHandler {
     record.endpoint = host.endpoint;
     const handler: ConnectionHandler = {
       onData: (bytes) => this.onUpstreamData(bytes),
-      onEnd: () => this.downstream.end(),
+      onEnd: () => {
+        this.lastWord = this.downstreamEnded ? 'upstream' : 'downstream';
+        this.downstream.end();
+      },
       onDrain: () => this.downstream.resume(),
       onClose: (error) => this.onUpstreamClosed(error),
     };
@@ -218,7 +223,7 @@ export class TcpConnection implements ConnectionHandler {
     if (!cluster || !upstream || this.connected) return;
     const { record } = this;
     this.connectTimeout.cancel();
-    this.releaseUpstream();
+    this.releaseUpstream(error !== 'timeout');
     if (!this.tcp.tunnel) {
       cluster.stats.upstream_cx_connect_fail++;
       cluster.stats.upstream_rq_pending_failure_eject++;
@@ -285,7 +290,7 @@ export class TcpConnection implements ConnectionHandler {
 
   private onUpstreamClosed(error: string | undefined): void {
     if (!this.connected) return this.onConnectFailed(error);
-    this.releaseUpstream();
+    this.releaseUpstream(true);
     if (error === undefined) this.downstream.end();
     else {
       this.record.addFlag('UR');
@@ -295,7 +300,7 @@ export class TcpConnection implements ConnectionHandler {
     if (!this.downstreamEnded) this.proxy.timeouts.arm(this.idle, HALF_CLOSED_MS);
   }
 
-  private releaseUpstream(): void {
+  private releaseUpstream(endedByPeer = false): void {
     const { upstream, cluster, host } = this;
     if (!upstream) return;
     this.upstream = undefined;
@@ -306,7 +311,9 @@ export class TcpConnection implements ConnectionHandler {
     if (this.connected) cluster.stats.upstream_rq_active--;
     else this.countPending(cluster, -1);
     this.countConnection(cluster, host, -1);
-    cluster.stats.upstream_cx_destroy++;
+    // Where both have ended, the second has.
+    const byPeer = this.lastWord ? this.lastWord === 'upstream' : endedByPeer;
+    cluster.stats.countEnd({ endedByPeer: byPeer, brokeOff: this.connected, isFaulty: false, wasToldToClose: false });
   }
 
   private readonly onHostFailure = (): void => this.downstream.destroy();
