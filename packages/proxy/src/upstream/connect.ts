@@ -96,6 +96,10 @@ function startConnecting(cluster: ClusterState, host: Host, options: ConnectOpti
   return secureUpstream(raw, chosen.tls, tlsOptions, events);
 }
 
+/** Linux's. */
+const DEFAULT_KEEPALIVE_INTERVAL_SECONDS = 75;
+const DEFAULT_PROBES = 9;
+
 /** The transport, with TCP keepalive where the cluster wants it. */
 function keepingAlive({ context: { transport }, runtime: { tcpKeepalive } }: ClusterState): Transport {
   if (!tcpKeepalive) return transport;
@@ -103,8 +107,16 @@ function keepingAlive({ context: { transport }, runtime: { tcpKeepalive } }: Clu
     ...transport,
     dial(options) {
       const socket = transport.dial(options);
+      const { timeSeconds = 0, intervalSeconds, probes } = tcpKeepalive;
       // Without a time it is the kernel's.
-      socket.once('connect', () => socket.setKeepAlive(true, (tcpKeepalive.timeSeconds ?? 0) * 1000));
+      socket.once('connect', () =>
+        socket.setKeepAlive(
+          true,
+          timeSeconds * 1000,
+          (intervalSeconds ?? DEFAULT_KEEPALIVE_INTERVAL_SECONDS) * 1000,
+          probes ?? DEFAULT_PROBES,
+        ),
+      );
       return socket;
     },
   };
