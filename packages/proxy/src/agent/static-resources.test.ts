@@ -37,5 +37,11 @@ test('a check compiles everything, binds nothing and tells every reason', () => 
     code: 'LAT4003',
     message: /cluster "one".*max_ejection_percent.*cluster "two".*lb_policy/s,
   });
+  const echo = '[{name: echo, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}}]';
+  const at = 'address: {socket_address: {address: 127.0.0.1, port_value: 1}}';
+  const twice = ['a', 'b'].map((name) => `{name: ${name}, ${at}, filter_chains: [{filters: ${echo}}]}`);
+  assert.throws(() => checkBootstrap(parseBootstrap(`static_resources: {listeners: [${twice.join()}]}`, 'file'), {}), {
+    message: /listener b has a duplicate address/,
+  });
   assert.throws(() => checkBootstrap(parseBootstrap(sources, 'file'), {}), { message: /cds_config.*\/nonexistent\/cds\.yaml/ });
 });

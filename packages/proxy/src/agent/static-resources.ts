@@ -5,6 +5,8 @@ import type { BootstrapSettings } from '../ads/bootstrap.ts';
 import { problemOfSource } from '../ads/config-sources.ts';
 import { checkSources, targetOf } from '../ads/dynamic-config.ts';
 import { createLiveConfig, type LiveConfig } from '../ads/live-config.ts';
+import { duplicatesAmong } from '../listener/listener-set.ts';
+import type { ListenerRuntime } from '../runtime/model.ts';
 import { createDataReader } from '../tls/local-data.ts';
 
 /** Puts the static clusters, listeners and secrets into force. @throws CodedError LAT4003 with every reason */
@@ -19,11 +21,19 @@ export function addStaticResources(config: LiveConfig, { clusters, listeners, se
  */
 export function checkBootstrap(bootstrap: BootstrapSettings, environment: Readonly<Record<string, string | undefined>>): void {
   checkSources({ bootstrap });
+  let listeners: readonly ListenerRuntime[] = [];
   const config = createLiveConfig({
     now: () => 0,
     problemOfSource: (source) => problemOfSource(source, (clusterName) => targetOf(clusterName, { bootstrap })),
     readData: createDataReader(environment),
-    onRuntime: () => {},
+    onRuntime: (runtime) => {
+      listeners = [...runtime.listeners.values()];
+    },
   });
   addStaticResources(config, bootstrap);
+  const [duplicate] = duplicatesAmong(listeners);
+  if (duplicate) {
+    const [name, why] = duplicate;
+    throw new CodedError({ code: 'LAT4003', what: `listener ${name} has a duplicate address`, why });
+  }
 }

@@ -178,7 +178,7 @@ export class ListenerSet {
 }
 
 /** Listeners with an address of an earlier one, by name, and whose it is: with shared ports the kernel would hand connections to either. */
-function duplicatesAmong(listeners: readonly ListenerRuntime[]): ReadonlyMap<string, string> {
+export function duplicatesAmong(listeners: readonly ListenerRuntime[]): ReadonlyMap<string, string> {
   const owners = new Map<string, string>();
   const duplicates = new Map<string, string>();
   for (const { name, addresses } of listeners) {
