@@ -100,6 +100,16 @@ export const edge: readonly Scene[] = [
     }),
   ),
   {
+    name: 'client-certificates-told',
+    legs: ['h1-h1'],
+    manager: { forward_client_cert_details: 'ALWAYS_FORWARD_ONLY' },
+    routes: ROUTES,
+    cases: [
+      get('/', { headers: { 'x-forwarded-client-cert': 'By=a' } }),
+      get('/', { headers: { 'x-forwarded-client-cert': ['By=a', 'By=b'] } }),
+    ],
+  },
+  {
     name: 'host-ports',
     manager: { strip_any_host_port: true },
     virtualHosts: [

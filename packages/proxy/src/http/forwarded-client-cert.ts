@@ -13,8 +13,10 @@ const ID = knownId(NAME);
 /** Removes, keeps, extends or sets the header. `tls`: the session with the direct peer. */
 export function settleForwardedClientCert(head: Head, rules: Rules, tls: TlsFacts | undefined): void {
   const { mode } = rules;
-  if (mode === 'always_forward_only') return;
   const isTold = head.known(ID) >= 0;
+  // Envoy has one line of it.
+  if (isTold && head.hasRepeats) head.set(NAME, head.value(NAME) ?? '');
+  if (mode === 'always_forward_only') return;
   if (mode === 'sanitize' || !tls?.peer) {
     if (isTold) head.remove(NAME);
     return;
