@@ -16,7 +16,7 @@ import {
 } from '@lateen/xds/messages/proxy';
 import type { ConfigEntry } from '../ads/config-entry.ts';
 import type { LiveConfig, RefusedResource } from '../ads/live-config.ts';
-import { messageRegistry } from '../ads/registry.ts';
+import { lenientRegistry } from '../ads/registry.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import { fitsMask } from './field-mask.ts';
 import type { EndpointReply, EndpointRequest } from './http-endpoint.ts';
@@ -162,7 +162,7 @@ export function replyConfigDump({ query }: Pick<EndpointRequest, 'query'>, sourc
     return { status: 400, body: `${resource} is not a repeated field. Use ?mask=${resource} to get only this field` };
   }
   const dump = create(adminConfigDump.ConfigDumpSchema, { configs });
-  const json = toJson(adminConfigDump.ConfigDumpSchema, dump, { registry: messageRegistry(), useProtoFieldName: true }) as JsonObject;
+  const json = toJson(adminConfigDump.ConfigDumpSchema, dump, { registry: lenientRegistry(), useProtoFieldName: true }) as JsonObject;
   const paths = mask?.split(',');
   const fitting = configs.map((config) => paths?.some((path) => fitsMask(config, path)) ?? true);
   if (configs.length > 0 && !fitting.includes(true)) {

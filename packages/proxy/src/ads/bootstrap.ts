@@ -27,7 +27,7 @@ import type { ConfigSourceRuntime } from '../runtime/model.ts';
 import { messageFromText } from './message-text.ts';
 import { compileOperations, type Operations } from './operations.ts';
 import { packMessage } from './packed-message.ts';
-import { messageRegistry } from './registry.ts';
+import { lenientRegistry } from './registry.ts';
 
 /** From `parseBootstrap`, the messages are decoded where they are asked for. */
 export type BootstrapSettings = Operations & {
@@ -110,7 +110,7 @@ export function parseBootstrap(text: string, origin: string, overrides: Bootstra
   }
   try {
     const overlay = messageFromText(BootstrapSchema, overrides.overlay ?? '');
-    const options = { registry: messageRegistry() };
+    const options = { registry: lenientRegistry() };
     if (overlay) mergeFromJson(BootstrapSchema, message, toJson(BootstrapSchema, overlay, options), options);
   } catch (error) {
     throw refusal('the text merged into it', messageOf(error), error);

@@ -11,9 +11,11 @@ export function strictJson(schema: DescMessage, json: JsonValue, registry: Regis
 }
 
 function strictFields(schema: DescMessage, json: JsonObject, registry: Registry): JsonObject {
-  const entries = Object.entries(json).map(([key, value]): [string, JsonValue] => {
+  const entries = Object.entries(json).flatMap(([key, value]): [string, JsonValue][] => {
     const field = schema.fields.find(({ name, jsonName }) => name === key || jsonName === key);
-    return [key, field && value !== null ? strictField(field, value, registry) : value];
+    // Null is no choice among those of a oneof.
+    if (value === null && field && field.message?.typeName !== 'google.protobuf.Value') return [];
+    return [[key, field ? strictField(field, value, registry) : value]];
   });
   return Object.fromEntries(entries);
 }
@@ -55,11 +57,16 @@ function wellKnown({ typeName }: DescMessage, json: JsonValue, registry: Registr
     return unwrapped(json);
   if (!isObject(json)) return json;
   if (typeName === 'google.protobuf.Duration') return durationText(json);
+  return typeName === 'google.protobuf.Any' ? strictAny(json, registry) : json;
+}
+
+function strictAny(json: JsonObject, registry: Registry): JsonObject {
   const type = json['@type'];
-  const schema = typeof type === 'string' ? registry.getMessage(type.slice(type.lastIndexOf('/') + 1)) : undefined;
+  if (typeof type !== 'string') return json;
+  const schema = registry.getMessage(type.slice(type.lastIndexOf('/') + 1));
+  if (!schema) return { '@type': type };
   // A well-known type in an Any has its value under a key of its own.
-  const plain = typeName === 'google.protobuf.Any' && schema && !schema.typeName.startsWith('google.protobuf.');
-  return plain ? strictFields(schema, json, registry) : json;
+  return schema.typeName.startsWith('google.protobuf.') ? json : strictFields(schema, json, registry);
 }
 
 const unwrapped = (json: JsonValue): JsonValue => (isObject(json) && 'value' in json ? (json['value'] ?? null) : json);

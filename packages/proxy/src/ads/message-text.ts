@@ -3,17 +3,17 @@
 import { type DescMessage, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
 import { parse, type Tags } from 'yaml';
 import { strictJson } from './lenient-json.ts';
-import { messageRegistry } from './registry.ts';
+import { lenientRegistry, messageRegistry } from './registry.ts';
 
 /** Undefined for a text without content. @throws Error that says what is wrong in one line. */
 export function messageFromText<Schema extends DescMessage>(schema: Schema, text: string): MessageShape<Schema> | undefined {
-  const options = { registry: messageRegistry() };
+  const registry = messageRegistry();
   try {
     const json = parseText(text);
-    return json === null ? undefined : fromJson(schema, json, options);
+    return json === null ? undefined : fromJson(schema, json, { registry });
   } catch {
     // What few need is paid by them: the common text is strict.
-    return fromJson(schema, strictJson(schema, parseLeniently(text), options.registry), options);
+    return fromJson(schema, strictJson(schema, parseLeniently(text), registry), { registry: lenientRegistry() });
   }
 }
 

@@ -1,7 +1,7 @@
 // Every message type that the proxy can read, for proto3 JSON with Any (bootstrap files, config dumps).
 
 import { createRegistry, type DescMessage, type Registry } from '@bufbuild/protobuf';
-import { StructSchema } from '@bufbuild/protobuf/wkt';
+import { EmptySchema, StructSchema } from '@bufbuild/protobuf/wkt';
 import * as messages from '@lateen/xds/messages';
 import * as adminMessages from '@lateen/xds/messages/admin';
 import * as proxyMessages from '@lateen/xds/messages/proxy';
@@ -11,6 +11,13 @@ let registry: Registry | undefined;
 export function messageRegistry(): Registry {
   registry ??= createRegistry(StructSchema, ...schemasIn(messages), ...schemasIn(proxyMessages), ...schemasIn(adminMessages));
   return registry;
+}
+
+/** For Any of foreign types as well: their type is kept, their content is left out. Whoever needs them refuses them, by path. */
+export function lenientRegistry(): Registry {
+  const known = messageRegistry();
+  const foreign = (typeName: string) => Object.assign(Object.create(EmptySchema) as DescMessage, { typeName });
+  return Object.assign(Object.create(known) as Registry, { getMessage: (name: string) => known.getMessage(name) ?? foreign(name) });
 }
 
 function schemasIn(module: object, depth = 0): DescMessage[] {
