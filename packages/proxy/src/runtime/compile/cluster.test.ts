@@ -84,7 +84,13 @@ for (const [name, protocol] of [
       const typed = { '@type': `type.googleapis.com/${type}`, ...protocol(options) };
       return clusterOf({ name: 'c', type: 'STATIC', typedExtensionProtocolOptions: { [type]: typed } }).http1;
     };
-    const plain = { enableTrailers: false, allowChunkedLength: false, sendFullyQualifiedUrl: false, properCase: false, preserveCase: undefined };
+    const plain = {
+      enableTrailers: false,
+      allowChunkedLength: false,
+      sendFullyQualifiedUrl: false,
+      properCase: false,
+      preserveCase: undefined,
+    };
     assert.deepEqual(http1({}), plain);
     assert.deepEqual(http1({ allowChunkedLength: true, headerKeyFormat: { properCaseWords: {} } }), {
       ...plain,
