@@ -31,6 +31,10 @@ test('defaults are those of Envoy: TLS 1.2 to 1.3 for servers, 1.2 for clients, 
   assert.deepEqual([client.minVersion, client.maxVersion, client.maxSessionKeys, client.certificates], ['TLSv1.2', 'TLSv1.2', 1, []]);
 });
 
+test('one string may name several protocols', () => {
+  assert.deepEqual(downstream({ alpn_protocols: ['h2,http/1.1'] }).alpnProtocols, ['h2', 'http/1.1']);
+});
+
 test('an empty file of roots is an error, not trust in everybody', () => {
   const { validation } = downstream({ validation_context: { trusted_ca: { filename: '/roots.pem' } } });
   assert.ok(validation?.kind === 'named' && validation.source.kind === 'local');

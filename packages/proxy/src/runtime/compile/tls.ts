@@ -131,13 +131,15 @@ function compileCommon(message: CommonTlsContext | undefined, side: 'server' | '
   if (side === 'client' && message.tlsCertificates.length + message.tlsCertificateSdsSecretConfigs.length > 1) {
     report.refuse('a client has at most one certificate');
   }
-  message.alpnProtocols.forEach((protocol, i) => {
+  // One string may name several, as Envoy's examples do.
+  const alpnProtocols = message.alpnProtocols.flatMap((protocols) => protocols.split(','));
+  alpnProtocols.forEach((protocol, i) => {
     if (protocol === '' || protocol.length > 255) report.at('alpn_protocols', i).refuse('must have 1 to 255 bytes');
   });
   return {
     certificates: compileCertificates(message, report),
     ...compileValidations(message, report),
-    alpnProtocols: message.alpnProtocols,
+    alpnProtocols,
     ...compileParameters(message.tlsParams, side, report.at('tls_params')),
   };
 }
