@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
 
@@ -63,6 +64,17 @@ for (const { name, args, code, stdout, stderr } of cases) {
     if (stderr) assert.match(run.stderr, stderr);
   });
 }
+
+test('a reader that leaves ends the program without a word', async () => {
+  const child = spawn(lateen, ['--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let said = '';
+  child.stderr.on('data', (text) => {
+    said += text;
+  });
+  const [code] = await once(child, 'close');
+  assert.deepEqual([code, said], [0, '']);
+});
 
 test('the same program answers to istioctl, and says so', async () => {
   const run = await call(istioctl, ['--help']);

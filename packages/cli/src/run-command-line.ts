@@ -1,6 +1,7 @@
 // Runs a command line against a set of commands: parsing, errors, exit codes.
 
 import { Command, CommanderError } from 'commander';
+import { endWithReader } from './output/closed-output.ts';
 import { printError } from './output/errors.ts';
 import type { CliSettings } from './settings.ts';
 
@@ -22,6 +23,7 @@ export type CommandSet = {
 
 /** Runs one command line (without the program's name); gives the exit code. 64: the command line itself is wrong. */
 export async function runCommandLine(args: string[], settings: CliSettings, set: CommandSet): Promise<number> {
+  endWithReader();
   const program = createProgram(settings, set);
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { compactHeap } from '../machine/compact-heap.ts';
 import { untilSignalled } from '../machine/until-signalled.ts';
+import { outliveReader } from '../output/closed-output.ts';
 import type { CliSettings } from '../settings.ts';
 
 /** `lateen control-plane`: the control plane alone. Its arguments are read by @lateen/control, which knows istiod's spellings too. */
@@ -32,6 +33,7 @@ Example:
     )
     .action(async (args: string[]) => {
       const { runControlPlane } = await import('@lateen/control');
+      outliveReader();
       const controlPlane = await runControlPlane(args);
       compactHeap();
       await untilSignalled();

@@ -6,6 +6,7 @@ import type { BootstrapSettings } from '@lateen/proxy';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { compactWhenIdle } from '../machine/compact-when-idle.ts';
 import { untilSignalled } from '../machine/until-signalled.ts';
+import { outliveReader } from '../output/closed-output.ts';
 import type { CliSettings } from '../settings.ts';
 
 type Options = {
@@ -58,6 +59,7 @@ export function proxyCommand(settings: CliSettings): Command {
         process.stdout.write(`configuration '${options.configPath ?? FROM_TEXT}' OK\n`);
         return;
       }
+      outliveReader();
       const logger = createLogger({ level: logLevel });
       const drainMs = drainTimeS * 1000;
       const running = await runProxy({

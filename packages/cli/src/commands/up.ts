@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Demo } from '../machine/demos.ts';
+import { outliveReader } from '../output/closed-output.ts';
 import type { CliSettings } from '../settings.ts';
 import { catalogueFiles } from './images.ts';
 import { pathsOf, stateDirOption } from './state-option.ts';
@@ -58,6 +59,7 @@ export function startCommand(settings: CliSettings): Command {
 }
 
 async function runUp(options: UpOptions, settings: CliSettings): Promise<void> {
+  outliveReader();
   const { runDetached } = await import('../machine/detach.ts');
   const { runMachine } = await import('../machine/run-machine.ts');
   const paths = pathsOf(options);
