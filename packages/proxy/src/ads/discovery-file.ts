@@ -5,6 +5,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { fail, messageOf, ok, type Result } from '@lateen/base';
 import { type DiscoveryResponse, DiscoveryResponseSchema } from '@lateen/xds/messages/proxy';
 import { messageFromText } from './message-text.ts';
+import { messageRegistry } from './registry.ts';
 
 /** Far more than anybody configures by hand; a push of a large mesh fits. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -18,7 +19,9 @@ export function readDiscoveryFile(path: string): Result<DiscoveryResponse> {
     const bytes = readFileSync(path);
     if (path.endsWith('.pb')) return ok(fromBinary(DiscoveryResponseSchema, bytes));
     const message = messageFromText(DiscoveryResponseSchema, bytes.toString('utf8'));
-    return message ? ok(message) : fail('the file is empty');
+    if (!message) return fail('the file is empty');
+    const foreign = message.resources.find(({ typeUrl }) => !messageRegistry().getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1)));
+    return foreign ? fail(`${foreign.typeUrl} is not known`) : ok(message);
   } catch (error) {
     return fail(messageOf(error));
   }
