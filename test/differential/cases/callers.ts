@@ -23,13 +23,14 @@ export const callers: readonly Scene[] = [
     (isTrusted): Scene => ({
       name: isTrusted ? 'trusted-callers' : 'other-callers',
       isSequential: true,
+      legs: isTrusted ? ['h1-h1', 'h2-h2'] : ['h1-h1'],
       ...(isTrusted && { manager: INTERNAL }),
       clusters: { [isTrusted ? 'once-trusted' : 'once-other']: once() },
       routes: [to(ANY, isTrusted ? 'once-trusted' : 'once-other', { timeout: '5s' })],
       cases: [
-        timed({ 'x-envoy-upstream-rq-timeout-ms': '150' }, 400),
-        timed({ 'x-envoy-upstream-rq-timeout-ms': '150', 'x-envoy-upstream-rq-timeout-alt-response': 'x' }, 400),
-        timed({ 'x-envoy-upstream-stream-duration-ms': '150' }, 400),
+        timed({ 'x-envoy-upstream-rq-timeout-ms': '150' }, 300),
+        timed({ 'x-envoy-upstream-rq-timeout-ms': '150', 'x-envoy-upstream-rq-timeout-alt-response': 'x' }, 300),
+        timed({ 'x-envoy-upstream-stream-duration-ms': '150' }, 300),
         timed({ 'x-envoy-upstream-rq-per-try-timeout-ms': '700' }),
         timed({ 'x-envoy-upstream-rq-timeout-ms': 'soon' }),
         timed({ 'x-envoy-force-trace': 'true' }),
@@ -62,7 +63,7 @@ export const callers: readonly Scene[] = [
     name: 'expected-timeouts',
     manager: { ...INTERNAL, ...router({ respect_expected_rq_timeout: true }) },
     routes: [to(ANY, 'a')],
-    cases: [timed({ 'x-envoy-expected-rq-timeout-ms': '150' }, 400), timed({ 'x-envoy-expected-rq-timeout-ms': 'soon' })],
+    cases: [timed({ 'x-envoy-expected-rq-timeout-ms': '150' }, 300), timed({ 'x-envoy-expected-rq-timeout-ms': 'soon' })],
   },
   {
     name: 'grpc-deadlines',
