@@ -46,6 +46,16 @@ const NOT_CHARGED: ReadonlySet<string> = new Set([
 /** Informational answers that go to the client where any do: the first of them, as in Envoy. */
 const PASSED_ON: ReadonlySet<number> = new Set([100, 102, 103, 104]);
 const NO_COOKIES: readonly string[] = [];
+const OF_CONTENT = new Set([
+  'connection',
+  'content-length',
+  'content-type',
+  'date',
+  'keep-alive',
+  'server',
+  'transfer-encoding',
+  'upgrade',
+]);
 const IMMEDIATE_FAIL = knownId('x-envoy-immediate-health-check-fail');
 const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
 
@@ -391,7 +401,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.count?.end(head.status < 500);
     if (this.decision.action.internalRedirect?.statuses.has(head.status) && this.redirectInternally(head, end)) return;
     this.charge(head.status, head);
-    if (exchange.upgrade === 'websocket' && head.status === 200) return this.refuseHandshake(end);
+    if (exchange.upgrade === 'websocket' && head.status === 200) return this.refuseHandshake(head, end);
     this.replay?.discard();
     this.timers.answered();
     this.responding = true;
@@ -429,11 +439,15 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     exchange.sendResponse(head, first, end);
   }
 
-  /** 200 is no answer to a handshake (RFC 6455 4.1): what it carries is not what the client asked for. */
-  private refuseHandshake(end: boolean): void {
+  /** 200 is no answer to a handshake (RFC 6455 4.1): what it carries is not what the client asked for. Its header fields go on. */
+  private refuseHandshake(head: Head, end: boolean): void {
+    const headers: [string, string][] = [];
+    head.forEach((name, value) => {
+      if (!OF_CONTENT.has(name)) headers.push([name, value]);
+    });
     if (end) this.client = undefined;
     this.exchange.stream.closeAfterResponse();
-    this.exchange.respond({ status: 200, details: 'websocket_handshake_unsuccessful' });
+    this.exchange.respond({ status: 200, details: 'websocket_handshake_unsuccessful', headers });
   }
 
   /** Sends the request where the answer points, if the route lets the proxy do so. */
