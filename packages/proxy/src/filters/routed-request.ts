@@ -13,20 +13,21 @@ import type { BreakerState } from '../upstream/circuit-breaker.ts';
 import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Host } from '../upstream/host.ts';
 import type { PoolUser } from '../upstream/http-pool.ts';
-import { PreviousPriorities } from '../upstream/previous-priorities.ts';
 import { openTunnel } from '../upstream/tunnel-pool.ts';
 import { acceptsTunnel, originalDestination } from './destination.ts';
 import { outcomeOf } from './grpc-outcome.ts';
 import { grpcDeadlineMs, isGrpc, tellGrpcDeadline } from './grpc-timeout.ts';
 import { followRedirect } from './internal-redirect.ts';
 import { sendMirrors } from './mirror.ts';
+import { refuseHandshake } from './refused-handshake.ts';
 import { ReplayBuffer } from './replay-buffer.ts';
+import { chargeAlternative, countReset, isCharged } from './request-charges.ts';
 import { hashRequest, type RequestHash } from './request-hash.ts';
 import { RequestTimers, type TimedRequest } from './request-timers.ts';
 import { isIdempotent, retriesReset, retriesResponse, retriesTimeout, retryDelayMs, retryRulesOf, toldDelayMs } from './retry.ts';
 import { RetryCount } from './retry-count.ts';
-import { hostRejection } from './retry-hosts.ts';
 import { senselessHeader } from './strict-headers.ts';
+import { TriedHosts } from './tried-hosts.ts';
 import { TryIdle } from './try-idle.ts';
 import { failureReply, RESET_FLAGS, underscored } from './upstream-failure.ts';
 import { prepareUpstreamRequest, type RequestTimes, timeoutOf, updateAuthority } from './upstream-request.ts';
@@ -36,26 +37,9 @@ const MAX_IDLE_RACES = 3;
 /** Of bodies that only a lost connection would have sent again. */
 const MAX_UNASKED_REPLAY_BYTES = 1024 * 1024;
 
-/** Answers of the connection manager's own making say nothing about the cluster. */
-const NOT_CHARGED: ReadonlySet<string> = new Set([
-  'max_duration_timeout',
-  'stream_idle_timeout',
-  'upstream_max_stream_duration_reached',
-  'request_payload_exceeded_retry_buffer_limit',
-]);
 /** Informational answers that go to the client where any do: the first of them, as in Envoy. */
 const PASSED_ON: ReadonlySet<number> = new Set([100, 102, 103, 104]);
 const NO_COOKIES: readonly string[] = [];
-const OF_CONTENT = new Set([
-  'connection',
-  'content-length',
-  'content-type',
-  'date',
-  'keep-alive',
-  'server',
-  'transfer-encoding',
-  'upgrade',
-]);
 const IMMEDIATE_FAIL = knownId('x-envoy-immediate-health-check-fail');
 const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
 
@@ -67,9 +51,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   private cluster!: ClusterState;
   private breaker!: BreakerState;
   private host: Host | undefined;
-  private triedHosts: Set<Host> | undefined;
-  /** Of a request whose retries leave priorities out. */
-  private priorities: PreviousPriorities | undefined;
+  private tried: TriedHosts | undefined;
   private client: ClientStream | undefined;
   private wait: { cancel(): void } | undefined;
   private rules: RetryRuntime | undefined;
@@ -196,15 +178,10 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     if (this.decision.virtualHost.includeRequestAttemptCount) {
       exchange.head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));
     }
-    const avoid = this.rules?.avoidPreviousHosts ? this.triedHosts : undefined;
-    const rejects = this.rules && this.triedHosts && hostRejection(this.rules);
     const host = cluster.pick(originalDestination(exchange, cluster), {
       hash: this.requestHash?.hash,
       metadataMatch: this.decision.metadataMatch,
-      avoid,
-      rejects,
-      priorities: this.priorities,
-      attempts: this.rules?.hostSelectionMaxAttempts ?? 1,
+      ...this.tried?.choice,
     });
     if (!host) {
       this.end();
@@ -269,7 +246,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const { client, exchange } = this;
     this.client = undefined;
     if (this.done) return;
-    this.countReset(client, reason);
+    countReset(this.cluster, client, reason);
     if (this.responding) {
       this.end();
       // A client that has closed its side of a tunnel has left, whoever ends the rest.
@@ -305,13 +282,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       exchange.addFlag(refused);
       return false;
     }
-    this.triedHosts ??= new Set();
-    if (this.host) this.triedHosts.add(this.host);
-    const every = rules.previousPrioritiesEvery;
-    if (every !== undefined && this.host) {
-      this.priorities ??= new PreviousPriorities(every);
-      this.priorities.add(this.host);
-    }
+    this.tried ??= new TriedHosts(rules);
+    if (this.host) this.tried.add(this.host);
     if (this.decision.virtualHost.includeIsTimeoutRetryHeader) exchange.head.set('x-envoy-is-timeout-retry', String(wasTimeout));
     this.retryPending = true;
     this.endTry();
@@ -401,7 +373,10 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     this.count?.end(head.status < 500);
     if (this.decision.action.internalRedirect?.statuses.has(head.status) && this.redirectInternally(head, end)) return;
     this.charge(head.status, head);
-    if (exchange.upgrade === 'websocket' && head.status === 200) return this.refuseHandshake(head, end);
+    if (exchange.upgrade === 'websocket' && head.status === 200) {
+      if (end) this.client = undefined;
+      return refuseHandshake(exchange, head);
+    }
     this.replay?.discard();
     this.timers.answered();
     this.responding = true;
@@ -437,17 +412,6 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     // The client may speak the other protocol already.
     if (exchange.upgrade !== '') exchange.stream.closeAfterResponse();
     exchange.sendResponse(head, first, end);
-  }
-
-  /** 200 is no answer to a handshake (RFC 6455 4.1): what it carries is not what the client asked for. Its header fields go on. */
-  private refuseHandshake(head: Head, end: boolean): void {
-    const headers: [string, string][] = [];
-    head.forEach((name, value) => {
-      if (!OF_CONTENT.has(name)) headers.push([name, value]);
-    });
-    if (end) this.client = undefined;
-    this.exchange.stream.closeAfterResponse();
-    this.exchange.respond({ status: 200, details: 'websocket_handshake_unsuccessful', headers });
   }
 
   /** Sends the request where the answer points, if the route lets the proxy do so. */
@@ -571,24 +535,16 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
 
   /** Answers for want of an upstream's answer. */
   private answer(reply: LocalReply): void {
-    if (!NOT_CHARGED.has(reply.details)) this.charge(reply.status, undefined);
+    if (isCharged(reply.details)) this.charge(reply.status);
     this.exchange.respond(reply);
   }
 
-  private charge(status: number, head: Head | undefined): void {
-    const { stats } = this.cluster;
-    (this.exchange.isInternal ? stats.internal : stats.external).count(status);
+  private charge(status: number, head?: Head): void {
+    const { exchange, cluster, altStatName } = this;
+    const { stats } = cluster;
+    (exchange.isInternal ? stats.internal : stats.external).count(status);
     if (head?.hasEnvoyHeaders && head.value('x-envoy-upstream-canary') === 'true') stats.canary.count(status);
-    if (this.altStatName) this.chargeAlternative(this.altStatName, status);
-  }
-
-  private chargeAlternative(name: string, status: number): void {
-    const { context, isInternal } = this.exchange;
-    const prefix = `cluster.${this.cluster.runtime.statName}.${name.replaceAll('.', '_')}.`;
-    for (const part of ['', isInternal ? 'internal.' : 'external.']) {
-      for (const what of ['completed', `${Math.floor(status / 100)}xx`, status])
-        context.observer.count?.(`${prefix}${part}upstream_rq_${what}`);
-    }
+    if (altStatName) chargeAlternative(exchange, `cluster.${cluster.runtime.statName}.${altStatName.replaceAll('.', '_')}.`, status);
   }
 
   private watchTry(): void {
@@ -614,17 +570,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   }
 
   private reset(client: ClientStream): void {
-    this.countReset(client, 'local reset');
+    countReset(this.cluster, client, 'local reset');
     client.cancel();
-  }
-
-  /** Streams of HTTP/1.1 are not reset, their connections end. */
-  private countReset(client: ClientStream | undefined, reason: ResetReason): void {
-    if (client?.protocol !== 'HTTP/2') return;
-    const { stats } = this.cluster;
-    if (reason === 'local reset' || reason === 'protocol error') stats.upstream_rq_tx_reset++;
-    else if (reason === 'remote reset') stats.upstream_rq_rx_reset++;
-    else if (reason === 'connection termination') stats.upstream_rq_pending_failure_eject++;
   }
 
   /** No more attempts and no more timers. */
