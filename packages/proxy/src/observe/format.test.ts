@@ -38,6 +38,11 @@ const CASES: [format: string, fields: Partial<RequestRecord>, expected: string][
     '[::1]:70 ::1 70',
   ],
   ['%REQ(x-none)% [%REQ(x-empty)%]', { requestHeader: (name) => (name === 'x-empty' ? '' : undefined) }, '- []'],
+  [
+    '%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% "%REQ(:AUTHORITY)%"',
+    { kind: 'tcp', method: '', path: '', originalPath: '', authority: '' },
+    '- - "-"',
+  ],
   ['%REQ(x-two)%', { requestHeader: () => 'a,b', requestHeaderValues: () => ['a', 'b'] }, 'a'],
   ['%UPSTREAM_CLUSTER%', { cluster: undefined, upstreamCluster: 'gone' }, '-'],
   ['<%LOCAL_REPLY_BODY%>', { localReplyBody: '' }, '<>'],

@@ -112,13 +112,14 @@ function headerOperator(read: (record: RequestRecord, name: string) => string | 
 
 const requestHeader = (record: RequestRecord, name: string): string | undefined => {
   switch (name) {
+    // A connection has none of them, nor has what never became a request.
     case ':method':
-      return record.method;
+      return record.method || undefined;
     case ':path':
-      return record.path;
+      return record.path || undefined;
     case ':authority':
     case 'host':
-      return record.authority;
+      return record.authority || undefined;
     case 'x-envoy-original-path':
       return record.originalPath === record.path ? undefined : record.originalPath;
     default:
