@@ -1,4 +1,4 @@
-// ProxyConfig's proxyHeaders: what a proxy says about itself, its client and its tries in the headers it writes.
+// ProxyConfig's proxyHeaders and gatewayTopology: what a proxy says about itself, its client and its tries in the headers it writes.
 
 import { create } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';

@@ -1,8 +1,22 @@
 // The body of a request as far as it has arrived, kept until it could be sent, and then so that another attempt (or a mirror) can send
 // it again.
 
+import type { Exchange } from '../http/exchange.ts';
+
 /** What may arrive of a body before its connection stands. Reading pauses then, but one read of a fast client has up to 256 KiB. */
 const MIN_UNSENT_BYTES = 1024 * 1024;
+
+/** Of bodies that only a lost connection would have sent again. */
+const MAX_UNASKED_BYTES = 1024 * 1024;
+
+/**
+ * How much of a body may be kept. As Envoy: what may wait on the way in, or less where the route says so. `isRepeatAsked`: the
+ * configuration speaks of further attempts or copies.
+ */
+export function replayLimitBytes({ context, protocol }: Exchange, routeLimitBytes: number | undefined, isRepeatAsked: boolean): number {
+  const limitBytes = protocol === 'HTTP/2' ? context.hcm.http2.initialStreamWindowBytes : context.bufferLimitBytes;
+  return Math.min(limitBytes, routeLimitBytes ?? (isRepeatAsked ? Infinity : MAX_UNASKED_BYTES));
+}
 
 export class ReplayBuffer {
   private readonly pieces: Buffer[] = [];

@@ -1,4 +1,8 @@
 // A request on its way to a cluster: attempts, one after the other, until one answers or the limits say no.
+//
+// Long, as one class, because every event of the client, the pool, the upstream and the clocks asks the same few facts: is an attempt
+// under way, has it been answered, may the request be sent again. What is decided and said then stands elsewhere: retry, retry-count,
+// tried-hosts, replay-buffer, request-timers, upstream-request, upstream-failure, request-charges.
 
 import type { Exchange, Forwarder } from '../http/exchange.ts';
 import type { Head } from '../http/head.ts';
@@ -16,11 +20,10 @@ import type { PoolUser } from '../upstream/http-pool.ts';
 import { openTunnel } from '../upstream/tunnel-pool.ts';
 import { acceptsTunnel, originalDestination } from './destination.ts';
 import { outcomeOf } from './grpc-outcome.ts';
-import { grpcDeadlineMs, isGrpc, tellGrpcDeadline } from './grpc-timeout.ts';
 import { followRedirect } from './internal-redirect.ts';
 import { sendMirrors } from './mirror.ts';
 import { refuseHandshake } from './refused-handshake.ts';
-import { ReplayBuffer } from './replay-buffer.ts';
+import { ReplayBuffer, replayLimitBytes } from './replay-buffer.ts';
 import { chargeAlternative, countReset, isCharged } from './request-charges.ts';
 import { hashRequest, type RequestHash } from './request-hash.ts';
 import { RequestTimers, type TimedRequest } from './request-timers.ts';
@@ -29,19 +32,31 @@ import { RetryCount } from './retry-count.ts';
 import { senselessHeader } from './strict-headers.ts';
 import { TriedHosts } from './tried-hosts.ts';
 import { TryIdle } from './try-idle.ts';
-import { failureReply, RESET_FLAGS, underscored } from './upstream-failure.ts';
-import { prepareUpstreamRequest, type RequestTimes, timeoutOf, updateAuthority } from './upstream-request.ts';
+import {
+  durationReply,
+  failureReply,
+  idleReply,
+  RESET_FLAGS,
+  TOO_MUCH_TO_KEEP,
+  timeoutReply,
+  underscored,
+  upstreamDurationReply,
+} from './upstream-failure.ts';
+import {
+  prepareUpstreamRequest,
+  type RequestTimes,
+  streamDurationMs,
+  tellServiceTime,
+  timeoutOf,
+  updateAuthority,
+} from './upstream-request.ts';
 
 /** How often a request may move to a fresh connection because the idle one it was given had just been closed. */
 const MAX_IDLE_RACES = 3;
-/** Of bodies that only a lost connection would have sent again. */
-const MAX_UNASKED_REPLAY_BYTES = 1024 * 1024;
-
 /** Informational answers that go to the client where any do: the first of them, as in Envoy. */
 const PASSED_ON: ReadonlySet<number> = new Set([100, 102, 103, 104]);
 const NO_COOKIES: readonly string[] = [];
 const IMMEDIATE_FAIL = knownId('x-envoy-immediate-health-check-fail');
-const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
 
 export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, TimedRequest {
   private readonly exchange: Exchange;
@@ -128,16 +143,13 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     const { exchange } = this;
     const held = exchange.takeHeldData();
     if (exchange.first === undefined && exchange.requestEnded && held.length === 0) return;
-    this.replay = new ReplayBuffer(this.replayLimitBytes);
+    this.replay = this.newReplay();
     if (exchange.first) this.replay.add(Buffer.from(exchange.first));
     for (const piece of held) this.replay.add(piece);
   }
 
-  /** As Envoy: what may wait on the way in, or less where the route says so. */
-  private get replayLimitBytes(): number {
-    const { context, protocol } = this.exchange;
-    const limitBytes = protocol === 'HTTP/2' ? context.hcm.http2.initialStreamWindowBytes : context.bufferLimitBytes;
-    return Math.min(limitBytes, this.decision.action.bufferLimitBytes ?? (this.isRepeatAsked ? Infinity : MAX_UNASKED_REPLAY_BYTES));
+  private newReplay(): ReplayBuffer {
+    return new ReplayBuffer(replayLimitBytes(this.exchange, this.decision.action.bufferLimitBytes, this.isRepeatAsked));
   }
 
   /** The configuration speaks of further attempts or copies. */
@@ -148,25 +160,13 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
 
   private armStreamTimeouts(): void {
     const { exchange } = this;
-    const { hcm } = exchange.context;
     const { action } = this.decision;
-    this.timers.watchIdle(action.idleTimeoutMs ?? hcm.streamIdleTimeoutMs);
-    const deadlineMs = grpcDeadlineMs(exchange.head, action.grpcTimeout, 'stream');
-    const durationMs = deadlineMs ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
-    // As Envoy: no duration takes the header away only where it ends one, the connection manager's.
-    const isTold = durationMs > 0 || hcm.maxStreamDurationMs > 0;
-    if (action.hasStreamDuration && isTold && isGrpc(exchange.head)) tellGrpcDeadline(exchange.head, durationMs);
-    else if (deadlineMs) tellGrpcDeadline(exchange.head, deadlineMs);
-    this.timers.limitDuration(durationMs);
+    this.timers.watchIdle(action.idleTimeoutMs ?? exchange.context.hcm.streamIdleTimeoutMs);
+    this.timers.limitDuration(streamDurationMs(exchange, action));
   }
 
   onMaxDuration(): void {
-    this.giveUp({
-      status: this.exchange.requestEnded ? 504 : 408,
-      body: 'downstream duration timeout',
-      details: 'max_duration_timeout',
-      grpcStatus: 4,
-    });
+    this.giveUp(durationReply(this.exchange.requestEnded));
   }
 
   // --- attempts
@@ -313,18 +313,14 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     if (this.asksTunnel) return this.holdForTunnel(bytes);
     const keeps = client === undefined || (this.replay !== undefined && !this.replay.overflowed);
     if (keeps) {
-      this.replay ??= new ReplayBuffer(this.replayLimitBytes);
+      this.replay ??= this.newReplay();
       this.replay.add(Buffer.from(bytes));
       if (this.replay.overflowed) this.abandonReplay();
     }
     if (client) {
       if (!client.sendData(bytes, source)) this.exchange.stream.pauseRequest();
     } else if (this.replay?.overflowed) {
-      this.giveUp({
-        status: 507,
-        body: 'exceeded request buffer limit while retrying upstream',
-        details: 'request_payload_exceeded_retry_buffer_limit',
-      });
+      this.giveUp(TOO_MUCH_TO_KEEP);
     } else if (!this.retryPending) this.exchange.stream.pauseRequest();
   }
 
@@ -383,14 +379,8 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     exchange.responseDurationMs = exchange.elapsedMs();
     exchange.responseCodeDetails = 'via_upstream';
     // As Envoy: before the request is whole there is no time that the upstream took for it.
-    if (!exchange.requestEnded || exchange.upgrade !== '') head.removeKnown(SERVICE_TIME, 'x-envoy-upstream-service-time');
-    else if (!this.suppress) {
-      head.setKnown(
-        SERVICE_TIME,
-        'x-envoy-upstream-service-time',
-        String(Math.max(0, Math.round(exchange.responseDurationMs - this.requestDoneMs))),
-      );
-    }
+    if (!exchange.requestEnded || exchange.upgrade !== '') tellServiceTime(head, undefined);
+    else if (!this.suppress) tellServiceTime(head, exchange.responseDurationMs - this.requestDoneMs);
     if (this.decision.virtualHost.includeAttemptCountInResponse) {
       head.set('x-envoy-attempt-count', String(exchange.upstreamAttemptCount));
     }
@@ -479,8 +469,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
   onIdleTimeout(): void {
     const { requestEnded, upgrade } = this.exchange;
     // The request of a tunnel has no end.
-    const isWhole = requestEnded && upgrade === '' && !this.asksTunnel;
-    this.giveUp({ status: isWhole ? 504 : 408, body: 'stream timeout', details: 'stream_idle_timeout', flag: 'SI' });
+    this.giveUp(idleReply(requestEnded && upgrade === '' && !this.asksTunnel));
   }
 
   onTimeout(): void {
@@ -489,7 +478,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
       this.host.stats.rq_timeout++;
       if (!this.responding) this.cluster.reportLocal(this.host, 'timeout');
     }
-    this.giveUp(this.timeoutReply('response_timeout'));
+    this.giveUp(timeoutReply(this.times.timeoutStatus, 'response_timeout'));
   }
 
   onPerTryTimeout(): void {
@@ -507,12 +496,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     if (this.host) cluster.reportLocal(this.host, 'timeout');
     this.dropAttempt();
     if (!this.responding && this.rules && retriesTimeout(this.rules) && this.retry(undefined, true)) return;
-    this.giveUp(this.timeoutReply(details));
-  }
-
-  private timeoutReply(details: string): LocalReply {
-    const { timeoutStatus: status } = this.times;
-    return { status, body: status === 504 ? 'upstream request timeout' : '', details, flag: 'UT' };
+    this.giveUp(timeoutReply(this.times.timeoutStatus, details));
   }
 
   onUpstreamDuration(): void {
@@ -520,8 +504,7 @@ export class RoutedRequest implements Forwarder, PoolUser, ClientStreamHandler, 
     cluster.stats.upstream_rq_max_duration_reached++;
     this.dropAttempt();
     if (!this.responding && this.rules && retriesReset(this.rules, 'local reset', this.requestSent) && this.retry()) return;
-    const details = 'upstream_max_stream_duration_reached';
-    this.giveUp({ status: exchange.requestEnded ? 504 : 408, body: 'upstream max stream duration reached', details, flag: 'UMSDR' });
+    this.giveUp(upstreamDurationReply(exchange.requestEnded));
   }
 
   private giveUp(reply: LocalReply): void {

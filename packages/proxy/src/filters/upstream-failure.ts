@@ -31,3 +31,42 @@ export function failureReply(reason: ResetReason, transportFailure: string, atte
     headers: reason === 'overflow' && !suppressEnvoyHeaders ? [['x-envoy-overloaded', 'true']] : [],
   };
 }
+
+/** Neither side said anything for too long; the request was whole, or not. */
+export const idleReply = (isWhole: boolean): LocalReply => ({
+  status: isWhole ? 504 : 408,
+  body: 'stream timeout',
+  details: 'stream_idle_timeout',
+  flag: 'SI',
+});
+
+/** The stream took longer than any may. */
+export const durationReply = (isWhole: boolean): LocalReply => ({
+  status: isWhole ? 504 : 408,
+  body: 'downstream duration timeout',
+  details: 'max_duration_timeout',
+  grpcStatus: 4,
+});
+
+/** The attempt took longer than any may. */
+export const upstreamDurationReply = (isWhole: boolean): LocalReply => ({
+  status: isWhole ? 504 : 408,
+  body: 'upstream max stream duration reached',
+  details: 'upstream_max_stream_duration_reached',
+  flag: 'UMSDR',
+});
+
+/** The upstream took too long; a caller may have asked for another status. */
+export const timeoutReply = (status: number, details: string): LocalReply => ({
+  status,
+  body: status === 504 ? 'upstream request timeout' : '',
+  details,
+  flag: 'UT',
+});
+
+/** More of the body came than can wait for a connection. */
+export const TOO_MUCH_TO_KEEP: LocalReply = {
+  status: 507,
+  body: 'exceeded request buffer limit while retrying upstream',
+  details: 'request_payload_exceeded_retry_buffer_limit',
+};

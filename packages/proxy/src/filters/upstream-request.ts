@@ -5,6 +5,7 @@ import { isAuthority } from '../http/authority.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { type Head, wireText } from '../http/head.ts';
 import { appendHeader, applyHeaderMutations } from '../http/header-mutations.ts';
+import { knownId } from '../http/known-headers.ts';
 import type { ForwardAction, ForwardDecision, HostRewrite, RetryRuntime } from '../runtime/model.ts';
 import { grpcDeadlineMs, isGrpc, tellGrpcDeadline } from './grpc-timeout.ts';
 
@@ -17,6 +18,8 @@ export type RequestTimes = {
   /** Status for an upstream that takes too long. */
   readonly timeoutStatus: number;
 };
+
+const SERVICE_TIME = knownId('x-envoy-upstream-service-time');
 
 const CONTROL_HEADERS = [
   'x-envoy-upstream-rq-timeout-ms',
@@ -49,6 +52,17 @@ export function timeoutOf(
     upstreamDurationMs: told(head, 'x-envoy-upstream-stream-duration-ms'),
     timeoutStatus: head.hasEnvoyHeaders && head.has('x-envoy-upstream-rq-timeout-alt-response') ? 204 : 504,
   };
+}
+
+/** How long the whole stream may last, milliseconds, 0 = for ever; a gRPC upstream is told. */
+export function streamDurationMs({ head, context: { hcm } }: Exchange, action: ForwardAction): number {
+  const deadlineMs = grpcDeadlineMs(head, action.grpcTimeout, 'stream');
+  const durationMs = deadlineMs ?? action.maxStreamDurationMs ?? hcm.maxStreamDurationMs;
+  // As Envoy: no duration takes the header away only where it ends one, the connection manager's.
+  const isTold = durationMs > 0 || hcm.maxStreamDurationMs > 0;
+  if (action.hasStreamDuration && isTold && isGrpc(head)) tellGrpcDeadline(head, durationMs);
+  else if (deadlineMs) tellGrpcDeadline(head, deadlineMs);
+  return durationMs;
 }
 
 const told = (head: Head, name: string): number | undefined => (head.hasEnvoyHeaders ? millis(head.value(name)) : undefined);
@@ -114,4 +128,10 @@ export function updateAuthority(exchange: Exchange, authority: string, { append,
   if (append) appendHeader(head, 'x-forwarded-host', exchange.authority);
   exchange.authority = authority;
   head.set('host', authority);
+}
+
+/** `tookMs`: of the upstream, or undefined when that cannot be told. */
+export function tellServiceTime(head: Head, tookMs: number | undefined): void {
+  if (tookMs === undefined) head.removeKnown(SERVICE_TIME, 'x-envoy-upstream-service-time');
+  else head.setKnown(SERVICE_TIME, 'x-envoy-upstream-service-time', String(Math.max(0, Math.round(tookMs))));
 }

@@ -4,12 +4,13 @@ import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import type { PreserveCase } from '../runtime/model.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
 import { dropLengthOfChunked, readResponseFraming, upgradeLines } from './framing.ts';
-import { Head } from './head.ts';
-import { type HeadLimits, INCOMPLETE, parseResponseHead, parseTrailers } from './head-parser.ts';
+import type { Head } from './head.ts';
+import { type HeadLimits, INCOMPLETE, parseResponseHead } from './head-parser.ts';
 import { type CodecHead, takeResponseHead } from './head-pool.ts';
 import { knownId } from './known-headers.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
 import type { ClientStream, ClientStreamHandler, RequestBody, RequestLine, ResetReason } from './stream.ts';
+import { TrailerReader } from './trailer-reader.ts';
 
 /** The pool's view of its connection. */
 export interface Http1ClientHost {
@@ -39,7 +40,7 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   private readonly host: Http1ClientHost;
   /** Of a response that has begun; it belongs to the handler once it was handed over. */
   private heldHead: CodecHead | undefined;
-  private trailers: Head | undefined;
+  private trailers: TrailerReader | undefined;
   private keepAlive = true;
   /** Of its end, for statistics: who closed it, whether that broke off a request, whether the host broke the protocol. */
   endedByPeer = false;
@@ -321,22 +322,11 @@ export class Http1Client implements ConnectionHandler, ClientStream {
   }
 
   private readTrailers(bytes: Buffer, at: number): number {
-    if (this.partial === 0 && bytes[at] === 13 && bytes[at + 1] === 10) {
-      this.complete(undefined, at + 2 === bytes.length);
-      return bytes.length;
-    }
-    this.trailers ??= new Head(this.limits.maxCount);
-    const { trailers } = this;
-    const before = this.partial;
-    trailers.grow(before + bytes.length - at);
-    bytes.copy(trailers.bytes, before, at);
-    this.partial += bytes.length - at;
-    const size = parseTrailers(trailers, trailers.bytes, 0, this.partial, this.limits);
-    if (size === INCOMPLETE) return bytes.length;
-    if (size < 0) return this.fail('protocol error', '', bytes.length);
-    trailers.size = size;
-    this.partial = 0;
-    this.complete(this.passesTrailers && trailers.count > 0 ? trailers : undefined, at + size - before === bytes.length);
+    this.trailers ??= new TrailerReader(this.limits);
+    const next = this.trailers.read(bytes, at);
+    if (next === INCOMPLETE) return bytes.length;
+    if (next < 0) return this.fail('protocol error', '', bytes.length);
+    this.complete(this.passesTrailers ? this.trailers.fields : undefined, next === bytes.length);
     return bytes.length;
   }
 

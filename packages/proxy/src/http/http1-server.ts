@@ -5,14 +5,16 @@ import type { Connection, ConnectionHandler } from '../io/connection.ts';
 import { BODY_LENGTH, BODY_NONE, ChunkedDecoder } from './body-parser.ts';
 import { CR, equalsAscii, LF, TOKEN_LOWER } from './bytes.ts';
 import { dropLengthOfChunked, readRequestFraming, upgradeLines } from './framing.ts';
-import { Head } from './head.ts';
-import { faultOf, type HeadFault, INCOMPLETE, parseRequestHead, parseTrailers } from './head-parser.ts';
+import type { Head } from './head.ts';
+import { faultOf, type HeadFault, INCOMPLETE, parseRequestHead } from './head-parser.ts';
 import { type CodecHead, recycleRequestHead, takeRequestHead } from './head-pool.ts';
+import { HeldBytes } from './held-bytes.ts';
 import type { Http1ServerHost, Http1ServerOptions } from './http1-server-host.ts';
 import { knownId } from './known-headers.ts';
 import { writeBody, writeHead, writeLastChunk } from './message-writer.ts';
 import { oldStatusLine, statusLine } from './status-lines.ts';
 import type { ServerStream, ServerStreamHandler } from './stream.ts';
+import { TrailerReader } from './trailer-reader.ts';
 
 const CONTENT_LENGTH = knownId('content-length');
 // RFC 9110 9.3.6: it has no meaning, so peers would disagree on what it is.
@@ -23,9 +25,6 @@ const MAX_EMPTY_LINE_BYTES = 2 * 16;
 
 /** Answers that may wait for a client to read them before its next request is looked at. More than any connection's mark for `onDrain`. */
 const MAX_UNREAD_BYTES = 256 * 1024;
-
-/** Pipelined bytes held while a request is answered. */
-const MAX_HELD = 64 * 1024;
 
 const READING_HEAD = 0;
 const READING_LENGTH = 1;
@@ -46,12 +45,12 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   /** Of the request that is being read or answered; undefined while there is none. */
   private heldHead: CodecHead | undefined;
   private readonly chunks = new ChunkedDecoder();
-  private trailers: Head | undefined;
+  private trailers: TrailerReader | undefined;
   private state = READING_HEAD;
   private remaining = 0;
-  /** Partial head (or trailers) bytes in `head.bytes` (`trailers.bytes`). */
+  /** Partial head bytes in `head.bytes`. */
   private partial = 0;
-  private held: Buffer | undefined;
+  private readonly held: HeldBytes;
   private emptyLineBytes = 0;
   private request: ServerStreamHandler | undefined;
   private requestDone = false;
@@ -60,7 +59,6 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   private chunkedResponse = false;
   private closing = false;
   private isLastRequest = false;
-  private pausedByHolding = false;
   private consuming = false;
   private peerEnded = false;
   /** Of the connection's end, for statistics: who closed it first, and whether that broke off a request. */
@@ -71,6 +69,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     this.connection = connection;
     this.host = host;
     this.options = options;
+    this.held = new HeldBytes(connection);
     connection.handler = this;
   }
 
@@ -86,7 +85,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   // --- bytes from the client
 
   onData(bytes: Buffer): void {
-    if (this.state === WAITING || this.state === UNREAD || this.consuming) return this.hold(bytes, false);
+    if (this.state === WAITING || this.state === UNREAD || this.consuming) return this.held.add(bytes, false);
     this.consume(bytes, false);
   }
 
@@ -114,7 +113,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
           break;
         case WAITING:
         case UNREAD:
-          this.hold(bytes.subarray(at), isOurs);
+          this.held.add(bytes.subarray(at), isOurs);
           at = bytes.length;
           break;
         default:
@@ -232,36 +231,21 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     if (this.chunks.dataEnd > this.chunks.dataStart) {
       this.request?.onRequestData(bytes.subarray(this.chunks.dataStart, this.chunks.dataEnd), this.connection);
     }
-    if (this.state === READING_CHUNKED && this.chunks.atTrailers) {
-      this.state = READING_TRAILERS;
-      this.partial = 0;
-    }
+    if (this.state === READING_CHUNKED && this.chunks.atTrailers) this.state = READING_TRAILERS;
     return at;
   }
 
   private readTrailers(bytes: Buffer, at: number): number {
-    if (this.partial === 0 && bytes[at] === 13 && bytes[at + 1] === 10) {
-      this.requestDone = true;
-      this.endRequest(undefined);
-      return at + 2;
-    }
-    this.trailers ??= new Head(this.options.limits.maxCount);
-    const { trailers } = this;
-    const before = this.partial;
-    trailers.grow(before + bytes.length - at);
-    bytes.copy(trailers.bytes, before, at);
-    this.partial += bytes.length - at;
-    const size = parseTrailers(trailers, trailers.bytes, 0, this.partial, this.options.limits);
-    if (size === INCOMPLETE) return bytes.length;
-    if (size < 0) {
-      const { status, details } = faultOf(size);
+    this.trailers ??= new TrailerReader(this.options.limits);
+    const next = this.trailers.read(bytes, at);
+    if (next === INCOMPLETE) return bytes.length;
+    if (next < 0) {
+      const { status, details } = faultOf(next);
       return this.breakOff(status === 431 ? details : 'http1.invalid_trailers', bytes.length);
     }
-    trailers.size = size;
-    this.partial = 0;
     this.requestDone = true;
-    this.endRequest(this.options.trailers && trailers.count > 0 ? trailers : undefined);
-    return at + size - before;
+    this.endRequest(this.options.trailers ? this.trailers.fields : undefined);
+    return next;
   }
 
   private endRequest(trailers: Head | undefined): void {
@@ -270,16 +254,6 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     // Whoever paused a request that has ended may never say that it can go on, and the next one comes the same way.
     this.resumeRequest();
     this.completeIfDone();
-  }
-
-  /** Many small requests may lie in one read: what was copied once is not copied again for each of them. */
-  private hold(bytes: Buffer, isOurs: boolean): void {
-    const kept = isOurs ? bytes : this.connection.keep(bytes);
-    this.held = this.held ? Buffer.concat([this.held, kept]) : kept;
-    if (this.held.length > MAX_HELD && !this.pausedByHolding) {
-      this.pausedByHolding = true;
-      this.connection.pause();
-    }
   }
 
   /** As `refuse`, when the head object does not hold this request: it may still hold another one's bytes. */
@@ -358,7 +332,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
     const { request } = this;
     this.request = undefined;
     if (request) this.brokeOff = true;
-    this.held = undefined;
+    this.held.drop();
     request?.onDownstreamReset('downstream_remote_disconnect');
     this.host.onConnectionClosed();
   }
@@ -469,7 +443,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   resumeRequest(): void {
-    if (!this.pausedByHolding) this.connection.resume();
+    if (!this.held.isPausing) this.connection.resume();
   }
 
   private endResponse(): void {
@@ -502,7 +476,7 @@ export class Http1Server implements ConnectionHandler, ServerStream {
 
   private hangUp(): void {
     this.state = DISCARDING;
-    this.held = undefined;
+    this.held.drop();
     this.connection.end();
     // A client that still writes reads our answer afterwards.
     this.connection.resume();
@@ -510,13 +484,9 @@ export class Http1Server implements ConnectionHandler, ServerStream {
   }
 
   private releaseHeld(): void {
-    while (this.held && this.state !== WAITING && this.state !== UNREAD && !this.consuming) {
-      const { held } = this;
-      this.held = undefined;
-      if (this.pausedByHolding) {
-        this.pausedByHolding = false;
-        this.connection.resume();
-      }
+    while (this.state !== WAITING && this.state !== UNREAD && !this.consuming) {
+      const held = this.held.take();
+      if (!held) return;
       this.consume(held, true);
     }
   }

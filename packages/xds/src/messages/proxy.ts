@@ -63,5 +63,3 @@ export * as typeMatcherRegex from './gen/envoy/type/matcher/v3/regex_pb.ts';
 export * as typeMatcherValue from './gen/envoy/type/matcher/v3/value_pb.ts';
 export * as typeTokenBucket from './gen/envoy/type/v3/token_bucket_pb.ts';
 export * as istioAlpn from './gen/istio/envoy/alpn_pb.ts';
-export { VALIDATION_RULES } from './gen/validation-rules.ts';
-export type { MessageRules, TextRule, ValidationRule } from './validation-rule.ts';

@@ -145,8 +145,7 @@ export function compileLogFilter(message: AccessLogFilterMessage, report: Report
       const at = report.at('extension_filter').at('typed_config');
       return compileAny(filter.value.configType.value, EXTENSION_FILTERS, at);
     }
-    default:
-      report.refuse('a filter is required');
+    case undefined:
       return undefined;
   }
 }

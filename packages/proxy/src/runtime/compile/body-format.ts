@@ -49,7 +49,6 @@ export function compileBodyFormat(message: SubstitutionFormatString, report: Rep
     case 'textFormatSource':
       return textFormat(inlineTextOf(format.value, report.at('text_format_source')), message, report.at('text_format_source'));
     case undefined:
-      report.refuse('a format is required');
       return textFormat('', message, report);
   }
 }

@@ -30,9 +30,9 @@ const checkFault = honours(faultHttpFilter.HTTPFaultSchema, [
 export function compileFault(fault: faultHttpFilter.HTTPFault, report: Report): FaultRuntime | undefined {
   checkFault(fault, report);
   const headers = fault.headers.map((matcher, i) => compileHeaderMatcher(matcher, report.at('headers', i)));
-  const delay = compileDelay(fault, report.at('delay'));
-  const abort = compileAbort(fault, report.at('abort'));
-  const rateLimit = compileRateLimit(fault, report.at('response_rate_limit'));
+  const delay = compileDelay(fault);
+  const abort = compileAbort(fault);
+  const rateLimit = compileRateLimit(fault);
   if (!delay && !abort && !rateLimit) return undefined;
   return {
     delay,
@@ -51,7 +51,7 @@ export function compileFault(fault: faultHttpFilter.HTTPFault, report: Report): 
   };
 }
 
-function compileDelay({ delay, delayPercentRuntime }: HTTPFault, report: Report): FaultRuntime['delay'] {
+function compileDelay({ delay, delayPercentRuntime }: HTTPFault): FaultRuntime['delay'] {
   if (!delay) return undefined;
   const share = { fraction: fractionOf(delay.percentage), runtimeKey: delayPercentRuntime || 'fault.http.delay.fixed_delay_percent' };
   switch (delay.faultDelaySecifier.case) {
@@ -60,12 +60,11 @@ function compileDelay({ delay, delayPercentRuntime }: HTTPFault, report: Report)
     case 'headerDelay':
       return { fromHeader: true, share };
     case undefined:
-      report.refuse('fixed_delay or header_delay is required');
       return undefined;
   }
 }
 
-function compileAbort({ abort, abortPercentRuntime }: HTTPFault, report: Report): FaultRuntime['abort'] {
+function compileAbort({ abort, abortPercentRuntime }: HTTPFault): FaultRuntime['abort'] {
   if (!abort) return undefined;
   const share = { fraction: fractionOf(abort.percentage), runtimeKey: abortPercentRuntime || 'fault.http.abort.abort_percent' };
   const body = abort.responseBody || 'fault filter abort';
@@ -77,12 +76,11 @@ function compileAbort({ abort, abortPercentRuntime }: HTTPFault, report: Report)
     case 'headerAbort':
       return { fromHeader: true, share, body };
     case undefined:
-      report.refuse('http_status, grpc_status or header_abort is required');
       return undefined;
   }
 }
 
-function compileRateLimit(fault: HTTPFault, report: Report): FaultRuntime['rateLimit'] {
+function compileRateLimit(fault: HTTPFault): FaultRuntime['rateLimit'] {
   const limit = fault.responseRateLimit;
   if (!limit) return undefined;
   const runtimeKey = fault.responseRateLimitPercentRuntime || 'fault.http.rate_limit.response_percent';
@@ -95,7 +93,6 @@ function compileRateLimit(fault: HTTPFault, report: Report): FaultRuntime['rateL
     case 'headerLimit':
       return { fromHeader: true, share };
     case undefined:
-      report.refuse('fixed_limit or header_limit is required');
       return undefined;
   }
 }

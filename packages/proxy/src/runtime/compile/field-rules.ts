@@ -3,7 +3,7 @@
 
 import { type DescField, type DescMessage, isMessage, type Message, type MessageShape } from '@bufbuild/protobuf';
 import { DurationSchema } from '@bufbuild/protobuf/wkt';
-import { type MessageRules, type TextRule, VALIDATION_RULES, type ValidationRule } from '@lateen/xds/messages/proxy';
+import { type MessageRules, type TextRule, VALIDATION_RULES, type ValidationRule } from '@lateen/xds/messages/rules';
 import type { Report } from './report.ts';
 
 /** What is to be asked of one field; `inner`: the message type it holds, where that has rules somewhere. */

@@ -54,18 +54,6 @@ const SINKS = [extension(fileEventSink.HealthCheckEventFileSinkSchema, ({ eventL
 export function compileHealthCheck(message: HealthCheck, report: Report): HealthCheckRuntime | undefined {
   check(message, report);
   const probe = compileProbe(message, report);
-  for (const [field, value] of [
-    ['timeout', message.timeout],
-    ['interval', message.interval],
-  ] as const) {
-    if (durationMsOr(value, 0) <= 0) report.at(field).refuse('must be larger than 0');
-  }
-  for (const [field, value] of [
-    ['unhealthy_threshold', message.unhealthyThreshold],
-    ['healthy_threshold', message.healthyThreshold],
-  ] as const) {
-    if (value === undefined) report.at(field).refuse('is required');
-  }
   if (!probe) return undefined;
   const intervalMs = durationMsOr(message.interval, 0);
   const unhealthyIntervalMs = durationMsOr(message.unhealthyInterval, intervalMs);
@@ -120,7 +108,6 @@ function compileProbe({ healthChecker }: HealthCheck, report: Report): HealthPro
       // Refused by `check`.
       return undefined;
     case undefined:
-      report.refuse('http_health_check, tcp_health_check or grpc_health_check is required');
       return undefined;
   }
 }

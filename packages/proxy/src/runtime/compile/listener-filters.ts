@@ -112,7 +112,6 @@ function compilePortPredicate(predicate: ListenerFilterChainMatchPredicate | und
       return rule.case === 'orMatch' ? (port) => all.some((each) => each(port)) : (port) => all.every((each) => each(port));
     }
     case undefined:
-      if (predicate) report.refuse('a rule is required');
       return () => false;
   }
 }

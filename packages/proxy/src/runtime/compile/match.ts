@@ -196,9 +196,7 @@ export function queryParameter(path: string, name: string): string | undefined {
 
 /** Like Envoy, a cookie that is not there satisfies an inverted matcher. */
 export function compileCookieMatcher(matcher: CookieMatcher, report: Report): RequestCondition {
-  if (matcher.name === '') report.at('name').refuse('must not be empty');
   const value = matcher.stringMatch ? compileStringMatcher(matcher.stringMatch, report.at('string_match')) : NEVER;
-  if (!matcher.stringMatch) report.at('string_match').refuse('is required');
   return {
     text: `cookie ${matcher.name} ${matcher.invertMatch ? 'not ' : ''}${value.text}`,
     test(view) {
@@ -288,7 +286,6 @@ function compileValueMatcher(matcher: typeMatcherValue.ValueMatcher | undefined,
 export function compileFilterStateMatcher(matcher: typeMatcherFilterState.FilterStateMatcher, report: Report): RequestCondition {
   const { matcher: specifier } = matcher;
   const value = specifier.case === 'stringMatch' ? compileStringMatcher(specifier.value, report.at('string_match')) : NEVER;
-  if (specifier.case !== 'stringMatch') report.refuse('string_match is required');
   return {
     text: `filter state ${matcher.key} ${value.text}`,
     test(view) {

@@ -69,7 +69,7 @@ export function compilePathMatch(match: RouteMatch, report: Report): PathConditi
       return { ...other, kind: 'template', template, text: `path template ${JSON.stringify(template.text)}`, test: template.matches };
     }
     case undefined:
-      report.refuse('a path condition (prefix, path, safe_regex, …) is required');
+      break;
   }
   return { ...other, kind: 'path', text: 'nothing', test: () => false };
 }

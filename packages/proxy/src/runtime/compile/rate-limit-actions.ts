@@ -116,7 +116,7 @@ function compileAction({ actionSpecifier: action }: RateLimit_Action, report: Re
       };
     }
     default:
-      report.refuse(action.case ? `${action.case} is not supported` : 'an action is required');
+      if (action.case) report.refuse(`${action.case} is not supported`);
       return nothing;
   }
 }

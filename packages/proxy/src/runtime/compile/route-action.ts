@@ -267,7 +267,6 @@ function compileHashPolicy(policy: RouteAction_HashPolicy, report: Report): Hash
     case 'filterState':
       return { kind: 'filter_state', key: specifier.value.key, terminal };
     case undefined:
-      report.refuse('a hash source is required');
       return undefined;
   }
 }

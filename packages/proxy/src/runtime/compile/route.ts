@@ -187,7 +187,7 @@ function compileDecision(rule: Rule, report: Report): Decide {
       // Only of use on an inbound gRPC server; nothing here can carry the request on.
       return always(notFound(scope.virtualHost));
     default:
-      report.refuse(action.case ? `${action.case} is not supported` : 'an action (route, redirect, direct_response) is required');
+      if (action.case) report.refuse(`${action.case} is not supported`);
       return always(notFound(scope.virtualHost));
   }
 }
@@ -260,7 +260,7 @@ function compileForward(message: RouteAction, rule: Rule & { own: Level }, repor
       return pickByWeight(entries, { header, otherwise: notFound(scope.virtualHost) }, at);
     }
     default:
-      report.refuse(specifier.case ? `${specifier.case} is not supported` : 'cluster, cluster_header or weighted_clusters is required');
+      if (specifier.case) report.refuse(`${specifier.case} is not supported`);
       return always({ ...shared, cluster: '' });
   }
 }

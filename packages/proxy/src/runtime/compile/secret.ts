@@ -31,8 +31,8 @@ const inlineOnly = (data: DataRef): Uint8Array => {
 type Sources = { readonly refs: DataRef[]; readonly directories: string[] };
 const newSources = (): Sources => ({ refs: [], directories: [] });
 
-function dataOf(source: DataSource | undefined, sources: Sources, report: Report): DataRef {
-  const ref = refOf(source, report);
+function dataOf(source: DataSource | undefined, sources: Sources): DataRef {
+  const ref = refOf(source);
   sources.refs.push(ref);
   watch(source?.watchedDirectory, sources);
   return ref;
@@ -42,7 +42,7 @@ function watch(directory: WatchedDirectory | undefined, { directories }: Sources
   if (directory?.path) directories.push(directory.path);
 }
 
-function refOf(source: DataSource | undefined, report: Report): DataRef {
+function refOf(source: DataSource | undefined): DataRef {
   switch (source?.specifier.case) {
     case 'inlineString':
       return { kind: 'inline', bytes: new TextEncoder().encode(source.specifier.value) };
@@ -53,7 +53,6 @@ function refOf(source: DataSource | undefined, report: Report): DataRef {
     case 'environmentVariable':
       return { kind: 'environment', name: source.specifier.value };
     case undefined:
-      if (source) report.refuse('a specifier is required');
       return EMPTY;
   }
 }
@@ -84,7 +83,7 @@ export function compileSecret(message: Secret, report: Report): SecretPlan | und
       return compileTicketKeys(name, type.value, report.at('session_ticket_keys'));
     case 'genericSecret': {
       const sources = newSources();
-      const ref = dataOf(type.value.secret, sources, report.at('generic_secret').at('secret'));
+      const ref = dataOf(type.value.secret, sources);
       return planOf(name, sources, (read) => ({ name, kind: 'generic', value: read(ref) }));
     }
     case undefined:
@@ -110,10 +109,10 @@ export function compileCertificate(name: string, message: TlsCertificate, report
   if (!message.privateKey) report.at('private_key').refuse('is required');
   const sources = newSources();
   watch(message.watchedDirectory, sources);
-  const chain = dataOf(message.certificateChain, sources, report.at('certificate_chain'));
-  const key = dataOf(message.privateKey, sources, report.at('private_key'));
-  const password = dataOf(message.password, sources, report.at('password'));
-  const staple = dataOf(message.ocspStaple, sources, report.at('ocsp_staple'));
+  const chain = dataOf(message.certificateChain, sources);
+  const key = dataOf(message.privateKey, sources);
+  const password = dataOf(message.password, sources);
+  const staple = dataOf(message.ocspStaple, sources);
   const hasStaple = message.ocspStaple !== undefined;
   return planOf(name, sources, (read) => ({
     name,
@@ -131,7 +130,7 @@ const TICKET_KEY_BYTES = 80;
 export function compileTicketKeys(name: string, message: TlsSessionTicketKeys, report: Report): SecretPlan {
   const sources = newSources();
   const refs = message.keys.map((key, i) => {
-    const ref = dataOf(key, sources, report.at('keys', i));
+    const ref = dataOf(key, sources);
     if (ref.kind === 'inline' && ref.bytes.length !== TICKET_KEY_BYTES) report.at('keys', i).refuse('must have 80 bytes');
     return ref;
   });
@@ -171,8 +170,8 @@ function compileValidationParts(message: CertificateValidationContext, report: R
   checkValidation(message, report);
   const sources = newSources();
   watch(message.watchedDirectory, sources);
-  const ca = dataOf(message.trustedCa, sources, report.at('trusted_ca'));
-  const crl = dataOf(message.crl, sources, report.at('crl'));
+  const ca = dataOf(message.trustedCa, sources);
+  const crl = dataOf(message.crl, sources);
   const domains = compileTrustDomains(message, sources, report.at('custom_validator_config'));
   const fixed = {
     trustedCaPath: pathOf(ca),
@@ -221,7 +220,7 @@ function compileTrustDomains(message: CertificateValidationContext, sources: Sou
             const here = at.at('trust_domains', i);
             if (seen.has(name)) here.at('name').refuse('is used twice');
             seen.add(name);
-            return { domain: name, bundle: dataOf(trustBundle, sources, here.at('trust_bundle')) };
+            return { domain: name, bundle: dataOf(trustBundle, sources) };
           });
         }),
       ],
@@ -255,7 +254,6 @@ function compileSanMatchers(message: CertificateValidationContext, report: Repor
 function compileSanMatcher({ sanType, matcher, oid }: SubjectAltNameMatcher, report: Report): SanMatcher[] {
   const type = SAN_TYPES[sanType];
   if (!type) report.at('san_type').refuse('must be EMAIL, DNS, URI, IP_ADDRESS or OTHER_NAME');
-  if (!matcher) report.at('matcher').refuse('is required');
   if (type === 'other_name' && !/^\d+(\.\d+)+$/.test(oid)) report.at('oid').refuse('must be an object identifier such as 1.3.6.1');
   if (!type || !matcher) return [];
   return [sanMatcher(type, oid, compileStringMatcher(matcher, report.at('matcher')), exactOf(matcher))];
